@@ -1,0 +1,119 @@
+"""Paired evidence: running sums of error differences between classes, for many images at once.
+
+All classes see the same draws, so what decides between two of them is the paired difference
+d = e_k − e_j, whose variance is far below that of either error. The sums here are all that the
+decision rules and the posterior need; no error is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class PairedEvidence:
+    """Sums over draws of d and d² for each pair of classes, in ``slots`` places for images.
+
+    Attributes
+    ----------
+    alive_
+        bool, shape (S, K): classes still in the running.
+    n_
+        int64, shape (S,): draws that the classes in the running have seen.
+    draws_
+        int64, shape (S, K): draws that each class has seen; fixed once it is dropped.
+    total_, square_
+        float64, shape (S, K, K): Σ (e_k − e_j) and Σ (e_k − e_j)² over the draws that both saw.
+    """
+
+    def __init__(self, slots: int, classes: int) -> None:
+        self.alive_ = np.zeros((slots, classes), dtype=bool)
+        self.n_ = np.zeros(slots, dtype=np.int64)
+        self.draws_ = np.zeros((slots, classes), dtype=np.int64)
+        self.total_ = np.zeros((slots, classes, classes))
+        self.square_ = np.zeros((slots, classes, classes))
+
+    def clear(self, slots: Sequence[int] | np.ndarray) -> None:
+        """Make places ready for new images."""
+        self.alive_[slots] = True
+        self.n_[slots] = 0
+        self.draws_[slots] = 0
+        self.total_[slots] = 0.0
+        self.square_[slots] = 0.0
+
+    def add(self, slots: np.ndarray, errors: np.ndarray, draws: np.ndarray) -> None:
+        """Take in the weighted errors of further draws.
+
+        Parameters
+        ----------
+        slots
+            int64, shape (B,), distinct.
+        errors
+            float64, shape (B, C, K): of draws n, n + 1, …; what stands for dropped classes or
+            beyond ``draws`` is ignored.
+        draws
+            int64, shape (B,): how many of the C draws are there for each image.
+        """
+        seen = np.arange(errors.shape[1])[None, :] < draws[:, None]
+        use = seen[:, :, None] & self.alive_[slots][:, None, :]
+        both = use[:, :, :, None] & use[:, :, None, :]
+        difference = np.where(both, errors[:, :, :, None] - errors[:, :, None, :], 0.0)
+        self.total_[slots] += difference.sum(axis=1)
+        self.square_[slots] += np.square(difference).sum(axis=1)
+        self.n_[slots] += draws
+        self.draws_[slots] += np.where(self.alive_[slots], draws[:, None], 0)
+
+    def leader(self, slots: np.ndarray) -> np.ndarray:
+        """The class of least mean error among those in the running: int64, shape (B,)."""
+        alive = self.alive_[slots]
+        # Those in the running share their draws, so any of them serves as the origin.
+        origin = alive.argmax(axis=1)
+        relative = self.total_[slots, :, origin]
+        return np.where(alive, relative, np.inf).argmin(axis=1)
+
+    def differences(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mean paired difference of each class to the leader, with covariance.
+
+        Returns
+        -------
+        leader : int64, shape (B,)
+        mean : float64, shape (B, K)
+            Mean of e_k − e_leader over the draws that class k saw.
+        covariance : float64, shape (B, K, K)
+            Of those means, from cov(d_k, d_j) = (v_k + v_j − v_kj) / 2. Zero where fewer than two
+            draws leave nothing to estimate it from.
+        """
+        slots = np.asarray(slots)
+        leader = self.leader(slots)
+        rows = np.arange(len(slots))
+        draws = np.maximum(self.draws_[slots], 1)
+        shared = np.minimum(draws[:, :, None], draws[:, None, :])
+        mean = self.total_[slots][rows, :, leader] / draws
+        centred = self.square_[slots] - np.square(self.total_[slots]) / shared
+        variance = np.maximum(centred, 0.0) / np.maximum(shared - 1, 1)
+        to_leader = variance[rows, :, leader]
+        covariance = 0.5 * (to_leader[:, :, None] + to_leader[:, None, :] - variance)
+        # Two means that share m of their n_k and n_j draws covary as cov · m / (n_k n_j).
+        covariance *= shared / (draws[:, :, None] * draws[:, None, :])
+        return leader, mean, covariance
+
+
+def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior under a flat prior, with its Monte-Carlo standard error by the delta method.
+
+    Parameters
+    ----------
+    mean, covariance
+        float64, shapes (B, K) and (B, K, K), as :meth:`PairedEvidence.differences` gives them.
+
+    Returns
+    -------
+    probability, standard_error : float64, shape (B, K)
+    """
+    probability = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
+    probability /= probability.sum(axis=1, keepdims=True)
+    eye = np.eye(mean.shape[1])
+    jacobian = probability[:, :, None] * (eye - probability[:, None, :])
+    variance = np.einsum("bki,bij,bkj->bk", jacobian, covariance, jacobian)
+    return probability, np.sqrt(np.maximum(variance, 0.0))

@@ -1,0 +1,246 @@
+"""Decision rules: how many draws each class gets, and when the evidence is enough.
+
+A rule says at how many draws an image is looked at again (:meth:`~Rule.review_at`), and which
+classes then stay in the running (:meth:`~Rule.review`). It sees many images at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from synthesight.errors import SynthesightError
+from synthesight.inference.evidence import PairedEvidence
+
+CHUNK = 32  # draws that a rule without reviews asks for at a time
+
+
+class Rule(Protocol):
+    """How evidence is gathered and when it is enough."""
+
+    name: str
+    max_draws: int
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        """Draws after which to look again, given ``n`` draws: int64, shape (B,), > n."""
+        ...
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        """Classes that stay in the running: bool, shape (B, K), at least one an image."""
+        ...
+
+
+@dataclass(frozen=True)
+class Exhaustive:
+    """All draws for all classes: the reference.
+
+    Parameters
+    ----------
+    max_draws
+        Draws a class, N.
+    """
+
+    max_draws: int = 200
+    name: str = field(default="exhaustive", init=False)
+
+    def __post_init__(self) -> None:
+        _check_draws(self.max_draws)
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        return np.minimum(n + CHUNK, self.max_draws)
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        return evidence.alive_[slots]
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Keep the best few classes after fixed numbers of draws (Li et al. 2023, algorithm 2).
+
+    Parameters
+    ----------
+    max_draws
+        Draws of the classes that stay to the end.
+    stages
+        Pairs (share of the draws, share of the classes kept). The default keeps half of the
+        classes after a tenth of the draws and one at the end, the proportions of Li et al.
+    """
+
+    max_draws: int = 200
+    stages: Sequence[tuple[float, float]] = ((0.1, 0.5),)
+    name: str = field(default="staged", init=False)
+
+    def __post_init__(self) -> None:
+        _check_draws(self.max_draws)
+        shares = [draws for draws, _ in self.stages]
+        if shares != sorted(set(shares)) or not all(
+            0 < draws < 1 and 0 < kept <= 1 for draws, kept in self.stages
+        ):
+            raise SynthesightError(
+                "The stages must be pairs (share of the draws, share of the classes kept), "
+                "with increasing shares of the draws between 0 and 1."
+            )
+
+    def _ends(self) -> np.ndarray:
+        ends = [max(1, round(share * self.max_draws)) for share, _ in self.stages]
+        return np.array([*ends, self.max_draws])
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        ends = self._ends()
+        return np.minimum(n + CHUNK, ends[np.searchsorted(ends, n, side="right")])
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        alive = evidence.alive_[slots]
+        classes = alive.shape[1]
+        keep = np.full(len(slots), classes)
+        for (_, kept), end in zip(self.stages, self._ends(), strict=False):
+            keep[evidence.n_[slots] >= end] = max(1, round(kept * classes))
+        _, mean, _ = evidence.differences(slots)
+        rank = np.where(alive, mean, np.inf).argsort(axis=1, kind="stable").argsort(axis=1)
+        return alive & (rank < keep[:, None])
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Drop a class as soon as a test that stays valid under constant peeking says it is worse.
+
+    The promise: the class that ``exhaustive`` would choose with the same ``max_draws`` is dropped
+    with probability at most ``delta``. Two things make the test cheap. It is *paired*: all classes
+    share their draws. And it is for a *finite horizon*: what matters is the sign of S_N, the sum
+    of the N differences that the exhaustive rule would see, of which n are known.
+
+    For normal differences d = e_k − e_j with S_N = 0, the first n are a Brownian bridge whose
+    likelihood, for unknown variance, can be set against that of unconstrained draws with mean
+    θσ, θ ~ N(0, 1/c²). With Haar's measure on σ in both, the ratio is a non-negative martingale of
+    initial value 1:
+
+        M_n = √((N − n)/N) · √(c²/(n + c²)) · ((Q + S²/(N − n)) / (Q − S²/(n + c²)))^(n/2),
+
+    S = Σ d, Q = Σ d². By Ville's inequality it ever reaches a level L with probability at most
+    1/L, and by symmetry half of that with S > 0, which S_N < 0 only makes rarer. So class k goes
+    when S > 0 against the leader and M_n ≥ (K − 1) / (2δ): the union bound over the K − 1 classes
+    that may lead. For N → ∞, M_n is the anytime-valid t-test of Lai (1976) in the form of Wang &
+    Ramdas (2024).
+
+    Clark & Jaini (2023) repeat a t-test at p < 2e-3 after each draw instead, which has no such
+    promise: :class:`RepeatedTTest`.
+
+    Parameters
+    ----------
+    max_draws
+        N: where draws run out, the class of least error so far is chosen, as ``exhaustive`` does.
+    delta
+        Probability of dropping the exhaustive rule's choice.
+    min_draws
+        Draws before the first review. The test is exact for normal differences; a few draws more
+        protect it where they are skewed.
+    effect
+        c⁻¹: the effect size (mean difference over its standard deviation) that the test is
+        sharpest for. It changes the cost, not the promise.
+    """
+
+    max_draws: int = 200
+    delta: float = 0.01
+    min_draws: int = 6
+    effect: float = 0.7
+    name: str = field(default="sequential", init=False)
+
+    def __post_init__(self) -> None:
+        _check_draws(self.max_draws)
+        if not 0 < self.delta < 0.5:
+            raise SynthesightError(
+                f"--delta {self.delta} is not a probability of error: choose one between 0 and "
+                "0.5, such as 0.01."
+            )
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        return _reviews(n, self.min_draws, self.max_draws)
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        alive = evidence.alive_[slots]
+        rows = np.arange(len(slots))
+        leader = evidence.leader(slots)
+        n = evidence.n_[slots, None].astype(np.float64)
+        total = evidence.total_[slots][rows, :, leader]
+        square = evidence.square_[slots][rows, :, leader]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_m = self.log_martingale(n, total, square)
+        level = np.log((alive.shape[1] - 1) / (2 * self.delta)) if alive.shape[1] > 1 else np.inf
+        worse = (total > 0) & (log_m >= level)
+        # After the last draw the leader is exhaustive's own choice.
+        worse |= n >= self.max_draws
+        worse[rows, leader] = False
+        return alive & ~worse
+
+    def log_martingale(self, n: np.ndarray, total: np.ndarray, square: np.ndarray) -> np.ndarray:
+        """log M_n for sums S and Q over n < N draws (broadcast together); see the class."""
+        c2 = self.effect**-2
+        left = self.max_draws - n
+        return 0.5 * (
+            np.log(left / self.max_draws)
+            + np.log(c2 / (n + c2))
+            + n
+            * (np.log(square + total**2 / left) - np.log(square - total**2 / (n + c2)))
+        )
+
+
+@dataclass(frozen=True)
+class RepeatedTTest:
+    """The paired t-test of Clark & Jaini (2023), repeated after each draw.
+
+    Its error grows with the number of tests. It is here to be compared with.
+
+    Parameters
+    ----------
+    max_draws, min_draws, p
+        Published values: 2000, 20 and 2e-3 (two-sided).
+    """
+
+    max_draws: int = 2000
+    min_draws: int = 20
+    p: float = 2e-3
+    name: str = field(default="repeated-t", init=False)
+
+    def __post_init__(self) -> None:
+        _check_draws(self.max_draws)
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        return np.where(n < self.min_draws, np.minimum(self.min_draws, self.max_draws), n + 1)
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        from scipy.stats import t as student
+
+        alive = evidence.alive_[slots]
+        rows = np.arange(len(slots))
+        leader = evidence.leader(slots)
+        n = evidence.n_[slots, None]
+        total = evidence.total_[slots][rows, :, leader]
+        square = evidence.square_[slots][rows, :, leader]
+        variance = np.maximum(square - total**2 / n, 0.0) / np.maximum(n - 1, 1)
+        statistic = total / np.sqrt(np.maximum(variance * n, 1e-300))
+        worse = (total > 0) & (2 * student.sf(statistic, np.maximum(n - 1, 1)) < self.p)
+        worse |= n >= self.max_draws
+        worse[rows, leader] = False
+        return alive & ~worse
+
+
+RULES: dict[str, type[Exhaustive | Staged | Sequential | RepeatedTTest]] = {
+    "sequential": Sequential,
+    "exhaustive": Exhaustive,
+    "staged": Staged,
+    "repeated-t": RepeatedTTest,
+}
+
+
+def _check_draws(max_draws: int) -> None:
+    if max_draws < 1:
+        raise SynthesightError(f"--max-draws {max_draws} leaves nothing to measure: give 1 or more.")
+
+
+def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:
+    """First after ``min_draws``, then after each draw, and ever more rarely: n/8 apart."""
+    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 8))
+    return np.minimum(following, max_draws)

@@ -1,0 +1,103 @@
+"""Choose by measurement how a network runs best: memory format and batch size.
+
+Results do not depend on either (beyond floating-point rounding), so they are free to differ from
+one machine to the next.
+"""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from synthesight.observers.generative.protocol import LikelihoodModel
+
+LARGEST = 1024
+GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
+
+
+def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
+    """The largest batch that fits and still pays, by doubling.
+
+    Parameters
+    ----------
+    model
+        The model.
+    conditioning
+        Prepared prompts; the first is used.
+
+    Returns
+    -------
+    Network evaluations a batch, between 1 and ``LARGEST``.
+    """
+    size, best, best_rate = 1, 1, 0.0
+    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
+    with torch.inference_mode():
+        x = model.encode(image)
+    patience = 2
+    while size <= LARGEST and patience:
+        try:
+            rate = size / _seconds(model, conditioning, x, size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            break
+        if rate > GAIN * best_rate:
+            best, best_rate = size, rate
+        else:
+            patience -= 1
+        size *= 2
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return best
+
+
+def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int = 8) -> str:
+    """Run a convolutional network channels-last where that is faster.
+
+    The network is the attribute ``network`` of the models in this package; other models, and
+    transformers, are left alone.
+
+    Returns
+    -------
+    ``"channels_last"`` or ``"contiguous"``, the format that the network is left in.
+    """
+    network = getattr(model, "network", None)
+    if network is None or not any(isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride
+                                  for m in network.modules()):
+        return "contiguous"
+    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
+    with torch.inference_mode():
+        x = model.encode(image)
+    try:
+        plain = _seconds(model, conditioning, x, size)
+        network.to(memory_format=torch.channels_last)
+        last = _seconds(model, conditioning, x, size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return "contiguous"
+    if last < plain:
+        return "channels_last"
+    network.to(memory_format=torch.contiguous_format)
+    return "contiguous"
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that memory ran out; the CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _seconds(model: LikelihoodModel, conditioning: object, x: torch.Tensor, size: int) -> float:
+    """Least time of two runs of one batch, after a warm-up run."""
+    batch = x.expand(size, *x.shape[1:]).contiguous()
+    noise = torch.randn(batch.shape, device=batch.device, dtype=batch.dtype)
+    steps = torch.full((size,), len(model.schedule) // 2, device=batch.device)
+    rows = torch.zeros(size, dtype=torch.int64, device=batch.device)
+    times = []
+    with torch.inference_mode():
+        for _ in range(3):
+            started = time.perf_counter()
+            model.errors(batch, noise, steps, conditioning, rows).cpu()
+            times.append(time.perf_counter() - started)
+    return min(times[1:])

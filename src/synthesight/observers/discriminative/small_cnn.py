@@ -1,0 +1,68 @@
+"""A small residual network for small images: the architecture of ``natural-32-cnn``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 × 3 convolutions with batch normalisation, and a shortcut (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(inputs, outputs, 1, bias=False),
+                nn.BatchNorm2d(outputs),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shape (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        return torch.relu(self.body(x) + self.shortcut(x))
+
+
+class SmallCNN(nn.Module):
+    """Residual network on 2 × 2 pixel patches.
+
+    Parameters
+    ----------
+    classes
+        Number of outputs.
+    widths
+        Channels of the stages; each stage after the first halves the resolution.
+    blocks
+        Residual blocks a stage.
+    """
+
+    def __init__(self, classes: int, widths: Sequence[int] = (64, 128, 256), blocks: int = 1) -> None:
+        super().__init__()
+        stages: list[nn.Module] = [
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, widths[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        ]
+        before = widths[0]
+        for stage, width in enumerate(widths):
+            for block in range(blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                stages.append(ResidualBlock(before, width, stride))
+                before = width
+        self.features = nn.Sequential(*stages)
+        self.head = nn.Linear(before, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits (B, classes) of images (B, 3, R, R) in [-1, 1]."""
+        return self.head(self.features(x).amax(dim=(2, 3)))

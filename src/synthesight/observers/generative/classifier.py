@@ -1,0 +1,185 @@
+"""A generative model as an observer: it answers with the class whose prompt explains the image best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from synthesight.errors import SynthesightError
+from synthesight.inference.engine import Decision, Engine, Usage
+from synthesight.inference.rules import Rule, Sequential
+from synthesight.inference.tuning import best_batch_size, choose_memory_format
+from synthesight.observers.generative.prompts import (
+    DEFAULT_TEMPLATE,
+    check_templates,
+    write_prompts,
+)
+from synthesight.observers.generative.protocol import LikelihoodModel
+from synthesight.observers.generative.weighting import TimeSampler
+from synthesight.observers.observer import Observer, Response
+from synthesight.stimuli.stimulus import Stimulus
+
+
+class GenerativeClassifier(Observer):
+    """Zero-shot classification by likelihood (Clark & Jaini 2023; Li et al. 2023).
+
+    Parameters
+    ----------
+    model
+        A likelihood model: one of this package's families, or any object that meets
+        :class:`~synthesight.observers.generative.protocol.LikelihoodModel`.
+    classes
+        Class names, when calls do not name them.
+    templates
+        Prompts with ``{class}`` where the name goes.
+    names
+        For some classes, the names to use in prompts instead (synonyms).
+    labels
+        For class-conditional models: the labels that make up each class. Their evidence is
+        combined by ``combine``.
+    combine
+        ``"logsumexp"``: log of the mean likelihood of a class's labels; ``"best"``: the best
+        label's.
+    rule
+        Decision rule; None is :class:`~synthesight.inference.rules.Sequential`.
+    weighting, proposal
+        See :class:`~synthesight.observers.generative.weighting.TimeSampler`.
+    seed
+        Of the draws.
+    batch_size
+        Network evaluations a batch; None finds the best by measurement.
+
+    Attributes
+    ----------
+    usage_ : Usage
+        Evaluations and time of the last call.
+    """
+
+    kind = "generative"
+
+    def __init__(
+        self,
+        model: LikelihoodModel,
+        *,
+        classes: Sequence[str] | None = None,
+        templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+        names: Mapping[str, Sequence[str]] | None = None,
+        labels: Mapping[str, Sequence[str | int]] | None = None,
+        combine: str = "logsumexp",
+        rule: Rule | None = None,
+        weighting: str | Sequence[float] = "jaini",
+        proposal: Sequence[float] | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+    ) -> None:
+        if combine not in ("logsumexp", "best"):
+            raise SynthesightError(
+                f"There is no way {combine!r} to combine labels: choose logsumexp or best."
+            )
+        if batch_size is not None and batch_size < 1:
+            raise SynthesightError(f"--batch-size {batch_size} is empty: give 1 or more.")
+        self.model = model
+        self.name = model.name
+        self.classes = list(classes) if classes is not None else None
+        self.templates = check_templates(templates)
+        self.names = dict(names or {})
+        self.labels = labels
+        self.combine = combine
+        self.rule: Rule = rule if rule is not None else Sequential()
+        self.weighting = weighting
+        self.proposal = proposal
+        self.seed = seed
+        self.batch_size = batch_size
+        self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
+        self.usage_ = Usage()
+
+    def respond(
+        self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
+    ) -> Iterator[Response]:
+        chosen = self.choose(classes)
+        prompts, rows, groups = self._units(chosen)
+        conditioning = self.model.prepare(prompts)
+        choose_memory_format(self.model, conditioning)
+        size = self.batch_size or best_batch_size(self.model, conditioning)
+        engine = Engine(
+            self.model, rows, conditioning, self.rule, self.sampler,
+            seed=self.seed, groups=groups, batch_size=size,
+        )
+        self.usage_ = engine.usage
+        for decision in engine.run(stimuli):
+            yield self._response(decision, chosen, groups)
+
+    def describe(self) -> dict[str, Any]:
+        rule = {"name": self.rule.name, **vars(self.rule)}
+        return {
+            "model": self.name,
+            "kind": self.kind,
+            "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
+            "templates": self.templates,
+            "names": {key: list(value) for key, value in self.names.items()},
+            "combine": self.combine if self.labels else None,
+            "rule": rule,
+            "weighting": self.weighting if isinstance(self.weighting, str) else list(self.weighting),
+            "proposal": list(self.proposal) if self.proposal is not None else None,
+            "seed": self.seed,
+        }
+
+    def _units(self, classes: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Prompts, the rows of each unit, and the class of each unit."""
+        if self.labels is None:
+            prompts, rows = write_prompts(classes, self.templates, self.names)
+            return prompts, rows, np.arange(len(classes))
+        missing = [name for name in classes if not self.labels.get(name)]
+        if missing:
+            raise SynthesightError(
+                f"{self.name} knows labels, not words, and none are given for the class "
+                f"{missing[0]!r}: name it among the labels, or choose other classes."
+            )
+        labels = [str(label) for name in classes for label in self.labels[name]]
+        groups = np.repeat(np.arange(len(classes)), [len(self.labels[name]) for name in classes])
+        return labels, np.arange(len(labels))[:, None], groups
+
+    def _response(self, decision: Decision, classes: list[str], groups: np.ndarray) -> Response:
+        count = len(classes)
+        draws = np.zeros(count, dtype=np.int64)
+        np.maximum.at(draws, groups, decision.draws)
+        if decision.error is not None:
+            nothing = np.full(count, np.nan)
+            return Response(
+                decision.stimulus, None, nothing, nothing, nothing, draws, 0,
+                decision.stopped, decision.error,
+            )
+        probability, spread = decision.posterior
+        evidence = -decision.mean
+        if len(groups) != count:
+            evidence, probability, spread = self._combined(decision, groups, count)
+        winner = int(evidence.argmax())
+        return Response(
+            decision.stimulus, classes[winner], evidence - evidence[winner], probability, spread,
+            draws, decision.evaluations, decision.stopped,
+        )
+
+    def _combined(
+        self, decision: Decision, groups: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Evidence, posterior and its standard error of classes made of several labels."""
+        member = groups[None, :] == np.arange(count)[:, None]
+        unit = -decision.mean
+        if self.combine == "best":
+            best = np.where(member, unit[None, :], -np.inf).argmax(axis=1)
+            share = np.zeros(member.shape)
+            share[np.arange(count), best] = 1.0
+            evidence = unit[best]
+        else:
+            weight = np.where(member, np.exp(unit - unit.max())[None, :], 0.0)
+            total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
+            evidence = np.log(total / member.sum(axis=1)) + unit.max()
+            share = weight / total[:, None]
+        probability = np.exp(evidence - evidence.max())
+        probability /= probability.sum()
+        # Delta method: evidence of a class changes with that of its labels by their shares.
+        jacobian = probability[:, None] * (share - probability @ share)
+        variance = np.einsum("ki,ij,kj->k", jacobian, decision.covariance, jacobian)
+        return evidence, probability, np.sqrt(np.maximum(variance, 0.0))

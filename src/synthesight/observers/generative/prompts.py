@@ -1,0 +1,97 @@
+"""Prompts: how the classes are put into words.
+
+Jaini, Clark & Geirhos (2024) use the template "A bad photo of a {class}", literally: "a airplane".
+With several templates, or several names for a class, their evidence is averaged: draw n uses the
+n-th prompt of each class in turn, which costs no evaluation more than one prompt does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import lcm
+
+import numpy as np
+
+from synthesight.errors import SynthesightError
+
+DEFAULT_TEMPLATE = "A bad photo of a {class}"
+
+
+def check_classes(classes: Sequence[str]) -> list[str]:
+    """The classes, stripped of white space.
+
+    Raises
+    ------
+    SynthesightError
+        If there are fewer than two, or one is empty or there twice.
+    """
+    names = [name.strip() for name in classes]
+    if len(names) < 2:
+        raise SynthesightError(
+            f"A choice needs at least two classes, and {len(names)} came: separate them by commas, "
+            "as in --classes cat,dog."
+        )
+    if "" in names:
+        raise SynthesightError("One of the classes is empty: look for a comma too many in --classes.")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SynthesightError(f"The class {twice[0]!r} is there twice: name each class once.")
+    return names
+
+
+def check_templates(templates: Sequence[str]) -> list[str]:
+    """The templates, each with its place for the class.
+
+    Raises
+    ------
+    SynthesightError
+        If there is none, or one lacks ``{class}``.
+    """
+    if not templates:
+        raise SynthesightError('At least one --prompt is needed, such as "A photo of a {class}".')
+    for template in templates:
+        if "{class}" not in template:
+            raise SynthesightError(
+                f"The prompt {template!r} has no place for the class: write {{class}} where its "
+                'name goes, as in "A bad photo of a {class}".'
+            )
+    return list(templates)
+
+
+def write_prompts(
+    classes: Sequence[str],
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    names: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[list[str], np.ndarray]:
+    """All the prompts of the classes.
+
+    Parameters
+    ----------
+    classes
+        K class names.
+    templates
+        Sentences with ``{class}`` where the name goes.
+    names
+        For some classes, the names to use instead of the class itself (synonyms).
+
+    Returns
+    -------
+    prompts : list of str
+        Each distinct prompt once.
+    rows : int64 array, shape (K, P)
+        For each class, the index of the prompt that draw n uses, at n mod P. A class with fewer
+        prompts than another repeats its own in turn.
+    """
+    by_class = [
+        [
+            template.replace("{class}", name)
+            for name in ((names or {}).get(label) or (label,))
+            for template in templates
+        ]
+        for label in classes
+    ]
+    prompts = list(dict.fromkeys(prompt for own in by_class for prompt in own))
+    index = {prompt: row for row, prompt in enumerate(prompts)}
+    length = lcm(*(len(own) for own in by_class))
+    rows = [[index[own[n % len(own)]] for n in range(length)] for own in by_class]
+    return prompts, np.array(rows, dtype=np.int64)

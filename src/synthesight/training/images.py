@@ -1,0 +1,83 @@
+"""Training images: small pictures with labels, decoded once and kept as bytes in memory."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from PIL import Image
+from rich.progress import track
+
+from synthesight.errors import SynthesightError
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images of one size with labels.
+
+    Attributes
+    ----------
+    pixels
+        uint8, shape (N, 3, R, R).
+    labels
+        int64, shape (N,): indices into ``names``.
+    names
+        The label names, sorted.
+    """
+
+    pixels: torch.Tensor
+    labels: torch.Tensor
+    names: list[str]
+
+    @classmethod
+    def from_parquet(cls, path: Path, *, progress: bool = False) -> LabelledImages:
+        """Read a Parquet table with columns ``image`` (encoded bytes) and ``label``.
+
+        Raises
+        ------
+        SynthesightError
+            If the file is missing, or lacks a column, or its images differ in size.
+        """
+        if not path.is_file():
+            raise SynthesightError(
+                f"{path}: no such file; give --data the Parquet file of the training images."
+            )
+        table = pl.read_parquet(path)
+        if not {"image", "label"} <= set(table.columns):
+            raise SynthesightError(f"{path}: training images need the columns 'image' and 'label'.")
+        encoded = table["image"].to_list()
+        decoded = [
+            np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+            for data in track(encoded, "Decoding images", disable=not progress)
+        ]
+        if len({image.shape for image in decoded}) != 1:
+            raise SynthesightError(f"{path}: training images must all have the same size.")
+        names = sorted(table["label"].unique().to_list())
+        labels = table["label"].replace_strict({name: i for i, name in enumerate(names)})
+        pixels = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
+        return cls(pixels, torch.from_numpy(labels.cast(pl.Int64).to_numpy().copy()), names)
+
+    def batch(self, seed: int, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch that is a pure function of (seed, step): an epoch is a permutation.
+
+        Returns
+        -------
+        images : float32, shape (size, 3, R, R), in [-1, 1], mirrored at random
+        labels : int64, shape (size,)
+        """
+        count = len(self.labels)
+        position = np.arange(step * size, (step + 1) * size)
+        chosen = np.empty(size, dtype=np.int64)
+        for epoch in np.unique(position // count):
+            order = np.random.default_rng([seed, int(epoch)]).permutation(count)
+            inside = position // count == epoch
+            chosen[inside] = order[position[inside] % count]
+        index = torch.from_numpy(chosen)
+        images = self.pixels[index].float() / 127.5 - 1.0
+        mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(size) < 0.5)
+        images[mirrored] = images[mirrored].flip(-1)
+        return images, self.labels[index]

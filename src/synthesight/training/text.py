@@ -1,0 +1,76 @@
+"""The words of a small text-conditional model: prompts, a tokenizer and a text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+TEMPLATES = (
+    "A bad photo of a {class}",
+    "a photo of a {class}",
+    "a {class}",
+    "{class}",
+    "a small picture of a {class}",
+    "an image of a {class}",
+    "a blurry photo of the {class}",
+    "a low resolution photo of a {class}",
+)
+
+# Other names that a category goes by; each is used in training as often as the label itself.
+SYNONYMS = {
+    "automobile": ("car",),
+    "ship": ("boat",),
+    "airplane": ("aeroplane", "plane"),
+}
+
+PROMPT_TOKENS = 24
+
+
+def prompts_of(label: str) -> list[str]:
+    """All training prompts of a label: each template with each of its names."""
+    names = (label, *SYNONYMS.get(label, ()))
+    return [template.replace("{class}", name) for name in names for template in TEMPLATES]
+
+
+def train_tokenizer(texts: Sequence[str], vocabulary: int = 512) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer: common words are one token, any other text still has tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<pad>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", tokenizer.token_to_id("</s>"))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        model_max_length=PROMPT_TOKENS,
+    )
+
+
+def small_text_encoder(vocabulary: int, width: int = 128) -> T5EncoderModel:
+    """A two-layer T5 encoder (Raffel et al. 2020), to be trained with the image model."""
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=vocabulary,
+            d_model=width,
+            d_kv=32,
+            d_ff=2 * width,
+            num_layers=2,
+            num_heads=4,
+            dropout_rate=0.0,
+            feed_forward_proj="gated-gelu",
+            pad_token_id=0,
+            eos_token_id=1,
+            decoder_start_token_id=0,
+        )
+    )
