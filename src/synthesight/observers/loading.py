@@ -1,0 +1,83 @@
+"""``load``: from a model's name to an observer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from synthesight import zoo
+from synthesight.observers.observer import Observer
+
+SETTINGS = "synthesight.json"  # beside a model's weights: its own weighting and proposal
+
+
+def load(
+    name: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    **options: Any,
+) -> Observer:
+    """Open a model as an observer.
+
+    Parameters
+    ----------
+    name
+        A name that ``synthesight models`` lists, a folder in diffusers' layout, or a name on the
+        Hugging Face Hub.
+    classes
+        Class names, when calls of the observer do not name them.
+    device
+        Such as ``"cuda"``; None is the GPU where there is one.
+    dtype
+        ``"float32"``, ``"bfloat16"`` or ``"float16"``; None chooses by device.
+    options
+        For generative models: what
+        :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes.
+
+    Returns
+    -------
+    An observer with ``classify``, ``predict``, ``predict_proba`` and ``respond``.
+
+    Raises
+    ------
+    SynthesightError
+        If the model is unknown, cannot be got, or cannot be read.
+
+    Examples
+    --------
+    >>> import numpy as np, synthesight
+    >>> observer = synthesight.load("natural-32-cnn", classes=["cat", "dog"], device="cpu")
+    >>> observer.predict_proba(np.zeros((2, 32, 32, 3), dtype=np.uint8)).shape
+    (2, 2)
+    """
+    import torch
+
+    from synthesight.errors import SynthesightError
+
+    location, entry = zoo.resolve(str(name))
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    label = entry.name if entry else None
+    folder = location if isinstance(location, Path) else None
+    if folder is not None and (folder / "config.json").is_file():
+        from synthesight.observers.discriminative.network import DiscriminativeNetwork
+
+        return DiscriminativeNetwork.from_folder(
+            folder, name=label, classes=classes, device=device
+        )
+    from synthesight.observers.generative.classifier import GenerativeClassifier
+    from synthesight.observers.generative.loading import load_model
+
+    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
+        raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")
+    precision = getattr(torch, dtype) if dtype else None
+    model = load_model(location, device=device, dtype=precision, name=label)
+    if folder is not None and (folder / SETTINGS).is_file():
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        # The proposal was made for the model's own weighting.
+        if options.get("weighting", settings["weighting"]) == settings["weighting"]:
+            options = settings | options
+    return GenerativeClassifier(model, classes=classes, **options)
