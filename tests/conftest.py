@@ -1,0 +1,19 @@
+"""Fixtures that more than one test file uses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The published human trials and stimuli, which are not part of this repository."""
+    folder = Path(os.environ.get("SYNTHESIGHT_DATA", SHARED))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}: set SYNTHESIGHT_DATA to its folder")
+    return folder
