@@ -1,0 +1,310 @@
+"""The command line: thin, one function a command. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synthesight import __version__
+from synthesight.errors import SynthesightError
+
+app = typer.Typer(
+    name="synthesight",
+    help="Classify images with generative models, and measure how human-like they see.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
+app.add_typer(training, name="train")
+
+Model = Annotated[str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")]
+Classes = Annotated[str | None, typer.Option(help="Categories to choose among: cat,dog,…")]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option("--prompt", help='Template, may be repeated. Default "A bad photo of a {class}".'),
+]
+RuleName = Annotated[str, typer.Option("--rule", help="sequential, exhaustive, staged or repeated-t.")]
+Delta = Annotated[
+    float, typer.Option(help="Probability that `sequential` drops what `exhaustive` would choose.")
+]
+MaxDraws = Annotated[int, typer.Option(help="Draws a class at most.")]
+Weighting = Annotated[
+    str | None, typer.Option(help="jaini, epsilon, elbo or uniform; default: the model's own.")
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option(help="For class-conditional models: JSON file of class → list of labels."),
+]
+Combine = Annotated[str, typer.Option(help="How labels make a class: logsumexp or best.")]
+Seed = Annotated[int, typer.Option(help="Of the draws.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; default: the GPU if there is one.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
+BatchSize = Annotated[
+    int | None, typer.Option(help="Network evaluations a batch; default: found by measurement.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Classify images with generative models, and measure how human-like they see."""
+    if version:
+        print(f"synthesight {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def classify(
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
+    model: Model = "natural-32",
+    classes: Classes = None,
+    prompt: Prompts = None,
+    rule: RuleName = "sequential",
+    delta: Delta = 0.01,
+    max_draws: MaxDraws = 200,
+    weighting: Weighting = None,
+    labels: Labels = None,
+    combine: Combine = "logsumexp",
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    batch_size: BatchSize = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say what images show: the class, the evidence for each, and what it cost."""
+    from synthesight.cli_output import Progressing, json_line, response_table
+    from synthesight.stimuli.folders import find_stimuli
+
+    stimuli = [stimulus for path in images for stimulus in find_stimuli(path)]
+    names = _split(classes)
+    observer = _load(
+        model, names, prompt, rule, delta, max_draws, weighting, labels, combine, seed, device,
+        dtype, batch_size,
+    )
+    chosen = observer.choose(names)
+    failures = []
+    with Progressing("Classifying", len(stimuli), quiet=json) as progress:
+        for response in observer.respond(stimuli, chosen):
+            progress.advance()
+            if response.error:
+                failures.append(response.error)
+            progress.print(json_line(response, chosen) if json else response_table(response, chosen))
+    _end(failures, len(stimuli))
+
+
+@app.command()
+def evaluate(
+    stimuli: Annotated[
+        list[str], typer.Option(help="Folder, Parquet or CSV file, or name of a dataset; repeatable.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
+    model: Model = "natural-32",
+    classes: Classes = None,
+    prompt: Prompts = None,
+    rule: RuleName = "sequential",
+    delta: Delta = 0.01,
+    max_draws: MaxDraws = 200,
+    weighting: Weighting = None,
+    labels: Labels = None,
+    combine: Combine = "logsumexp",
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    batch_size: BatchSize = None,
+    limit: Annotated[int | None, typer.Option(help="A balanced sample of so many stimuli.")] = None,
+    shard: Annotated[str, typer.Option(help="i/n: the i-th of n parts, for n processes.")] = "1/1",
+) -> None:
+    """Show stimuli to a model and keep its trials."""
+    from synthesight import evaluation
+    from synthesight.cli_output import Progressing, print_accuracy
+    from synthesight.stimuli.folders import find_stimuli, sample
+
+    part = _shard(shard)
+    shown = [stimulus for source in stimuli for stimulus in find_stimuli(source)]
+    names = _split(classes)
+    if names is not None:
+        before = len(shown)
+        shown = evaluation.answerable(shown, names)
+        if len(shown) < before:
+            print(f"{before - len(shown)} of {before} stimuli show other categories: left out.")
+    if limit is not None:
+        shown = sample(shown, limit=limit, seed=seed)
+    observer = _load(
+        model, names, prompt, rule, delta, max_draws, weighting, labels, combine, seed, device,
+        dtype, batch_size,
+    )
+    count = len(shown[part[0] :: part[1]])
+    try:
+        with Progressing("Evaluating", count, quiet=False) as progress:
+            run = evaluation.evaluate(
+                observer, shown, out, classes=names, shard=part,
+                report=lambda response: progress.advance(),
+            )
+    except KeyboardInterrupt:
+        print(f"Stopped; what was decided is in {out}, and the same command goes on from there.")
+        raise typer.Exit(130) from None
+    trials = run.trials()
+    print_accuracy(trials)
+    _end(trials["error"].drop_nulls().to_list(), len(trials))
+
+
+@app.command()
+def models(
+    pattern: Annotated[str, typer.Argument(help='Name with wildcards, such as "stable-*".')] = "*",
+) -> None:
+    """List the known models."""
+    from synthesight.cli_output import print_models
+
+    print_models(pattern)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the figure and the drawn images.")] = Path("demo"),
+) -> None:
+    """A tour with the bundled models, offline, in a few minutes on two cores."""
+    from synthesight.demo import run_demo
+
+    run_demo(out)
+
+
+@training.command("generative")
+def train_generative(
+    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    steps: Annotated[int, typer.Option(help="Steps of 64 images.")] = 6000,
+    seed: Seed = 0,
+    device: Device = None,
+) -> None:
+    """Train a text-conditional flow model such as natural-32."""
+    from synthesight.training import generative
+
+    options = generative.GenerativeOptions(steps=steps, seed=seed)
+    _train(generative, data, out, options, steps, device)
+
+
+@training.command("discriminative")
+def train_discriminative(
+    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 8,
+    seed: Seed = 0,
+    device: Device = None,
+) -> None:
+    """Train a network such as natural-32-cnn."""
+    from synthesight.training import discriminative
+
+    options = discriminative.DiscriminativeOptions(epochs=epochs, seed=seed)
+    _train(discriminative, data, out, options, None, device)
+
+
+def _train(
+    recipe: Any, data: Path, out: Path, options: Any, steps: int | None, device: str | None
+) -> None:
+    import torch
+
+    from synthesight.cli_output import Progressing
+    from synthesight.training.images import LabelledImages
+
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    images = LabelledImages.from_parquet(data, progress=True)
+    total = steps if steps is not None else recipe.steps_of(images, options)
+    try:
+        with Progressing("Training", total, quiet=False) as progress:
+            folder = recipe.train(
+                images, out, options, device=place,
+                report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
+            )
+    except KeyboardInterrupt:
+        print(f"Stopped; the same command goes on from the last checkpoint in {out}.")
+        raise typer.Exit(130) from None
+    print(f"The model is in {folder}.")
+
+
+def _load(
+    model: str,
+    classes: list[str] | None,
+    prompt: list[str] | None,
+    rule: str,
+    delta: float,
+    max_draws: int,
+    weighting: str | None,
+    labels: Path | None,
+    combine: str,
+    seed: int,
+    device: str | None,
+    dtype: str | None,
+    batch_size: int | None,
+) -> Any:
+    """The observer that the options ask for. What needs no model is checked before one is opened."""
+    from synthesight import zoo
+    from synthesight.inference.rules import RULES
+    from synthesight.observers.generative.prompts import check_classes, check_templates
+
+    zoo.resolve(model)
+    if rule not in RULES:
+        raise SynthesightError(f"There is no --rule {rule}: choose one of {', '.join(RULES)}.")
+    if classes is not None:
+        check_classes(classes)
+    options: dict[str, Any] = {
+        "rule": RULES[rule](max_draws=max_draws, **({"delta": delta} if rule == "sequential" else {})),
+        "seed": seed,
+        "batch_size": batch_size,
+        "combine": combine,
+    }
+    if prompt:
+        options["templates"] = check_templates(prompt)
+    if weighting is not None:
+        options["weighting"] = weighting
+    if labels is not None:
+        options["labels"] = _read_labels(labels)
+    from synthesight.observers.loading import load
+
+    return load(model, classes=classes, device=device, dtype=dtype, **options)
+
+
+def _read_labels(path: Path) -> dict[str, list[str]]:
+    import json
+
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+        return {name: [str(label) for label in own] for name, own in labels.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise SynthesightError(
+            f"--labels {path} cannot be read: give a JSON file such as {{\"cat\": [281, 282]}}."
+        ) from error
+
+
+def _split(classes: str | None) -> list[str] | None:
+    return None if classes is None else classes.split(",")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise SynthesightError(f"--shard {text} is no part: write i/n, such as 1/3, 2/3 and 3/3.")
+    return int(part) - 1, int(parts)
+
+
+def _end(failures: list[str], count: int) -> None:
+    """List what could not be read; the exit code says that there was something."""
+    if not failures:
+        return
+    if len(failures) < count or count > 1:
+        print(f"{len(failures)} of {count} images could not be read:", file=sys.stderr)
+    for failure in failures:
+        print(f"synthesight: {failure}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence and exit code 2."""
+    try:
+        app()
+    except SynthesightError as error:
+        print(f"synthesight: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,168 @@
+"""What the command line shows: progress, tables and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from synthesight.observers.observer import Response
+
+SHOWN = 5  # classes in a table of one image
+
+
+class Progressing:
+    """A progress bar on standard error, with rate and time left.
+
+    Parameters
+    ----------
+    text
+        What is going on.
+    total
+        How many steps there are.
+    quiet
+        Show nothing: for output that a program reads.
+    """
+
+    def __init__(self, text: str, total: int, *, quiet: bool) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TaskProgressColumn(show_speed=True),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            disable=quiet,
+            transient=True,
+        )
+        self.task = self.progress.add_task(text, total=total, note="")
+        self.out = Console()
+
+    def __enter__(self) -> Progressing:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def advance(self) -> None:
+        """One step further."""
+        self.progress.advance(self.task)
+
+    def at(self, step: int, note: str) -> None:
+        """So many steps done."""
+        self.progress.update(self.task, completed=step, note=note)
+
+    def print(self, what: Any) -> None:
+        """Write a result to standard output, above the bar."""
+        if isinstance(what, str):
+            print(what, flush=True)
+        elif what is not None:
+            self.out.print(what)
+
+
+def json_line(response: Response, classes: list[str]) -> str:
+    """One response as one line of JSON."""
+    record: dict[str, Any] = {"image": response.stimulus.id, "response": response.response}
+    if response.error is not None:
+        record["error"] = response.error
+    else:
+        record |= {
+            "classes": classes,
+            "posterior": [round(float(value), 6) for value in response.posterior],
+            "posterior_se": [round(float(value), 6) for value in response.posterior_se],
+            "evidence": [round(float(value), 6) for value in response.evidence],
+            "draws": response.draws.tolist(),
+            "evaluations": response.evaluations,
+            "stopped": response.stopped,
+        }
+    return json.dumps(record)
+
+
+def response_table(response: Response, classes: list[str]) -> Table | None:
+    """One response as a table of its likeliest classes."""
+    if response.error is not None:
+        return None
+    table = Table(
+        title=f"{response.stimulus.id}: {response.response}",
+        caption=f"{response.evaluations} network evaluations, {response.stopped}",
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("class")
+    table.add_column("posterior", justify="right")
+    table.add_column("± s.e.", justify="right")
+    table.add_column("evidence", justify="right")
+    table.add_column("draws", justify="right")
+    for index in response.evidence.argsort()[::-1][:SHOWN]:
+        table.add_row(
+            classes[index],
+            f"{response.posterior[index]:.3f}",
+            f"{response.posterior_se[index]:.3f}",
+            f"{response.evidence[index]:.2f}",
+            str(response.draws[index]),
+        )
+    return table
+
+
+def print_accuracy(trials: pl.DataFrame) -> None:
+    """A line for each dataset of a run: trials, accuracy, cost."""
+    import polars as pl
+
+    table = Table()
+    for column in ("dataset", "trials", "accuracy", "draws", "evaluations an image"):
+        table.add_column(column, justify="left" if column == "dataset" else "right")
+    summary = (
+        trials.filter(pl.col("error").is_null())
+        .group_by("dataset", maintain_order=True)
+        .agg(
+            pl.len(),
+            (pl.col("response") == pl.col("category")).mean().alias("accuracy"),
+            pl.col("draws").mean(),
+            pl.col("evaluations").mean(),
+        )
+    )
+    for dataset, count, accuracy, draws, evaluations in summary.iter_rows():
+        shown = "-" if accuracy is None else f"{100 * accuracy:.1f} %"
+        table.add_row(dataset or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}")
+    Console().print(table)
+
+
+def print_models(pattern: str) -> None:
+    """The known models whose name matches."""
+    from synthesight import zoo
+    from synthesight.errors import SynthesightError
+
+    found = zoo.find(pattern)
+    if not found:
+        raise SynthesightError(
+            f"No known model matches {pattern!r}: `synthesight models` lists them all."
+        )
+    table = Table(show_lines=True)
+    table.add_column("name, source", no_wrap=True)
+    for column in ("family", "parameters", "pixels", "licence", "needs"):
+        table.add_column(column, justify="right" if column in ("parameters", "pixels") else "left")
+    for entry in found:
+        table.add_row(
+            f"{entry.name}\n[dim]{entry.source}[/dim]",
+            entry.family,
+            f"{entry.parameters:g} M",
+            str(entry.resolution),
+            entry.licence,
+            entry.needs,
+        )
+    Console().print(table)

@@ -1,0 +1,222 @@
+"""The batch engine: results do not depend on how the work was done."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from gaussian_mixture import GaussianMixtures
+from PIL import Image
+
+from synthesight.errors import SynthesightError
+from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
+from synthesight.inference.replay import replay
+from synthesight.inference.rules import Exhaustive, Sequential, Staged
+from synthesight.inference.tuning import best_batch_size
+from synthesight.observers.generative.classifier import GenerativeClassifier
+from synthesight.observers.generative.weighting import TimeSampler
+from synthesight.stimuli.stimulus import Stimulus
+
+CLASSES = [str(k) for k in range(5)]
+
+
+@pytest.fixture
+def model() -> GaussianMixtures:
+    rng = np.random.default_rng(2)
+    return GaussianMixtures(rng.normal(scale=0.4, size=(5, 2, 12)))
+
+
+@pytest.fixture
+def stimuli() -> list[Stimulus]:
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, size=(23, 2, 2, 3), dtype=np.uint8)
+    return [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+
+
+def classifier(model, rule=None, **options) -> GenerativeClassifier:
+    options = {"batch_size": 16, "classes": CLASSES, "weighting": "uniform"} | options
+    return GenerativeClassifier(model, rule=rule or Sequential(60), **options)
+
+
+def answers(observer, stimuli):
+    return {response.stimulus.id: response for response in observer.respond(stimuli)}
+
+
+@pytest.mark.parametrize("rule", [Exhaustive(40), Staged(40), Sequential(60)], ids=lambda r: r.name)
+def test_results_do_not_depend_on_batches_order_or_shards(model, stimuli, rule):
+    reference = answers(classifier(model, rule, batch_size=7), stimuli)
+    assert len(reference) == len(stimuli)
+    others = [
+        answers(classifier(model, rule, batch_size=1), stimuli),
+        answers(classifier(model, rule, batch_size=64), stimuli),
+        answers(classifier(model, rule, batch_size=16), stimuli[::-1]),
+        {k: v for i in range(3) for k, v in answers(classifier(model, rule), stimuli[i::3]).items()},
+    ]
+    for other in others:
+        for key, response in reference.items():
+            assert other[key].response == response.response
+            np.testing.assert_array_equal(other[key].draws, response.draws)
+            np.testing.assert_allclose(other[key].evidence, response.evidence, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [Exhaustive(40), Staged(40), Sequential(60)], ids=lambda r: r.name)
+def test_the_engine_decides_as_the_rule_does_on_all_errors(model, stimuli, rule):
+    """The engine against a plain evaluation of every triple, then the rule on top."""
+    observer = classifier(model, rule)
+    sampler = TimeSampler.create(model.schedule, "uniform")
+    draws = np.arange(rule.max_draws)
+    errors = np.empty((len(stimuli), rule.max_draws, 5))
+    for i, stimulus in enumerate(stimuli):
+        keys = np.repeat(stimulus_key(0, stimulus.id)[None], len(draws), axis=0)
+        steps = torch.from_numpy(sampler.steps(uniforms(keys, draws)))
+        noise = torch.from_numpy(normal_noise(keys, draws, (3, 2, 2)))
+        pixels = np.asarray(stimulus.open()).transpose(2, 0, 1).copy()
+        x = (torch.from_numpy(pixels).float() / 127.5 - 1).expand(len(draws), -1, -1, -1)
+        for k in range(5):
+            rows = torch.full((len(draws),), k)
+            errors[i, :, k] = model.errors(x, noise, steps, torch.arange(5), rows)
+    expected, evaluations = replay(rule, errors)
+    found = answers(observer, stimuli)
+    assert [found[s.id].response for s in stimuli] == [CLASSES[k] for k in expected]
+    assert [found[s.id].evaluations for s in stimuli] == evaluations.tolist()
+
+
+def test_batches_are_full_until_work_runs_out(model, stimuli):
+    model.batches.clear()
+    observer = classifier(model, Sequential(60), batch_size=16)
+    list(observer.respond(stimuli * 4))
+    assert np.mean(np.array(model.batches) == 16) > 0.8
+    assert sum(model.batches) == observer.usage_.evaluations
+
+
+def test_the_seed_changes_the_draws_and_nothing_else_does(model, stimuli):
+    first = answers(classifier(model, seed=0), stimuli)
+    again = answers(classifier(model, seed=0), stimuli)
+    other = answers(classifier(model, seed=1), stimuli)
+    assert all(np.array_equal(first[k].evidence, again[k].evidence) for k in first)
+    assert any(not np.array_equal(first[k].evidence, other[k].evidence) for k in first)
+
+
+def test_draws_are_a_pure_function_of_seed_stimulus_and_index():
+    key = stimulus_key(5, "edge/cat/cat1.png")
+    whole = normal_noise(np.repeat(key[None], 9, axis=0), np.arange(9), (3, 4, 4))
+    one = normal_noise(key[None], np.array([6]), (3, 4, 4))
+    np.testing.assert_array_equal(whole[6], one[0])
+    assert not np.allclose(whole[5], whole[6])
+    many = normal_noise(np.repeat(key[None], 400, axis=0), np.arange(400), (3, 32, 32))
+    assert abs(many.mean()) < 0.003
+    assert abs(many.std() - 1) < 0.003
+    assert np.abs(np.corrcoef(many.reshape(400, -1)) - np.eye(400)).max() < 0.15
+
+
+def test_times_cover_the_unit_interval_evenly():
+    keys = np.repeat(stimulus_key(0, "x")[None], 89, axis=0)
+    gaps = np.diff(np.sort(uniforms(keys, np.arange(89))))
+    assert gaps.max() < 2.7 / 89  # the golden ratio's largest gap stays near φ / n
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(model, stimuli):
+    plain = answers(classifier(model, batch_size=4), stimuli)
+    whole = model.errors
+
+    def errors(x, *rest):
+        if len(x) > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(x, *rest)
+
+    model.errors = errors
+    observer = classifier(model, batch_size=64)
+    found = answers(observer, stimuli)
+    assert observer.usage_.batch_size <= 5
+    assert observer.usage_.halvings >= 1
+    assert {k: r.response for k, r in found.items()} == {k: r.response for k, r in plain.items()}
+    assert best_batch_size(model, torch.arange(5)) <= 5
+
+
+def test_memory_that_holds_not_even_one_says_so(model, stimuli):
+    def errors(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.errors = errors
+    with pytest.raises(SynthesightError, match="not even one image fits in memory"):
+        list(classifier(model).respond(stimuli))
+
+
+def test_other_errors_are_not_swallowed(model, stimuli):
+    def errors(*_):
+        raise RuntimeError("a bug")
+
+    model.errors = errors
+    with pytest.raises(RuntimeError, match="a bug"):
+        list(classifier(model).respond(stimuli))
+
+
+def test_broken_images_are_answered_with_their_error(model, stimuli):
+    broken = [Stimulus(id=f"b{i}.png", source=b"not an image") for i in range(3)]
+    found = answers(classifier(model), [*broken, *stimuli])
+    assert sum(r.error is not None for r in found.values()) == 3
+    assert sum(r.error is None for r in found.values()) == len(stimuli)
+    only = answers(classifier(model), broken)
+    assert len(only) == 3
+
+
+def test_images_are_read_as_they_are_needed(model):
+    """Memory does not grow with the number of images: they are not all read at once."""
+    opened = 0
+
+    def endless():
+        nonlocal opened
+        buffer = io.BytesIO()
+        Image.new("RGB", (2, 2), "red").save(buffer, "PNG")
+        while True:
+            opened += 1
+            yield Stimulus(id=f"{opened}", source=buffer.getvalue())
+
+    responses = classifier(model).respond(endless())
+    for _ in range(50):
+        next(responses)
+    assert opened < 300
+    responses.close()
+
+
+def test_templates_are_averaged_over_draws(model, stimuli):
+    seen = set()
+    whole = model.errors
+
+    def errors(x, noise, steps, conditioning, rows):
+        seen.update(rows.tolist())
+        return whole(x, noise, steps, conditioning, rows)
+
+    model.errors = errors
+    observer = classifier(model, Exhaustive(8), templates=["a {class}", "the {class}"])
+    reference = answers(classifier(model, Exhaustive(8)), stimuli)
+    found = answers(observer, stimuli)
+    assert seen == set(range(10))  # five classes in two wordings
+    assert all(r.evaluations == 40 for r in found.values())
+    # The mixture takes both wordings for the same class, so nothing else may change.
+    for key, response in reference.items():
+        np.testing.assert_allclose(found[key].evidence, response.evidence)
+
+
+@pytest.mark.parametrize("combine", ["logsumexp", "best"])
+def test_labels_are_combined(model, stimuli, combine):
+    labels = {"low": [0, 1, 2], "high": [3, 4]}
+    single = answers(classifier(model, Exhaustive(30)), stimuli)
+    observer = classifier(model, Exhaustive(30), classes=["low", "high"], labels=labels, combine=combine)
+    for key, response in answers(observer, stimuli).items():
+        evidence = single[key].evidence
+        parts = [evidence[:3], evidence[3:]]
+        if combine == "best":
+            expected = np.array([part.max() for part in parts])
+        else:
+            expected = np.array([np.log(np.mean(np.exp(part))) for part in parts])
+        np.testing.assert_allclose(response.evidence, expected - expected.max(), atol=1e-9)
+        assert response.response == ["low", "high"][int(expected.argmax())]
+
+
+def test_a_class_without_labels_is_named(model, stimuli):
+    observer = classifier(model, classes=["low", "other"], labels={"low": [0]})
+    with pytest.raises(SynthesightError, match="'other'"):
+        list(observer.respond(stimuli))
