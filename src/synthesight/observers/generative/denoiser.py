@@ -47,7 +47,7 @@ def clean_estimate(
     output, z
         float32, shape (B, ...).
     alpha, sigma
-        float32, broadcastable to ``z``, with α² + σ² = 1 where v is predicted.
+        float32, broadcastable to ``z``.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def clean_estimate(
     if prediction == "epsilon":
         return (z - sigma * output) / alpha
     if prediction == "v_prediction":
-        return alpha * z - sigma * output
+        return (alpha * z - sigma * output) / (alpha**2 + sigma**2)
     if prediction == "flow_prediction":
         return (z - sigma * output) / (alpha + sigma)
     return output

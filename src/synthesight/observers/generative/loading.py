@@ -66,7 +66,9 @@ def load_model(
         )
     half = precision != torch.float32
     folder = ModelFolder(_find(name_or_folder, revision=revision, half=half), half)
-    label = name or (folder.path.name if Path(name_or_folder).is_dir() else str(name_or_folder))
+    label = name or (
+        folder.path.resolve().name if Path(name_or_folder).is_dir() else str(name_or_folder)
+    )
     family = choose_family(folder.network_class, folder.network_config, label)
     schedule, prediction = read_schedule(folder.scheduler(), label)
     parts = Parts(
