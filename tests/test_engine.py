@@ -7,9 +7,9 @@ import io
 import numpy as np
 import pytest
 import torch
-from gaussian_mixture import GaussianMixtures
 from PIL import Image
 
+from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
 from synthesight.inference.replay import replay
@@ -52,7 +52,11 @@ def test_results_do_not_depend_on_batches_order_or_shards(model, stimuli, rule):
         answers(classifier(model, rule, batch_size=1), stimuli),
         answers(classifier(model, rule, batch_size=64), stimuli),
         answers(classifier(model, rule, batch_size=16), stimuli[::-1]),
-        {k: v for i in range(3) for k, v in answers(classifier(model, rule), stimuli[i::3]).items()},
+        {
+            k: v
+            for i in range(3)
+            for k, v in answers(classifier(model, rule), stimuli[i::3]).items()
+        },
     ]
     for other in others:
         for key, response in reference.items():
@@ -204,7 +208,9 @@ def test_templates_are_averaged_over_draws(model, stimuli):
 def test_labels_are_combined(model, stimuli, combine):
     labels = {"low": [0, 1, 2], "high": [3, 4]}
     single = answers(classifier(model, Exhaustive(30)), stimuli)
-    observer = classifier(model, Exhaustive(30), classes=["low", "high"], labels=labels, combine=combine)
+    observer = classifier(
+        model, Exhaustive(30), classes=["low", "high"], labels=labels, combine=combine
+    )
     for key, response in answers(observer, stimuli).items():
         evidence = single[key].evidence
         parts = [evidence[:3], evidence[3:]]

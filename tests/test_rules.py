@@ -48,8 +48,8 @@ def test_a_repeated_t_test_breaks_the_promise_that_sequential_keeps(capsys):
     our_error, their_error = np.mean(ours != reference), np.mean(theirs != reference)
     with capsys.disabled():
         print(
-            f"\n  exhaustive winner dropped: sequential (δ = 0.01) {our_error:.4f}, repeated t-test "
-            f"{their_error:.4f}; evaluations {our_cost.mean() / full.mean():.2f} and "
+            f"\n  exhaustive winner dropped: sequential (δ = 0.01) {our_error:.4f}, repeated t-test"
+            f" {their_error:.4f}; evaluations {our_cost.mean() / full.mean():.2f} and "
             f"{their_cost.mean() / full.mean():.2f} of exhaustive"
         )
     assert our_error <= 0.01
@@ -100,7 +100,9 @@ def test_staged_in_published_proportions_costs_what_it_says():
 
 
 def test_sequential_with_all_draws_is_exhaustive():
-    errors = simulated(50, 4, 40, "normal") * 1e-3 + np.random.default_rng(0).normal(size=(50, 40, 1))
+    errors = simulated(50, 4, 40, "normal") * 1e-3 + np.random.default_rng(0).normal(
+        size=(50, 40, 1)
+    )
     response, _ = replay(Sequential(40, 1e-9), errors)
     reference, _ = replay(Exhaustive(40), errors)
     np.testing.assert_array_equal(response, reference)

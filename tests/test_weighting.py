@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gaussian_mixture import GaussianMixtures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
 from synthesight.observers.generative.schedule import Schedule
@@ -30,8 +30,10 @@ SCHEDULES = {
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_weights_equal_their_formulas(schedule):
     t = schedule.times
-    np.testing.assert_allclose(schedule.alpha**2 + schedule.sigma**2 * (not schedule.flow),
-                               1.0 if not schedule.flow else (1 - t) ** 2)
+    np.testing.assert_allclose(
+        schedule.alpha**2 + schedule.sigma**2 * (not schedule.flow),
+        1.0 if not schedule.flow else (1 - t) ** 2,
+    )
     np.testing.assert_allclose(weights("jaini", schedule), np.exp(-7 * t))
     np.testing.assert_allclose(weights("uniform", schedule), 1.0)
     np.testing.assert_allclose(
@@ -60,7 +62,9 @@ def test_epsilon_weighting_is_the_error_in_the_noise():
     z = alpha * x + sigma * noise
     noise_found = (z - alpha * found) / sigma
     weight = weights("epsilon", schedule)[400]
-    np.testing.assert_allclose(weight * np.sum((x - found) ** 2), np.sum((noise - noise_found) ** 2))
+    np.testing.assert_allclose(
+        weight * np.sum((x - found) ** 2), np.sum((noise - noise_found) ** 2)
+    )
 
 
 def test_a_table_is_interpolated_over_time():
@@ -70,7 +74,7 @@ def test_a_table_is_interpolated_over_time():
 
 @pytest.mark.parametrize("table", [[1.0], [1.0, -1.0], [0.0, 0.0], [1.0, np.inf], [[1.0, 2.0]]])
 def test_a_bad_table_is_refused(table):
-    with pytest.raises(SynthesightError, match="[Tt]able of weights"):
+    with pytest.raises(SynthesightError, match=r"[Tt]able of weights"):
         weights(table, SCHEDULES["flow"])
 
 
@@ -120,7 +124,11 @@ def test_elbo_differences_converge_to_exact_log_likelihood_differences(schedule)
         weighted = np.stack(
             [
                 model.errors(
-                    point, noise, torch.from_numpy(steps), torch.arange(3), torch.full((len(draws),), k)
+                    point,
+                    noise,
+                    torch.from_numpy(steps),
+                    torch.arange(3),
+                    torch.full((len(draws),), k),
                 ).numpy()
                 * sampler.factor[steps]
                 for k in range(3)
@@ -131,5 +139,8 @@ def test_elbo_differences_converge_to_exact_log_likelihood_differences(schedule)
         evidence = difference.mean(axis=0)
         standard_error = difference.std(axis=0) / np.sqrt(len(draws))
         # Within Monte-Carlo error, and within the discretisation's 2 % on discrete timesteps.
-        assert np.all(np.abs(evidence - exact[image]) < 4 * standard_error + 0.02 * np.abs(exact[image]) + 1e-9)
+        assert np.all(
+            np.abs(evidence - exact[image])
+            < 4 * standard_error + 0.02 * np.abs(exact[image]) + 1e-9
+        )
         assert standard_error.max() < 0.2

@@ -22,13 +22,17 @@ app = typer.Typer(
 training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 app.add_typer(training, name="train")
 
-Model = Annotated[str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")]
+Model = Annotated[
+    str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")
+]
 Classes = Annotated[str | None, typer.Option(help="Categories to choose among: cat,dog,…")]
 Prompts = Annotated[
     list[str] | None,
     typer.Option("--prompt", help='Template, may be repeated. Default "A bad photo of a {class}".'),
 ]
-RuleName = Annotated[str, typer.Option("--rule", help="sequential, exhaustive, staged or repeated-t.")]
+RuleName = Annotated[
+    str, typer.Option("--rule", help="sequential, exhaustive, staged or repeated-t.")
+]
 Delta = Annotated[
     float, typer.Option(help="Probability that `sequential` drops what `exhaustive` would choose.")
 ]
@@ -50,7 +54,9 @@ BatchSize = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
     """Classify images with generative models, and measure how human-like they see."""
     if version:
         print(f"synthesight {__version__}")
@@ -82,8 +88,19 @@ def classify(
     stimuli = [stimulus for path in images for stimulus in find_stimuli(path)]
     names = _split(classes)
     observer = _load(
-        model, names, prompt, rule, delta, max_draws, weighting, labels, combine, seed, device,
-        dtype, batch_size,
+        model,
+        names,
+        prompt,
+        rule,
+        delta,
+        max_draws,
+        weighting,
+        labels,
+        combine,
+        seed,
+        device,
+        dtype,
+        batch_size,
     )
     chosen = observer.choose(names)
     failures = []
@@ -92,14 +109,17 @@ def classify(
             progress.advance()
             if response.error:
                 failures.append(response.error)
-            progress.print(json_line(response, chosen) if json else response_table(response, chosen))
+            progress.print(
+                json_line(response, chosen) if json else response_table(response, chosen)
+            )
     _end(failures, len(stimuli))
 
 
 @app.command()
 def evaluate(
     stimuli: Annotated[
-        list[str], typer.Option(help="Folder, Parquet or CSV file, or name of a dataset; repeatable.")
+        list[str],
+        typer.Option(help="Folder, Parquet or CSV file, or name of a dataset; repeatable."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
     model: Model = "natural-32",
@@ -134,14 +154,29 @@ def evaluate(
     if limit is not None:
         shown = sample(shown, limit=limit, seed=seed)
     observer = _load(
-        model, names, prompt, rule, delta, max_draws, weighting, labels, combine, seed, device,
-        dtype, batch_size,
+        model,
+        names,
+        prompt,
+        rule,
+        delta,
+        max_draws,
+        weighting,
+        labels,
+        combine,
+        seed,
+        device,
+        dtype,
+        batch_size,
     )
     count = len(shown[part[0] :: part[1]])
     try:
         with Progressing("Evaluating", count, quiet=False) as progress:
             run = evaluation.evaluate(
-                observer, shown, out, classes=names, shard=part,
+                observer,
+                shown,
+                out,
+                classes=names,
+                shard=part,
                 report=lambda response: progress.advance(),
             )
     except KeyboardInterrupt:
@@ -164,7 +199,9 @@ def models(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the figure and the drawn images.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="Folder for the figure and the drawn images.")] = Path(
+        "demo"
+    ),
 ) -> None:
     """A tour with the bundled models, offline, in a few minutes on two cores."""
     from synthesight.demo import run_demo
@@ -191,7 +228,7 @@ def train_generative(
 def train_discriminative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 7,
     seed: Seed = 0,
     device: Device = None,
 ) -> None:
@@ -216,7 +253,10 @@ def _train(
     try:
         with Progressing("Training", total, quiet=False) as progress:
             folder = recipe.train(
-                images, out, options, device=place,
+                images,
+                out,
+                options,
+                device=place,
                 report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
             )
     except KeyboardInterrupt:
@@ -240,7 +280,7 @@ def _load(
     dtype: str | None,
     batch_size: int | None,
 ) -> Any:
-    """The observer that the options ask for. What needs no model is checked before one is opened."""
+    """The observer that the options ask for; what needs no model is checked before it is opened."""
     from synthesight import zoo
     from synthesight.inference.rules import RULES
     from synthesight.observers.generative.prompts import check_classes, check_templates
@@ -250,8 +290,9 @@ def _load(
         raise SynthesightError(f"There is no --rule {rule}: choose one of {', '.join(RULES)}.")
     if classes is not None:
         check_classes(classes)
+    given = {"delta": delta} if rule == "sequential" else {}
     options: dict[str, Any] = {
-        "rule": RULES[rule](max_draws=max_draws, **({"delta": delta} if rule == "sequential" else {})),
+        "rule": RULES[rule](max_draws=max_draws, **given),
         "seed": seed,
         "batch_size": batch_size,
         "combine": combine,
@@ -275,7 +316,7 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
         return {name: [str(label) for label in own] for name, own in labels.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SynthesightError(
-            f"--labels {path} cannot be read: give a JSON file such as {{\"cat\": [281, 282]}}."
+            f'--labels {path} cannot be read: give a JSON file such as {{"cat": [281, 282]}}.'
         ) from error
 
 

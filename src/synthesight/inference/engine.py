@@ -50,6 +50,9 @@ class Decision:
         Why the gathering of evidence ended: ``"decided"`` or ``"draws used up"``.
     error
         The sentence that says why the stimulus could not be read, else None.
+    errors
+        float64, shape (max_draws, U): the weighted error of each draw, NaN where there was none;
+        only from an engine that keeps errors.
     """
 
     stimulus: Stimulus
@@ -59,6 +62,7 @@ class Decision:
     draws: np.ndarray
     stopped: str
     error: str | None = None
+    errors: np.ndarray | None = None
 
     @property
     def evaluations(self) -> int:
@@ -118,6 +122,9 @@ class Engine:
         belong to one class.
     batch_size
         Network evaluations a batch. An out-of-memory error halves it and work goes on.
+    keep_errors
+        Hand out each draw's errors with the decision, to try other rules on them afterwards
+        (:func:`~synthesight.inference.replay.replay`).
     """
 
     def __init__(
@@ -131,7 +138,9 @@ class Engine:
         seed: int = 0,
         groups: Sequence[int] | np.ndarray | None = None,
         batch_size: int = 64,
+        keep_errors: bool = False,
     ) -> None:
+        self.keep_errors = keep_errors
         self.model = model
         self.rows = np.asarray(rows, dtype=np.int64)
         self.conditioning = conditioning
@@ -239,6 +248,8 @@ class _Work:
         self.missing = np.zeros(slots, dtype=np.int64)
         self.chunk = np.zeros(slots, dtype=np.int64)
         self.errors = np.zeros((slots, 1, units))
+        kept = engine.rule.max_draws if engine.keep_errors else 0
+        self.kept = np.full((slots, kept, units), np.nan)
         self.failures: list[Decision] = []
         self.finished: list[Decision] = []
 
@@ -322,6 +333,8 @@ class _Work:
     def absorb(self, batch: _Triples, errors: np.ndarray) -> None:
         """Take in a batch's errors, and review the images whose draws are complete."""
         self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = errors
+        if self.engine.keep_errors:
+            self.kept[batch.slot, batch.draw, batch.unit] = errors
         np.subtract.at(self.missing, batch.slot, 1)
         touched = np.unique(batch.slot)
         ready = touched[self.missing[touched] == 0]
@@ -354,8 +367,10 @@ class _Work:
                     covariance[row],
                     self.evidence.draws_[slot].copy(),
                     "draws used up" if spent[row] else "decided",
+                    errors=self.kept[slot].copy() if self.engine.keep_errors else None,
                 )
             )
+            self.kept[slot] = np.nan
             self.stimuli[slot] = None
             self.free.append(int(slot))
 
@@ -363,8 +378,13 @@ class _Work:
         units = len(self.engine.rows)
         nothing = np.full(units, np.nan)
         return Decision(
-            stimulus, -1, nothing, np.full((units, units), np.nan),
-            np.zeros(units, dtype=np.int64), "unreadable", error,
+            stimulus,
+            -1,
+            nothing,
+            np.full((units, units), np.nan),
+            np.zeros(units, dtype=np.int64),
+            "unreadable",
+            error,
         )
 
     def unreadable(self) -> Iterator[Decision]:
@@ -374,4 +394,3 @@ class _Work:
     def decided(self) -> Iterator[Decision]:
         while self.finished:
             yield self.finished.pop()
-

@@ -6,7 +6,7 @@ classes then stay in the running (:meth:`~Rule.review`). It sees many images at 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,8 +21,15 @@ CHUNK = 32  # draws that a rule without reviews asks for at a time
 class Rule(Protocol):
     """How evidence is gathered and when it is enough."""
 
-    name: str
-    max_draws: int
+    @property
+    def name(self) -> str:
+        """How options and trials call the rule."""
+        ...
+
+    @property
+    def max_draws(self) -> int:
+        """Draws of a class at most."""
+        ...
 
     def review_at(self, n: np.ndarray) -> np.ndarray:
         """Draws after which to look again, given ``n`` draws: int64, shape (B,), > n."""
@@ -182,8 +189,7 @@ class Sequential:
         return 0.5 * (
             np.log(left / self.max_draws)
             + np.log(c2 / (n + c2))
-            + n
-            * (np.log(square + total**2 / left) - np.log(square - total**2 / (n + c2)))
+            + n * (np.log(square + total**2 / left) - np.log(square - total**2 / (n + c2)))
         )
 
 
@@ -227,7 +233,7 @@ class RepeatedTTest:
         return alive & ~worse
 
 
-RULES: dict[str, type[Exhaustive | Staged | Sequential | RepeatedTTest]] = {
+RULES: dict[str, Callable[..., Rule]] = {
     "sequential": Sequential,
     "exhaustive": Exhaustive,
     "staged": Staged,
@@ -237,7 +243,9 @@ RULES: dict[str, type[Exhaustive | Staged | Sequential | RepeatedTTest]] = {
 
 def _check_draws(max_draws: int) -> None:
     if max_draws < 1:
-        raise SynthesightError(f"--max-draws {max_draws} leaves nothing to measure: give 1 or more.")
+        raise SynthesightError(
+            f"--max-draws {max_draws} leaves nothing to measure: give 1 or more."
+        )
 
 
 def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:

@@ -63,8 +63,9 @@ def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int
     ``"channels_last"`` or ``"contiguous"``, the format that the network is left in.
     """
     network = getattr(model, "network", None)
-    if network is None or not any(isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride
-                                  for m in network.modules()):
+    if network is None or not any(
+        isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride for m in network.modules()
+    ):
         return "contiguous"
     image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
     with torch.inference_mode():

@@ -65,9 +65,7 @@ def load(
     if folder is not None and (folder / "config.json").is_file():
         from synthesight.observers.discriminative.network import DiscriminativeNetwork
 
-        return DiscriminativeNetwork.from_folder(
-            folder, name=label, classes=classes, device=device
-        )
+        return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
     from synthesight.observers.generative.classifier import GenerativeClassifier
     from synthesight.observers.generative.loading import load_model
 

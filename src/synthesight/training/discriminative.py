@@ -37,10 +37,10 @@ class DiscriminativeOptions:
         Largest random shift, in pixels, of the images (reflected at the border).
     """
 
-    epochs: int = 8
+    epochs: int = 7
     batch_size: int = 256
     widths: tuple[int, ...] = (64, 128, 256)
-    blocks: int = 1
+    blocks: int = 2
     learning_rate: float = 0.4
     warmup: float = 0.2
     momentum: float = 0.9

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import diffusers
 import numpy as np
@@ -186,7 +187,9 @@ def train(
     predict = torch.compile(model)
     smooth, seconds, since = float("nan"), _seconds_so_far(out), time.perf_counter()
     while step < options.steps:
-        x, labels = (part.to(device) for part in images.batch(options.seed, step, options.batch_size))
+        x, labels = (
+            part.to(device) for part in images.batch(options.seed, step, options.batch_size)
+        )
         chance = np.random.default_rng([options.seed, step, 2])
         pick = chance.random(len(labels))
         label = labels.cpu().numpy()
@@ -219,7 +222,7 @@ def train(
             with (out / "log.jsonl").open("a") as log:
                 row = {"step": step, "loss": round(smooth, 5), "seconds": round(seconds, 1)}
                 log.write(json.dumps(row) + "\n")
-            write_pipeline(average.module, tokenizer, out / "model")
+            write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     return out / "model"
 
 

@@ -1,4 +1,4 @@
-"""The zoo: known models, as data (``models.json``), and the small ones that ship in folders here."""
+"""The zoo: known models, as data (``models.json``), and the folders of the small ones that ship."""
 
 from __future__ import annotations
 

@@ -46,7 +46,9 @@ class SmallCNN(nn.Module):
         Residual blocks a stage.
     """
 
-    def __init__(self, classes: int, widths: Sequence[int] = (64, 128, 256), blocks: int = 1) -> None:
+    def __init__(
+        self, classes: int, widths: Sequence[int] = (64, 128, 256), blocks: int = 2
+    ) -> None:
         super().__init__()
         stages: list[nn.Module] = [
             nn.PixelUnshuffle(2),

@@ -1,4 +1,4 @@
-"""A generative model as an observer: it answers with the class whose prompt explains the image best."""
+"""A generative model as an observer: it chooses the class whose prompt explains the image best."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class GenerativeClassifier(Observer):
         self.names = dict(names or {})
         self.labels = labels
         self.combine = combine
-        self.rule: Rule = rule if rule is not None else Sequential()
+        self.rule: Rule = Sequential() if rule is None else rule
         self.weighting = weighting
         self.proposal = proposal
         self.seed = seed
@@ -104,8 +104,14 @@ class GenerativeClassifier(Observer):
         choose_memory_format(self.model, conditioning)
         size = self.batch_size or best_batch_size(self.model, conditioning)
         engine = Engine(
-            self.model, rows, conditioning, self.rule, self.sampler,
-            seed=self.seed, groups=groups, batch_size=size,
+            self.model,
+            rows,
+            conditioning,
+            self.rule,
+            self.sampler,
+            seed=self.seed,
+            groups=groups,
+            batch_size=size,
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
@@ -121,7 +127,9 @@ class GenerativeClassifier(Observer):
             "names": {key: list(value) for key, value in self.names.items()},
             "combine": self.combine if self.labels else None,
             "rule": rule,
-            "weighting": self.weighting if isinstance(self.weighting, str) else list(self.weighting),
+            "weighting": self.weighting
+            if isinstance(self.weighting, str)
+            else list(self.weighting),
             "proposal": list(self.proposal) if self.proposal is not None else None,
             "seed": self.seed,
         }
@@ -148,8 +156,15 @@ class GenerativeClassifier(Observer):
         if decision.error is not None:
             nothing = np.full(count, np.nan)
             return Response(
-                decision.stimulus, None, nothing, nothing, nothing, draws, 0,
-                decision.stopped, decision.error,
+                decision.stimulus,
+                None,
+                nothing,
+                nothing,
+                nothing,
+                draws,
+                0,
+                decision.stopped,
+                decision.error,
             )
         probability, spread = decision.posterior
         evidence = -decision.mean
@@ -157,8 +172,14 @@ class GenerativeClassifier(Observer):
             evidence, probability, spread = self._combined(decision, groups, count)
         winner = int(evidence.argmax())
         return Response(
-            decision.stimulus, classes[winner], evidence - evidence[winner], probability, spread,
-            draws, decision.evaluations, decision.stopped,
+            decision.stimulus,
+            classes[winner],
+            evidence - evidence[winner],
+            probability,
+            spread,
+            draws,
+            decision.evaluations,
+            decision.stopped,
         )
 
     def _combined(

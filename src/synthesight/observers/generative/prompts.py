@@ -32,7 +32,9 @@ def check_classes(classes: Sequence[str]) -> list[str]:
             "as in --classes cat,dog."
         )
     if "" in names:
-        raise SynthesightError("One of the classes is empty: look for a comma too many in --classes.")
+        raise SynthesightError(
+            "One of the classes is empty: look for a comma too many in --classes."
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SynthesightError(f"The class {twice[0]!r} is there twice: name each class once.")
