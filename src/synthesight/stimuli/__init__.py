@@ -1,0 +1,1 @@
+"""Stimuli: images to show, found in folders and tables, or drawn."""

@@ -1,0 +1,58 @@
+"""Lists of categories, and the names that one category goes by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from synthesight.errors import SynthesightError
+
+# The 16 entry-level categories of Geirhos et al. (2018), in this order everywhere.
+SIXTEEN = (
+    "airplane", "bear", "bicycle", "bird", "boat", "bottle", "car", "cat",
+    "chair", "clock", "dog", "elephant", "keyboard", "knife", "oven", "truck",
+)  # fmt: skip
+
+CIFAR10 = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+
+# The seven that CIFAR-10 shares with the 16.
+SHARED_SEVEN = ("airplane", "bird", "boat", "car", "cat", "dog", "truck")
+
+SYNONYMS = {
+    "aeroplane": "airplane",
+    "plane": "airplane",
+    "automobile": "car",
+    "ship": "boat",
+    "bike": "bicycle",
+    "computer keyboard": "keyboard",
+    "puppy": "dog",
+    "kitten": "cat",
+    "lorry": "truck",
+}
+
+
+def canonical(name: str) -> str:
+    """The one name that stands for a category and its synonyms: automobile and Car are car."""
+    plain = name.strip().lower().replace("_", " ")
+    return SYNONYMS.get(plain, plain)
+
+
+def imagenet_to_16(path: Path) -> dict[str, list[int]]:
+    """For each of the 16 categories, its ImageNet-1k classes (Geirhos et al. 2018).
+
+    Parameters
+    ----------
+    path
+        JSON file of category → list of class indices.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        return {name: [int(index) for index in table[name]] for name in SIXTEEN}
+    except FileNotFoundError:
+        raise SynthesightError(f"There is no file {path}: check the path.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise SynthesightError(
+            f"{path} is not a table of ImageNet classes for the 16 categories: get it anew."
+        ) from None
