@@ -1,0 +1,1 @@
+"""Trials: the table of responses, its store, and the published CSV layout."""
