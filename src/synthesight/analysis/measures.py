@@ -26,7 +26,9 @@ def accuracy(trials: pl.DataFrame, by: Sequence[str] = ("observer", "dataset")) 
     """
     shown = trials.filter(pl.col("error").is_null() & pl.col("category").is_not_null())
     right = (pl.col("response") == pl.col("category")).fill_null(False)
-    return _ratios(shown, by, right.cast(pl.Float64), pl.col("category").is_not_null().cast(pl.Float64))
+    return _ratios(
+        shown, by, right.cast(pl.Float64), pl.col("category").is_not_null().cast(pl.Float64)
+    )
 
 
 def shape_bias(trials: pl.DataFrame, by: Sequence[str] = ("observer",)) -> pl.DataFrame:

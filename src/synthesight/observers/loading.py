@@ -66,12 +66,18 @@ def load(
         from synthesight.observers.discriminative.network import DiscriminativeNetwork
 
         return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
     from synthesight.observers.generative.classifier import GenerativeClassifier
     from synthesight.observers.generative.loading import load_model
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")
     precision = getattr(torch, dtype) if dtype else None
+    # Their bars for reading weights from disk would stand between our lines of output.
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     model = load_model(location, device=device, dtype=precision, name=label)
     if folder is not None and (folder / SETTINGS).is_file():
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))

@@ -62,7 +62,9 @@ def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt
     )
     point = base.mark_point(size=90, strokeWidth=2).encode(
         x="estimate:Q",
-        fill=alt.condition("datum.source == 'published'", alt.value("white"), "kind:N", legend=None),
+        fill=alt.condition(
+            "datum.source == 'published'", alt.value("white"), "kind:N", legend=None
+        ),
     )
     return (interval + point).properties(width=430, height=34 * len(rows))
 

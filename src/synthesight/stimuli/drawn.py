@@ -74,9 +74,7 @@ def save(stimuli: Sequence[Stimulus], folder: Path) -> None:
         stimulus.open().save(path)
 
 
-def _drawn(
-    shape: str, surface: str, number: int, size: int, seed: int, dataset: str
-) -> Stimulus:
+def _drawn(shape: str, surface: str, number: int, size: int, seed: int, dataset: str) -> Stimulus:
     for cue, known in ((shape, SHAPES), (surface, TEXTURES)):
         if cue not in known:
             raise SynthesightError(f"There is no drawn {cue!r}: choose among {', '.join(known)}.")
@@ -93,6 +91,4 @@ def _drawn(
     image = Image.new("RGB", (size, size), BACKGROUND)
     image.paste(Image.fromarray(texture(surface, size, grain)), mask=mask)
     name = f"{shape}{number}-{surface}{number}.png"
-    return Stimulus(
-        id=f"{dataset}/{shape}/{name}", source=image, dataset=dataset, category=shape
-    )
+    return Stimulus(id=f"{dataset}/{shape}/{name}", source=image, dataset=dataset, category=shape)

@@ -121,7 +121,9 @@ def texture_of(image: str) -> str | None:
 
 
 def _dataset(name: str, data: Path | None) -> Path:
-    root = data or (Path(os.environ["SYNTHESIGHT_DATA"]) if "SYNTHESIGHT_DATA" in os.environ else None)
+    root = data or (
+        Path(os.environ["SYNTHESIGHT_DATA"]) if "SYNTHESIGHT_DATA" in os.environ else None
+    )
     if root is None:
         raise SynthesightError(
             f"The dataset {name} was not found: set SYNTHESIGHT_DATA to the folder of the "

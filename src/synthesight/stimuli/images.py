@@ -89,7 +89,9 @@ def _bytes(path: Path, label: str) -> bytes:
         raise UnreadableImage(f"{label} is a folder, not an image.") from None
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
-        raise UnreadableImage(f"{label} cannot be read ({reason}): check its permissions.") from None
+        raise UnreadableImage(
+            f"{label} cannot be read ({reason}): check its permissions."
+        ) from None
 
 
 def _as_shown(image: Image.Image, label: str) -> Image.Image:

@@ -1,0 +1,5 @@
+"""``python -m synthesight``: the command line."""
+
+from synthesight.cli import main
+
+main()

@@ -1,0 +1,274 @@
+"""The command line, end to end, as users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from synthesight.stimuli.drawn import drawn_objects, save
+from synthesight.trials.store import Run
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+COMMAND = [sys.executable, "-m", "synthesight"]
+QUICK = ["--max-draws", "8", "--device", "cpu", "--batch-size", "32"]
+
+
+def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=240,
+        check=False,
+        **options,
+    )
+
+
+def refused(*arguments: str | Path) -> str:
+    """The one sentence with which a command is refused."""
+    result = run(*arguments)
+    assert result.returncode == 2, result.stderr + result.stdout
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("synthesight: ")
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Drawn objects of three categories, two each, in folders."""
+    folder = tmp_path_factory.mktemp("photos")
+    save(drawn_objects(shapes=("car", "cat", "boat"), per_category=2, size=48), folder)
+    return folder
+
+
+def test_help_and_import_do_not_import_torch():
+    code = (
+        "import sys, synthesight, synthesight.cli;"
+        "sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'diffusers', 'altair')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    result = run("--help")
+    assert result.returncode == 0
+    for command in ("classify", "evaluate", "models", "demo", "train"):
+        assert command in result.stdout
+
+
+def test_version():
+    assert run("--version").stdout.startswith("synthesight 0.")
+
+
+def test_models_lists_and_filters():
+    assert "natural-32" in run("models").stdout
+    found = run("models", "stable-*").stdout
+    assert "stable-diffusion-1.5" in found
+    assert "natural-32" not in found
+    assert "'nothing-*'" in refused("models", "nothing-*")
+
+
+def test_classify_prints_a_table(photos):
+    image = next((photos / "car").iterdir())
+    result = run("classify", image, "--classes", "car,cat,boat", *QUICK)
+    assert result.returncode == 0, result.stderr
+    assert image.name in result.stdout
+    for word in ("posterior", "draws", "network evaluations", "car", "cat", "boat"):
+        assert word in result.stdout
+
+
+@pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
+def test_classify_writes_json_lines(photos, model):
+    result = run("classify", photos, "--model", model, "--classes", "car,cat,boat", "--json", *QUICK)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(records) == 6
+    for record in records:
+        assert record["response"] in ("car", "cat", "boat")
+        assert record["classes"] == ["car", "cat", "boat"]
+        assert sum(record["posterior"]) == pytest.approx(1, abs=1e-4)
+        assert record["evidence"][record["classes"].index(record["response"])] == 0
+    if model == "natural-32":
+        assert all(0 < record["evaluations"] <= 24 for record in records)
+
+
+@pytest.mark.parametrize("rule", ["exhaustive", "staged", "repeated-t"])
+def test_rules_and_prompts_can_be_chosen(photos, rule):
+    image = next((photos / "cat").iterdir())
+    result = run(
+        "classify", image, "--classes", "car,cat", "--rule", rule, "--json",
+        "--prompt", "a {class}", "--prompt", "the {class}", "--weighting", "elbo", *QUICK,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    if rule == "exhaustive":
+        assert json.loads(result.stdout)["evaluations"] == 16
+
+
+def test_bad_choices_are_one_sentence(photos, tmp_path):
+    image = next((photos / "car").iterdir())
+    cases = {
+        "at least two classes": ["--classes", "cat"],
+        "'cat' is there twice": ["--classes", "cat,dog,cat"],
+        "{class}": ["--classes", "cat,dog", "--prompt", "a photo"],
+        "did you mean natural-32": ["--classes", "cat,dog", "--model", "natral-32"],
+        "--delta": ["--classes", "cat,dog", "--delta", "2"],
+        "--max-draws": ["--classes", "cat,dog", "--max-draws", "0"],
+        "--rule": ["--classes", "cat,dog", "--rule", "best"],
+        "jaini, epsilon, elbo, uniform": ["--classes", "cat,dog", "--weighting", "x"],
+        "There is no device": ["--classes", "cat,dog", "--device", "abacus"],
+        "--dtype": ["--classes", "cat,dog", "--dtype", "int8"],
+        "--batch-size": ["--classes", "cat,dog", "--batch-size", "0"],
+        "was not trained to tell 'sofa'": ["--model", "natural-32-cnn", "--classes", "cat,sofa"],
+    }
+    for words, options in cases.items():
+        assert words in refused("classify", image, *options)
+    assert "among which classes" in refused("classify", image)
+    assert "no file or folder" in refused("classify", tmp_path / "no.png", "--classes", "a,b")
+    (tmp_path / "empty").mkdir()
+    assert "No images" in refused("classify", tmp_path / "empty", "--classes", "a,b")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text("{}")
+    refused("classify", image, "--classes", "a,b", "--model", tmp_path / "model")
+
+
+def test_broken_images_are_refused_alone(photos, tmp_path):
+    whole = next((photos / "car").iterdir()).read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "words.png").write_text("words")
+    for name, words in {"cut": "truncated", "empty": "empty", "words": "not an image"}.items():
+        sentence = refused("classify", tmp_path / f"{name}.png", "--classes", "cat,dog", *QUICK)
+        assert words in sentence
+        assert f"{name}.png" in sentence
+
+
+def test_odd_images_are_classified(tmp_path):
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    rgb = Image.fromarray(base)
+    rgb.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    rgb.convert("P").save(tmp_path / "palette.png")
+    rgb.convert("RGBA").save(tmp_path / "alpha.png")
+    rgb.convert("LA").save(tmp_path / "grey-alpha.png")
+    Image.fromarray((base[..., 0].astype(np.uint16) * 257)).save(tmp_path / "sixteen.png")
+    rgb.save(tmp_path / "moving.gif", save_all=True, append_images=[Image.new("RGB", (30, 40))])
+    result = run("classify", tmp_path, "--classes", "cat,dog", "--json", *QUICK)
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 6
+
+
+def test_three_broken_images_among_many(tmp_path):
+    """997 of 1,000 are classified, the 3 are listed, and the exit code says so."""
+    folder = tmp_path / "many"
+    rng = np.random.default_rng(0)
+    for category in ("cat", "dog"):
+        (folder / category).mkdir(parents=True)
+        for i in range(500):
+            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / category / f"{i:03}.png")
+    for name in ("cat/003.png", "cat/499.png", "dog/250.png"):
+        (folder / name).write_bytes(b"broken")
+    out = tmp_path / "run"
+    result = run("evaluate", "--stimuli", folder, "--out", out, "--model", "natural-32-cnn")
+    assert result.returncode == 2
+    assert "3 of 1000 images could not be read" in result.stderr
+    assert result.stderr.count("not an image") == 3
+    trials = Run.open(out).trials()
+    assert len(trials) == 1000
+    assert trials["response"].null_count() == 3
+    assert trials.filter(pl.col("error").is_not_null()).height == 3
+
+
+def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
+    options = ["--stimuli", photos, *QUICK]
+    result = run("evaluate", *options, "--out", tmp_path / "whole")
+    assert result.returncode == 0, result.stderr
+    assert "accuracy" in result.stdout
+    for shard in ("1/3", "2/3", "3/3"):
+        assert run("evaluate", *options, "--out", tmp_path / "parts", "--shard", shard).returncode == 0
+    whole, parts = Run.open(tmp_path / "whole"), Run.open(tmp_path / "parts")
+    columns = ["stimulus", "category", "response", "draws", "evaluations", "stopped", "seed"]
+    assert whole.trials().select(columns).equals(parts.trials().select(columns))
+    np.testing.assert_allclose(
+        whole.trials()["evidence"].explode(), parts.trials()["evidence"].explode(), atol=1e-4
+    )
+    assert whole.manifest["observer"]["rule"]["name"] == "sequential"
+    assert whole.manifest["versions"]["torch"]
+    assert "--shard" in refused("evaluate", *options, "--out", tmp_path / "x", "--shard", "4/3")
+    other = refused("evaluate", *options, "--out", tmp_path / "whole", "--seed", "1")
+    assert "seed" in other
+    assert "another --out" in other
+
+
+def test_other_categories_are_left_out(photos, tmp_path):
+    out = tmp_path / "run"
+    result = run(
+        "evaluate", "--stimuli", photos, "--out", out, "--classes", "automobile,cat", *QUICK
+    )
+    assert result.returncode == 0, result.stderr
+    assert "2 of 6 stimuli show other categories" in result.stdout
+    trials = Run.open(out).trials()
+    assert sorted(trials["category"].unique()) == ["automobile", "cat"]
+    message = refused("evaluate", "--stimuli", photos, "--out", tmp_path / "y", "--classes", "a,b")
+    assert "No stimulus" in message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path):
+    folder = tmp_path / "stimuli"
+    save(drawn_objects(per_category=8, size=32), folder)
+    options = [
+        "--stimuli", str(folder), "--max-draws", "40", "--rule", "exhaustive",
+        "--device", "cpu", "--batch-size", "16",
+    ]  # fmt: skip
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [*COMMAND, "evaluate", *options, "--out", str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(600):
+        if (out / "run.json").exists():
+            break
+        time.sleep(0.1)
+    time.sleep(4)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, output + errors
+    assert "same command" in output
+    assert "Traceback" not in errors
+    before = len(Run.open(out).trials())
+    assert before < 56
+    assert run("evaluate", *options, "--out", out).returncode == 0
+    assert run("evaluate", *options, "--out", tmp_path / "whole").returncode == 0
+    columns = ["stimulus", "response", "draws", "evaluations"]
+    resumed, whole = Run.open(out).trials(), Run.open(tmp_path / "whole").trials()
+    assert resumed.select(columns).equals(whole.select(columns))
+
+
+def test_pickled_weights_are_refused(photos, tmp_path):
+    import shutil
+
+    from synthesight import zoo
+
+    folder = tmp_path / "pickled"
+    shutil.copytree(zoo.FOLDER / "natural-32", folder)
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    image = next((photos / "car").iterdir())
+    sentence = refused("classify", image, "--classes", "car,cat", "--model", folder)
+    assert "safetensors" in sentence
