@@ -91,7 +91,9 @@ def test_classify_prints_a_table(photos):
 
 @pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
 def test_classify_writes_json_lines(photos, model):
-    result = run("classify", photos, "--model", model, "--classes", "car,cat,boat", "--json", *QUICK)
+    result = run(
+        "classify", photos, "--model", model, "--classes", "car,cat,boat", "--json", *QUICK
+    )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     records = [json.loads(line) for line in result.stdout.splitlines()]
@@ -163,7 +165,7 @@ def test_odd_images_are_classified(tmp_path):
     rgb.convert("P").save(tmp_path / "palette.png")
     rgb.convert("RGBA").save(tmp_path / "alpha.png")
     rgb.convert("LA").save(tmp_path / "grey-alpha.png")
-    Image.fromarray((base[..., 0].astype(np.uint16) * 257)).save(tmp_path / "sixteen.png")
+    Image.fromarray(base[..., 0].astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
     rgb.save(tmp_path / "moving.gif", save_all=True, append_images=[Image.new("RGB", (30, 40))])
     result = run("classify", tmp_path, "--classes", "cat,dog", "--json", *QUICK)
     assert result.returncode == 0, result.stderr
@@ -198,7 +200,9 @@ def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "accuracy" in result.stdout
     for shard in ("1/3", "2/3", "3/3"):
-        assert run("evaluate", *options, "--out", tmp_path / "parts", "--shard", shard).returncode == 0
+        assert (
+            run("evaluate", *options, "--out", tmp_path / "parts", "--shard", shard).returncode == 0
+        )
     whole, parts = Run.open(tmp_path / "whole"), Run.open(tmp_path / "parts")
     columns = ["stimulus", "category", "response", "draws", "evaluations", "stopped", "seed"]
     assert whole.trials().select(columns).equals(parts.trials().select(columns))

@@ -228,7 +228,7 @@ def train_generative(
 def train_discriminative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 7,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
     seed: Seed = 0,
     device: Device = None,
 ) -> None:

@@ -37,15 +37,15 @@ class DiscriminativeOptions:
         Largest random shift, in pixels, of the images (reflected at the border).
     """
 
-    epochs: int = 7
-    batch_size: int = 256
+    epochs: int = 9
+    batch_size: int = 128
     widths: tuple[int, ...] = (64, 128, 256)
-    blocks: int = 2
-    learning_rate: float = 0.4
+    blocks: int = 1
+    learning_rate: float = 0.1
     warmup: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    smoothing: float = 0.1
+    smoothing: float = 0.05
     shift: int = 2
     save_every: int = 100
     seed: int = 0

@@ -33,6 +33,7 @@ from synthesight.training.text import (
     train_tokenizer,
 )
 
+COMPILE_STEPS = 500
 RESUME_FREE = {"steps", "save_every"}  # options that may change when a training goes on
 
 
@@ -184,7 +185,8 @@ def train(
     fixed = {key: value for key, value in asdict(options).items() if key not in RESUME_FREE}
     saved = out / "checkpoint.safetensors"
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
-    predict = torch.compile(model)
+    # Compiling takes a minute, and then saves a quarter of the time.
+    predict = torch.compile(model) if options.steps - step > COMPILE_STEPS else model
     smooth, seconds, since = float("nan"), _seconds_so_far(out), time.perf_counter()
     while step < options.steps:
         x, labels = (

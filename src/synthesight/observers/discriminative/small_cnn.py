@@ -47,7 +47,7 @@ class SmallCNN(nn.Module):
     """
 
     def __init__(
-        self, classes: int, widths: Sequence[int] = (64, 128, 256), blocks: int = 2
+        self, classes: int, widths: Sequence[int] = (64, 128, 256), blocks: int = 1
     ) -> None:
         super().__init__()
         stages: list[nn.Module] = [

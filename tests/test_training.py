@@ -1,0 +1,162 @@
+"""The training recipes: they learn, they resume exactly, and what they write can be opened."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import synthesight
+from synthesight.errors import SynthesightError
+from synthesight.inference.rules import Exhaustive
+from synthesight.training import discriminative, generative
+from synthesight.training.images import LabelledImages
+from synthesight.training.proposal import measure_proposal, write_settings
+from synthesight.training.text import PROMPT_TOKENS, prompts_of, train_tokenizer
+
+CPU = torch.device("cpu")
+SMALL = generative.GenerativeOptions(
+    steps=6, batch_size=8, width=32, depth=1, heads=1, warmup=2, save_every=3
+)
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory):
+    """Forty 16-pixel images of two kinds: bright and dark."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(40):
+        level = 190 if i % 2 else 60
+        pixels = np.clip(rng.normal(level, 20, (16, 16, 3)), 0, 255).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        rows.append({"image": buffer.getvalue(), "label": "day" if i % 2 else "night"})
+    path = tmp_path_factory.mktemp("data") / "train.parquet"
+    pl.DataFrame(rows).write_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def images(parquet) -> LabelledImages:
+    return LabelledImages.from_parquet(parquet)
+
+
+def test_batches_are_epochs_of_permutations(images):
+    seen = torch.cat([images.batch(0, step, 8)[1] for step in range(5)])
+    assert len(seen) == 40
+    assert int(seen.sum()) == 20
+    first, again = images.batch(0, 3, 8), images.batch(0, 3, 8)
+    assert torch.equal(first[0], again[0])
+    assert not torch.equal(first[0], images.batch(1, 3, 8)[0])
+    assert first[0].min() >= -1
+    assert first[0].max() <= 1
+
+
+def test_a_generative_training_resumes_exactly(images, tmp_path):
+    steps = []
+    whole = generative.train(
+        images, tmp_path / "whole", SMALL, device=CPU, report=lambda step, loss: steps.append(step)
+    )
+    assert steps == list(range(1, 7))
+
+    def stop(step: int, loss: float) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generative.train(images, tmp_path / "parts", SMALL, device=CPU, report=stop)
+    steps.clear()
+    parts = generative.train(
+        images, tmp_path / "parts", SMALL, device=CPU, report=lambda step, loss: steps.append(step)
+    )
+    assert steps == [4, 5, 6]  # from the checkpoint of step 3
+    name = "transformer/diffusion_pytorch_model.safetensors"
+    expected, found = load_file(whole / name), load_file(parts / name)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value)
+    with pytest.raises(SynthesightError, match="width"):
+        generative.train(images, tmp_path / "parts", replace(SMALL, width=64), device=CPU)
+
+
+def test_a_trained_folder_opens_by_the_ordinary_path_and_has_learnt(images, tmp_path):
+    options = replace(SMALL, steps=60, batch_size=16, ema=0.9, save_every=60)
+    folder = generative.train(images, tmp_path, options, device=CPU)
+    observer = synthesight.load(
+        folder, classes=["day", "night"], device="cpu", rule=Exhaustive(16), weighting="uniform"
+    )
+    shown = [image.permute(1, 2, 0).numpy() for image in images.pixels[:10]]
+    truth = [images.names[int(label)] for label in images.labels[:10]]
+    assert np.mean(observer.predict(shown) == np.array(truth)) >= 0.9
+    proposal = measure_proposal(
+        observer.model, ["a day", "a night"], images.pixels[:6].float() / 127.5 - 1, bins=5
+    )
+    assert len(proposal) == 6
+    assert max(proposal) == 1
+    assert min(proposal) >= 0
+    write_settings(folder, "jaini", proposal)
+    again = synthesight.load(folder, classes=["day", "night"], device="cpu")
+    assert again.describe()["proposal"] == proposal
+    other = synthesight.load(folder, classes=["day", "night"], device="cpu", weighting="elbo")
+    assert other.describe()["proposal"] is None
+
+
+def test_a_discriminative_training_resumes_exactly_and_learns(images, tmp_path):
+    options = discriminative.DiscriminativeOptions(
+        epochs=6, batch_size=10, widths=(8, 16), save_every=5, learning_rate=0.05
+    )
+    whole = discriminative.train(images, tmp_path / "whole", options, device=CPU)
+
+    def stop(step: int, loss: float) -> None:
+        if step == 13:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        discriminative.train(images, tmp_path / "parts", options, device=CPU, report=stop)
+    parts = discriminative.train(images, tmp_path / "parts", options, device=CPU)
+    expected, found = (load_file(folder / "model.safetensors") for folder in (whole, parts))
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value)
+    observer = synthesight.load(whole, device="cpu")
+    shown = [image.permute(1, 2, 0).numpy() for image in images.pixels]
+    truth = np.array(images.names)[images.labels.numpy()]
+    assert np.mean(observer.predict(shown) == truth) > 0.9
+
+
+def test_shifts_move_and_do_not_mix(images):
+    x = images.batch(0, 0, 8)[0]
+    moved = discriminative.shifted(x, 2, np.random.default_rng(0))
+    assert moved.shape == x.shape
+    assert not torch.equal(moved, x)
+    assert torch.equal(discriminative.shifted(x, 0, np.random.default_rng(0)), x)
+    for image, source in zip(moved, x, strict=True):
+        assert torch.isin(image, source).all()
+
+
+def test_the_tokenizer_reads_any_text():
+    prompts = prompts_of("automobile") + prompts_of("cat")
+    assert "A bad photo of a car" in prompts
+    tokenizer = train_tokenizer(prompts)
+    ids = tokenizer("a photo of an Ωunheard-of thing")["input_ids"]
+    assert len(ids) > 5
+    assert (
+        tokenizer.decode(
+            tokenizer("a bad photo of a cat")["input_ids"], skip_special_tokens=True
+        ).strip()
+        == "a bad photo of a cat"
+    )
+    assert max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts) <= PROMPT_TOKENS
+    assert tokenizer("A CAT")["input_ids"] == tokenizer("a cat")["input_ids"]
+
+
+def test_bad_training_data(tmp_path, parquet):
+    with pytest.raises(SynthesightError, match="no such file"):
+        LabelledImages.from_parquet(tmp_path / "no.parquet")
+    pl.read_parquet(parquet).drop("label").write_parquet(tmp_path / "x.parquet")
+    with pytest.raises(SynthesightError, match="'image' and 'label'"):
+        LabelledImages.from_parquet(tmp_path / "x.parquet")
