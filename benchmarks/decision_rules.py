@@ -16,12 +16,12 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
-from synthesight.stimuli.folders import find_stimuli, sample
 
 import synthesight
 from synthesight.inference.engine import Engine
 from synthesight.inference.rules import Exhaustive, RepeatedTTest, Sequential, Staged
 from synthesight.inference.tuning import best_batch_size
+from synthesight.stimuli.folders import find_stimuli, sample
 
 
 def main(

@@ -39,7 +39,7 @@ class OnePrompt(DenoiserModel):
     text_encoders = 0
 
     @classmethod
-    def claims(cls, network: str, config: Mapping[str, Any]) -> bool:  # noqa: ARG003
+    def claims(cls, network: str, config: Mapping[str, Any]) -> bool:
         return False
 
     def _encode_prompts(self, prompts: list[str]) -> Conditioning:

@@ -122,6 +122,9 @@ class Engine:
         belong to one class.
     batch_size
         Network evaluations a batch. An out-of-memory error halves it and work goes on.
+    one_shape
+        Fill up the last batches, so that what is compiled or tuned for one shape is not redone;
+        None does so on accelerators.
     keep_errors
         Hand out each draw's errors with the decision, to try other rules on them afterwards
         (:func:`~synthesight.inference.replay.replay`).
@@ -138,8 +141,10 @@ class Engine:
         seed: int = 0,
         groups: Sequence[int] | np.ndarray | None = None,
         batch_size: int = 64,
+        one_shape: bool | None = None,
         keep_errors: bool = False,
     ) -> None:
+        self.one_shape = model.device.type != "cpu" if one_shape is None else one_shape
         self.keep_errors = keep_errors
         self.model = model
         self.rows = np.asarray(rows, dtype=np.int64)
@@ -209,8 +214,7 @@ class Engine:
         take = torch.from_numpy(inverse)
         slot = torch.from_numpy(batch.slot)
         full = self.usage.batch_size
-        if self.model.device.type != "cpu" and count < full:
-            # One shape for every batch: what is compiled or tuned for it is not redone at the end.
+        if self.one_shape and count < full:
             fill = torch.zeros(full - count, dtype=torch.int64)
             take, slot = torch.cat([take, fill]), torch.cat([slot, slot[fill]])
             rows = np.concatenate([rows, rows[fill]])

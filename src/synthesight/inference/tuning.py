@@ -1,6 +1,6 @@
-"""Choose by measurement how a network runs best: memory format and batch size.
+"""Choose by measurement how a network runs best: memory format, batch size, compilation.
 
-Results do not depend on either (beyond floating-point rounding), so they are free to differ from
+Results do not depend on them (beyond floating-point rounding), so these may differ from
 one machine to the next.
 """
 
@@ -13,6 +13,7 @@ import torch
 from synthesight.observers.generative.protocol import LikelihoodModel
 
 LARGEST = 1024
+LONG = 300.0
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
@@ -82,6 +83,47 @@ def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int
         return "channels_last"
     network.to(memory_format=torch.contiguous_format)
     return "contiguous"
+
+
+def compile_network(
+    model: LikelihoodModel, conditioning: object, size: int, evaluations: float
+) -> bool:
+    """Compile the network for long work, and keep that only if it is faster.
+
+    Parameters
+    ----------
+    model
+        A model with the attribute ``network``; others are left alone.
+    conditioning
+        Prepared prompts.
+    size
+        Network evaluations a batch: the one shape that is compiled.
+    evaluations
+        About how many are to come. Compiling takes a minute or more, so work of less than
+        ``LONG`` seconds is not worth it.
+
+    Returns
+    -------
+    Whether ``model.network`` is now compiled.
+    """
+    network = getattr(model, "network", None)
+    if network is None:
+        return False
+    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
+    with torch.inference_mode():
+        x = model.encode(image)
+    plain = _seconds(model, conditioning, x, size)
+    if evaluations / size * plain < LONG:
+        return False
+    try:
+        model.network = torch.compile(network, dynamic=False)  # type: ignore[attr-defined]
+        compiled = _seconds(model, conditioning, x, size)
+    except Exception:  # No compiler, an unsupported operation: whatever it is, eager works.
+        compiled = float("inf")
+    if compiled * GAIN < plain:
+        return True
+    model.network = network  # type: ignore[attr-defined]
+    return False
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,11 @@ import numpy as np
 from synthesight.errors import SynthesightError
 from synthesight.inference.engine import Decision, Engine, Usage
 from synthesight.inference.rules import Rule, Sequential
-from synthesight.inference.tuning import best_batch_size, choose_memory_format
+from synthesight.inference.tuning import (
+    best_batch_size,
+    choose_memory_format,
+    compile_network,
+)
 from synthesight.observers.generative.prompts import (
     DEFAULT_TEMPLATE,
     check_templates,
@@ -20,6 +24,8 @@ from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.stimulus import Stimulus
+
+TYPICAL_DRAWS = 20  # a class, by the sequential rule: for guessing how long work will take
 
 
 class GenerativeClassifier(Observer):
@@ -103,6 +109,9 @@ class GenerativeClassifier(Observer):
         conditioning = self.model.prepare(prompts)
         choose_memory_format(self.model, conditioning)
         size = self.batch_size or best_batch_size(self.model, conditioning)
+        count = len(stimuli) if isinstance(stimuli, Sized) else 1
+        expected = count * len(rows) * min(TYPICAL_DRAWS, self.rule.max_draws)
+        compiled = compile_network(self.model, conditioning, size, expected)
         engine = Engine(
             self.model,
             rows,
@@ -112,6 +121,7 @@ class GenerativeClassifier(Observer):
             seed=self.seed,
             groups=groups,
             batch_size=size,
+            one_shape=compiled or None,
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
