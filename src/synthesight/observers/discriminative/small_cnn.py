@@ -66,5 +66,14 @@ class SmallCNN(nn.Module):
         self.head = nn.Linear(before, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, classes) of images (B, 3, R, R) in [-1, 1]."""
+        """Logits (B, classes) of images (B, 3, R, R) in [-1, 1].
+
+        Out of training, the mean over each image and its mirror image: the network was trained on
+        both alike, so neither should be preferred.
+        """
+        if self.training:
+            return self._logits(x)
+        return 0.5 * (self._logits(x) + self._logits(x.flip(-1)))
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.features(x).amax(dim=(2, 3)))
