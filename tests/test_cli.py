@@ -276,3 +276,33 @@ def test_pickled_weights_are_refused(photos, tmp_path):
     image = next((photos / "car").iterdir())
     sentence = refused("classify", image, "--classes", "car,cat", "--model", folder)
     assert "safetensors" in sentence
+
+
+def test_training_writes_models_that_can_be_used(photos, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(64):
+        pixels = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8) + np.uint8(127 * (i % 2))
+        path = tmp_path / "image.png"
+        Image.fromarray(pixels).save(path)
+        rows.append({"image": path.read_bytes(), "label": "day" if i % 2 else "night"})
+    data = tmp_path / "train.parquet"
+    pl.DataFrame(rows).write_parquet(data)
+    image = next((photos / "car").iterdir())
+    lengths = {"generative": ["--steps", "2"], "discriminative": ["--epochs", "1"]}
+    for kind, length in lengths.items():
+        options = ["train", kind, "--data", data, "--out", tmp_path / kind, "--device", "cpu"]
+        result = run(*options, *length)
+        assert result.returncode == 0, result.stderr
+        folder = tmp_path / kind / "model"
+        assert str(folder) in result.stdout.replace("\n", "")
+        result = run(
+            "classify", image, "--model", folder, "--classes", "day,night", "--json", *QUICK
+        )
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["response"] in ("day", "night")
+        again = refused(*options, *length, "--seed", "1") if kind == "generative" else ""
+        assert "another --out" in again or kind == "discriminative"
+    assert "no such file" in refused(
+        "train", "generative", "--data", tmp_path / "no", "--out", tmp_path / "z"
+    )

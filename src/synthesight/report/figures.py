@@ -47,7 +47,7 @@ def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
-            title=None,
+            legend=alt.Legend(title=None, orient="top"),
         ),
     )
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
@@ -60,13 +60,15 @@ def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt
         ),
         x2="high:Q",
     )
-    point = base.mark_point(size=90, strokeWidth=2).encode(
-        x="estimate:Q",
-        fill=alt.condition(
-            "datum.source == 'published'", alt.value("white"), "kind:N", legend=None
-        ),
+    point = base.encode(x="estimate:Q")
+    measured_here = point.mark_point(size=90, filled=True, opacity=1).transform_filter(
+        "datum.source == 'measured here'"
     )
-    return (interval + point).properties(width=430, height=34 * len(rows))
+    from_print = point.mark_point(size=90, strokeWidth=2, opacity=1).transform_filter(
+        "datum.source == 'published'"
+    )
+    layers = interval + measured_here + from_print
+    return layers.properties(width=470, height=30 * len(rows))
 
 
 def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:
@@ -83,7 +85,9 @@ def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str
     words = base.mark_text(
         baseline="top", align="center", dy=98, lineHeight=13, fontSize=10.5
     ).encode(text="text:N")
-    return (pictures + words).properties(width=104 * len(rows), height=150)
+    return (pictures + words).properties(
+        width=104 * len(rows), height=150, view=alt.ViewBackground(stroke=None)
+    )
 
 
 def save_figure(chart: alt.TopLevelMixin, path: Path) -> Path:
