@@ -34,7 +34,7 @@ from synthesight.training.text import (
 )
 
 COMPILE_STEPS = 500
-RESUME_FREE = {"steps", "save_every"}  # options that may change when a training goes on
+RESUME_FREE = {"steps", "save_every", "ema"}  # options that may change when a training goes on
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class GenerativeOptions:
     learning_rate: float = 3e-3
     warmup: int = 100
     decay: float = 0.5
-    ema: float = 0.999
+    ema: float = 0.998
     time_mean: float = 0.4
     time_scale: float = 0.9
     save_every: int = 250
@@ -169,9 +169,7 @@ def train(
     )
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
     model = TextToImage(options, images.pixels.shape[-1], len(tokenizer)).to(device)
-    average = torch.optim.swa_utils.AveragedModel(
-        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(options.ema)
-    )
+    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_averaging(options.ema))
     hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
     hidden_ids = {id(p) for p in hidden}
     other = [p for p in model.parameters() if id(p) not in hidden_ids]
@@ -250,6 +248,15 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _averaging(decay: float) -> Callable[..., torch.Tensor]:
+    """Exponential moving average that forgets the first, random weights quickly."""
+
+    def average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+        return old.lerp(new, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+
+    return average
 
 
 def _seconds_so_far(out: Path) -> float:
