@@ -18,6 +18,13 @@ COLUMNS = (
     "subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename",
 )  # fmt: skip
 
+# People's files spell some conditions in another way than the toolbox, and so than the stimuli.
+SPELLINGS = {
+    "false-colour": {"true": "True", "false": "False"},
+    "high-pass": {"1": "1.0", "3": "3.0"},
+    "uniform-noise": {"0.00": "0.0", "0.10": "0.1", "0.20": "0.2", "0.60": "0.6", "0.90": "0.9"},
+}
+
 
 def read_csv(source: Path, dataset: str, *, kind: str = "human") -> pl.DataFrame:
     """Trials of one dataset from a CSV file, or from all CSV files of a folder.
@@ -100,7 +107,7 @@ def _tidy(frame: pl.DataFrame, dataset: str, kind: str) -> pl.DataFrame:
         observer="subj",
         kind=pl.lit(kind),
         dataset=pl.lit(dataset),
-        condition="condition",
+        condition=pl.col("condition").replace(SPELLINGS.get(dataset, {})),
         session=pl.col("session").cast(pl.Int64),
         trial=pl.col("trial").cast(pl.Int64),
         stimulus=name,
