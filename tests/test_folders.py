@@ -1,0 +1,176 @@
+"""Finding stimuli in folders, tables and by name."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import SIXTEEN, canonical, imagenet_to_16
+from synthesight.stimuli.folders import find_stimuli, in_order, published_id, sample, texture_of
+
+WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
+
+
+def write(path, colour="red"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8), colour).save(path)
+
+
+def png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_folder_of_categories(tmp_path):
+    for name in ("cat/b.png", "cat/a.jpg", "dog/a.png"):
+        write(tmp_path / "pets" / name)
+    for name in ("cat/.hidden.png", "LICENSE.txt", "cat/.DS_Store"):
+        (tmp_path / "pets" / name).write_text("x")
+    found = find_stimuli(tmp_path / "pets")
+    assert [s.id for s in found] == ["pets/cat/a.jpg", "pets/cat/b.png", "pets/dog/a.png"]
+    assert [s.category for s in found] == ["cat", "cat", "dog"]
+    assert {s.dataset for s in found} == {"pets"}
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "pets").rename(tmp_path / "elsewhere" / "pets")
+    assert [s.id for s in find_stimuli(tmp_path / "elsewhere" / "pets")] == [s.id for s in found]
+
+
+def test_images_without_categories(tmp_path):
+    write(tmp_path / "x" / "1.png")
+    (single,) = find_stimuli(tmp_path / "x")
+    assert single.category is None
+    (file,) = find_stimuli(tmp_path / "x" / "1.png")
+    assert file.id == "1.png"
+    assert file.open().size == (8, 8)
+
+
+def test_the_published_session_layout(tmp_path):
+    name = "0001_cop_dnn_c10_bear_10_n02132136_5083.png"
+    write(tmp_path / "contrast" / "dnn" / "session-2" / name)
+    (found,) = find_stimuli(tmp_path / "contrast")
+    assert (found.dataset, found.condition, found.category, found.session) == (
+        "contrast", "c10", "bear", 2,
+    )  # fmt: skip
+    assert published_id(found.id.rsplit("/", 1)[-1]) == "n02132136_5083.png"
+
+
+def test_tables_of_images(tmp_path):
+    rows = {"image": [png(), png()], "label": ["cat", "dog"], "name": ["1.png", "1.png"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "pets.parquet")
+    found = find_stimuli(tmp_path / "pets.parquet")
+    assert [s.id for s in found] == ["pets/cat/1.png", "pets/dog/1.png"]
+    assert found[0].open().size == (8, 8)
+    structs = [{"bytes": png(), "path": "x.png"}]
+    pl.DataFrame({"image": structs, "label": [3]}).write_parquet(tmp_path / "hf.parquet")
+    (one,) = find_stimuli(tmp_path / "hf.parquet")
+    assert one.category == "3"
+    assert one.open().size == (8, 8)
+    write(tmp_path / "a.png")
+    pl.DataFrame({"path": ["a.png"], "label": ["cat"]}).write_csv(tmp_path / "list.csv")
+    (one,) = find_stimuli(tmp_path / "list.csv")
+    assert one.open().size == (8, 8)
+    assert one.category == "cat"
+
+
+def test_datasets_by_name(tmp_path, monkeypatch):
+    write(tmp_path / "stimuli" / "edge" / "cat" / "cat1.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
+    with pytest.raises(SynthesightError, match="SYNTHESIGHT_DATA"):
+        find_stimuli("edge")
+    assert len(find_stimuli("edge", data=tmp_path)) == 1
+    monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
+    assert find_stimuli("edge")[0].id == "edge/cat/cat1.png"
+    with pytest.raises(SynthesightError, match="no dataset sketch"):
+        find_stimuli("sketch")
+
+
+def test_the_published_stimuli(data_folder):
+    for name, count in {"edge": 160, "silhouette": 160, "cue-conflict": 320}.items():
+        found = find_stimuli(name, data=data_folder)
+        assert len(found) == count
+        assert in_order([str(s.category) for s in found]) == list(SIXTEEN)
+        assert found[0].open().size == (224, 224)
+        textures = {texture_of(s.id.rsplit("/", 1)[-1]) for s in found}
+        assert textures == (set(SIXTEEN) if name == "cue-conflict" else {None})
+    assert len(imagenet_to_16(data_folder / "imagenet1k-to-16.json")["dog"]) == 109
+
+
+def test_what_is_not_there(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad.parquet").write_bytes(b"x")
+    (tmp_path / "bad.json").write_text("[]")
+    pl.DataFrame({"x": [1]}).write_csv(tmp_path / "no.csv")
+    cases = {"nothing": "no file or folder", "empty": "No images", "bad.parquet": "table",
+             "no.csv": "'image'"}  # fmt: skip
+    for name, words in cases.items():
+        with pytest.raises(SynthesightError, match=words):
+            find_stimuli(tmp_path / name)
+    for name in ("bad.json", "nothing.json"):
+        with pytest.raises(SynthesightError, match=name):
+            imagenet_to_16(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read anything")
+def test_a_folder_without_permission(tmp_path):
+    write(tmp_path / "cat" / "1.png")
+    (tmp_path / "cat").chmod(0)
+    with pytest.raises(SynthesightError, match="permission"):
+        find_stimuli(tmp_path)
+    (tmp_path / "cat").chmod(0o755)
+
+
+def test_broken_images_are_found_and_fail_when_opened(tmp_path):
+    write(tmp_path / "x" / "cat" / "1.png")
+    (tmp_path / "x" / "cat" / "2.png").write_bytes(b"broken")
+    found = find_stimuli(tmp_path / "x")
+    assert len(found) == 2
+    with pytest.raises(SynthesightError, match=r"2\.png"):
+        found[1].open()
+
+
+def test_samples_are_balanced_and_do_not_depend_on_order(tmp_path):
+    for category, count in {"cat": 9, "dog": 30, "car": 4}.items():
+        for i in range(count):
+            write(tmp_path / "x" / category / f"{i:02}.png")
+    found = find_stimuli(tmp_path / "x")
+    chosen = sample(found, limit=15, seed=3)
+    counts = {c: sum(s.category == c for s in chosen) for c in ("cat", "dog", "car")}
+    assert sorted(counts.values()) == [4, 5, 6]
+    assert counts["car"] == 4
+    mixed = random.Random(0).sample(found, len(found))
+    assert {s.id for s in sample(mixed, limit=15, seed=3)} == {s.id for s in chosen}
+    assert {s.id for s in sample(found, limit=15, seed=4)} != {s.id for s in chosen}
+    assert len(sample(found, limit=1000)) == len(found)
+    with pytest.raises(SynthesightError, match="--limit"):
+        sample(found, limit=0)
+
+
+@given(st.lists(WORD, min_size=1, max_size=6), WORD)
+def test_an_image_is_paired_by_the_end_of_its_name(before, last):
+    name = "_".join([*before, f"{last}.png"])
+    if not before[-1].startswith("n0"):
+        assert published_id(name) == f"{last}.png"
+    assert published_id("_".join([*before, "n01234567", f"{last}.png"])) == f"n01234567_{last}.png"
+
+
+@given(WORD, WORD, st.integers(0, 99), st.integers(0, 99))
+def test_the_texture_is_the_second_cue(shape, texture, i, j):
+    assert texture_of(f"{shape}{i}-{texture}{j}.png") == texture
+    assert texture_of(f"0001_s5n_dnn_0_{shape}_00_{shape}{i}-{texture}{j}.png") == texture
+    assert texture_of(f"{shape}{i}.png") is None
+
+
+def test_synonyms_are_one_category():
+    assert canonical("Automobile") == canonical("car") == "car"
+    assert canonical("ship") == "boat"
+    assert canonical("deer") == "deer"

@@ -1,0 +1,174 @@
+"""Images are seen as a viewer shows them, and what cannot be seen says so in one sentence."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.images import UnreadableImage, read_image, to_array
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    y, x = np.mgrid[0:30, 0:40]
+    return Image.fromarray(np.stack([6 * x, 8 * y, 3 * (x + y)], axis=-1).astype(np.uint8))
+
+
+def shown(data: bytes) -> np.ndarray:
+    image = read_image(data)
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
+
+
+def test_plain_pictures_are_untouched(photo):
+    np.testing.assert_array_equal(shown(encoded(photo)), np.asarray(photo))
+    np.testing.assert_array_equal(np.asarray(read_image(photo)), np.asarray(photo))
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped():
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    data = encoded(Image.fromarray(ramp))
+    np.testing.assert_allclose(shown(data)[..., 0], ramp / 257, atol=1)
+    assert len(np.unique(shown(data))) == 64
+    wide = Image.fromarray(ramp.astype(np.int32))
+    assert np.abs(np.asarray(read_image(wide)).astype(int)[..., 1] - ramp / 257).max() <= 1
+
+
+def test_grey_one_bit_and_palette(photo):
+    grey = np.asarray(photo.convert("L"))
+    np.testing.assert_array_equal(shown(encoded(photo.convert("L"))), np.stack([grey] * 3, -1))
+    assert set(np.unique(shown(encoded(photo.convert("1"))))) == {0, 255}
+    palette = photo.convert("P", palette=Image.Palette.ADAPTIVE)
+    np.testing.assert_array_equal(shown(encoded(palette)), np.asarray(palette.convert("RGB")))
+
+
+def test_transparency_lies_on_white(photo):
+    alpha = np.zeros((30, 40), dtype=np.uint8)
+    alpha[:, 20:] = 255
+    alpha[:, 10:20] = 128
+    image = photo.convert("RGBA")
+    image.putalpha(Image.fromarray(alpha))
+    share = alpha[..., None] / 255
+    expected = share * np.asarray(photo) + (1 - share) * 255
+    np.testing.assert_allclose(shown(encoded(image)), expected, atol=1)
+    grey = shown(encoded(image.convert("LA")))
+    assert np.all(grey[:, :10] == 255)
+    indexed = Image.new("P", (4, 4), 0)
+    indexed.putpalette([10, 20, 30, 200, 100, 50])
+    indexed.putpixel((1, 1), 1)
+    found = shown(encoded(indexed, transparency=0))
+    assert found[0, 0].tolist() == [255, 255, 255]
+    assert found[1, 1].tolist() == [200, 100, 50]
+
+
+def test_cmyk_is_converted(photo):
+    data = encoded(photo.convert("CMYK"), "JPEG", quality=98)
+    assert np.abs(shown(data) - np.asarray(photo)).mean() < 6
+
+
+def test_exif_orientation_is_obeyed(photo):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn a quarter clockwise to view
+    found = shown(encoded(photo, exif=exif))
+    np.testing.assert_array_equal(found, np.asarray(photo.transpose(Image.Transpose.ROTATE_270)))
+
+
+def test_an_animation_shows_its_first_frame(photo):
+    other = Image.new("RGB", photo.size, "black")
+    still = shown(encoded(photo, "GIF"))
+    moving = shown(encoded(photo, "GIF", save_all=True, append_images=[other, other]))
+    np.testing.assert_array_equal(moving, still)
+
+
+def test_colour_profiles_are_taken_to_srgb(photo):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    same = shown(encoded(photo, icc_profile=srgb))
+    assert np.abs(same - np.asarray(photo)).max() <= 1
+    broken = shown(encoded(photo, icc_profile=b"not a profile"))
+    np.testing.assert_array_equal(broken, np.asarray(photo))
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    np.testing.assert_array_equal(shown(encoded(photo, icc_profile=lab)), np.asarray(photo))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP"])
+def test_truncated_files(photo, kind, tmp_path):
+    whole = encoded(photo, kind)
+    path = tmp_path / "cut.img"
+    path.write_bytes(whole[: int(len(whole) * 0.6)])
+    with pytest.raises(UnreadableImage, match=r"cut\.img") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)
+
+
+def refusal(data: bytes) -> str | None:
+    """The sentence with which bytes are refused, or None."""
+    try:
+        read_image(data, name="it")
+    except UnreadableImage as error:
+        return str(error)
+    return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(min_size=1, max_size=200))
+def test_any_bytes_are_an_image_or_one_sentence(data):
+    for bytes_ in (data, b"\x89PNG\r\n\x1a\n" + data, b"GIF89a" + data, b"\xff\xd8\xff" + data):
+        sentence = refusal(bytes_)
+        assert sentence is None or (sentence.startswith("it ") and "\n" not in sentence)
+
+
+def test_what_cannot_be_read_says_why(tmp_path, photo, monkeypatch):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "words.png").write_text("words")
+    cases = {
+        "no.png": "no file",
+        "empty.png": "is empty",
+        "words.png": "not an image",
+        ".": "is a folder",
+    }
+    for name, words in cases.items():
+        with pytest.raises(SynthesightError, match=words):
+            read_image(tmp_path / name)
+    (tmp_path / "large.png").write_bytes(encoded(photo))
+    for limit in (1000, 100):  # Pillow warns above its limit, and refuses above twice that
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(UnreadableImage, match=r"large\.png.*decompression bomb"):
+            read_image(tmp_path / "large.png")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read anything")
+def test_a_file_without_permission(tmp_path, photo):
+    path = tmp_path / "closed.png"
+    path.write_bytes(encoded(photo))
+    path.chmod(0)
+    with pytest.raises(UnreadableImage, match="permission"):
+        read_image(path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(width=st.integers(1, 90), height=st.integers(1, 90), side=st.integers(1, 64))
+def test_an_observer_sees_a_square_cut_from_the_centre(width, height, side):
+    found = to_array(Image.new("RGB", (width, height), "red"), side)
+    assert found.shape == (side, side, 3)
+    assert found.dtype == np.uint8
+    assert np.all(found == (255, 0, 0))
+
+
+def test_nothing_is_stretched():
+    image = Image.new("RGB", (300, 100), "black")
+    image.paste("white", (125, 25, 175, 75))  # a square in the centre
+    found = to_array(image, 100)[..., 0] > 127
+    assert found.any(0).sum() == found.any(1).sum() == 50
