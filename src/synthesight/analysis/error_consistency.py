@@ -1,156 +1,158 @@
-"""Error consistency: do two observers err on the same images more than chance would have it?
-
-κ = (c_obs − c_exp) / (1 − c_exp), where c_obs is the share of images on which both are right or
-both are wrong, and c_exp = p₁p₂ + (1 − p₁)(1 − p₂) what independent observers of the same
-accuracies would share (Geirhos, Meding & Wichmann 2020). κ is undefined, and given as null, where
-c_exp = 1: both always right, or both always wrong.
-"""
+"""Error consistency: whether two observers err on the same images, beyond what accuracy implies."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from synthesight.errors import SynthesightError
+from synthesight.analysis.bootstrap import RESAMPLES, interval, resampled_sums
+from synthesight.analysis.pairs import Agreement, against_people, correctness, pair_columns
+from synthesight.analysis.ratios import divide
 
 
-def kappa(first: np.ndarray, second: np.ndarray) -> float:
-    """Error consistency of two observers on the same images.
+def kappa(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """κ = (c_obs − c_exp) / (1 − c_exp) (Geirhos, Meding & Wichmann 2020).
 
     Parameters
     ----------
-    first, second
-        bool, shape (N,): whether each response was correct.
+    observed, expected
+        float64, any shape: agreement as it is, and of independent observers.
 
     Returns
     -------
-    κ, or NaN where it is undefined.
-
-    Raises
-    ------
-    SynthesightError
-        If the two saw different numbers of images, or none.
+    float64 of that shape, in [−1, 1]; NaN where c_exp = 1: two observers who are always right, or
+    always wrong, agree by necessity, and nothing can be said about their errors. (The published
+    toolbox says 1 there.)
     """
-    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    if first.shape != second.shape or first.size == 0:
-        raise SynthesightError(
-            f"Error consistency needs the same images for both observers, and {first.size} and "
-            f"{second.size} responses came: keep the images that both saw."
-        )
-    _, _, value = _pairwise(np.stack([first, second], axis=1))
-    return float(value[0, 1])
+    # c_exp is a sum of products of quotients: "1" may be a few units of rounding away.
+    room = np.where(1 - expected > 1e-12, 1 - expected, 0.0)
+    return divide(np.asarray(observed - expected), room)
 
 
-def error_consistency(trials: pl.DataFrame) -> pl.DataFrame:
-    """Error consistency of each pair of observers, for each dataset and condition.
+def error_consistency(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Mean κ of each model with people, and of people with each other.
 
     Parameters
     ----------
     trials
-        The trial table. Images are paired by ``image``. No response is an error; a stimulus that
-        could not be read is no trial; of repeated trials of one image the first counts.
+        The trial table, with people's trials (kind ``human``) on the same images.
+    trivial
+        Whether to count the conditions that the benchmark leaves out.
+    resample_observers
+        Whether the interval is for people like these (True) or for just these (False).
+    resamples, seed
+        Of the bootstrap, which resamples stimuli within each condition.
 
     Returns
     -------
-    One row for each dataset, condition and unordered pair with images in common: ``first``,
-    ``second``, ``n`` (images that both saw), ``observed``, ``expected`` and ``kappa`` (null where
-    undefined).
+    See :func:`~synthesight.analysis.pairs.against_people`; estimate is null where κ is undefined
+    for every pair.
+
+    Raises
+    ------
+    SynthesightError
+        If there are no people to compare with.
     """
-    shown = trials.filter(pl.col("error").is_null() & pl.col("category").is_not_null())
-    shown = shown.with_columns(
-        correct=(pl.col("response") == pl.col("category")).fill_null(False).cast(pl.Float64)
-    )
-    frames = []
-    groups = shown.partition_by("dataset", "condition", as_dict=True, maintain_order=True)
-    for (dataset, condition), group in groups.items():
-        wide = group.pivot(
-            on="observer", index="image", values="correct", aggregate_function="first"
-        ).drop("image")
-        names = sorted(wide.columns)
-        right = wide.select(names).to_numpy()
-        n, observed, value = _pairwise(right)
-        expected = _expected(right)
-        row, column = np.triu_indices(len(names), k=1)
-        common = n[row, column] > 0
-        row, column = row[common], column[common]
-        frames.append(
-            pl.DataFrame(
-                {
-                    "dataset": [dataset] * len(row),
-                    "condition": [condition] * len(row),
-                    "first": np.array(names, dtype=object)[row].tolist(),
-                    "second": np.array(names, dtype=object)[column].tolist(),
-                    "n": n[row, column].astype(np.int64),
-                    "observed": observed[row, column],
-                    "expected": expected[row, column],
-                    "kappa": value[row, column],
-                },
-                schema_overrides={
-                    "dataset": pl.String,
-                    "condition": pl.String,
-                    "first": pl.String,
-                    "second": pl.String,
-                },
-            ).with_columns(pl.col("kappa").fill_nan(None))
-        )
-    if not frames:
-        raise SynthesightError("No trials to compare: the table is empty.")
-    return pl.concat(frames)
+    return against_people(
+        trials, _kappa, trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
 
 
-def mean_consistency(pairs: pl.DataFrame, kinds: dict[str, str]) -> pl.DataFrame:
-    """Each observer's mean κ with people: over people and conditions, then over datasets.
+def observed_consistency(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Mean share of images on which model and person are both right or both wrong.
+
+    Parameters, returned columns and errors as of :func:`error_consistency`.
+    """
+    return against_people(
+        trials, lambda agreement: agreement.observed, trivial=trivial,
+        resample_observers=resample_observers, resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def accuracy_difference(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Mean squared difference of accuracy between model and person (Geirhos et al. 2021).
+
+    Parameters, returned columns and errors as of :func:`error_consistency`. A squared difference
+    of noisy figures is too large on average, and its replicates more so: read the interval as
+    leaning upwards.
+    """
+    return against_people(
+        trials, lambda agreement: (agreement.first - agreement.second) ** 2, trivial=trivial,
+        resample_observers=resample_observers, resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def pairwise_consistency(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """κ of every two observers in every dataset and condition.
 
     Parameters
     ----------
-    pairs
-        What :func:`error_consistency` gives.
-    kinds
-        The kind of each observer.
+    trials, trivial, resamples, seed
+        As of :func:`error_consistency`.
 
     Returns
     -------
-    ``observer``, ``kind``, ``kappa`` and ``pairs`` (how many comparisons it is the mean of). A
-    person is compared with the other people.
+    One row a pair and condition: dataset, condition, first, second, estimate (κ, null where
+    undefined), low, high, observed, expected and n, the stimuli that both saw; pairs that share
+    none have no row.
     """
-    people = [name for name, kind in kinds.items() if kind == "human"]
-    both = pl.concat(
-        [
-            pairs.rename({"first": "observer", "second": "with"}),
-            pairs.rename({"second": "observer", "first": "with"}).select(
-                pairs.rename({"first": "observer", "second": "with"}).columns
-            ),
-        ]
-    ).filter(pl.col("with").is_in(people))
-    by_dataset = both.group_by("observer", "dataset").agg(
-        pl.col("kappa").mean(), pl.col("kappa").count().alias("pairs")
-    )
-    return (
-        by_dataset.group_by("observer")
-        .agg(pl.col("kappa").mean(), pl.col("pairs").sum())
-        .with_columns(kind=pl.col("observer").replace_strict(kinds, default=None))
-        .select("observer", "kind", "kappa", "pairs")
-        .sort("kappa", descending=True, nulls_last=True)
-    )
+    rng = np.random.default_rng(seed)
+    tables = []
+    for panel in correctness(trials, trivial=trivial):
+        names = panel.columns["observer"]
+        a, b = np.triu_indices(len(names), k=1)
+        columns = pair_columns(panel, a, b)
+        agreement = Agreement.of_sums(columns.sum(axis=0))
+        estimate = _kappa(agreement)
+        low, high = interval(_kappa(Agreement.of_sums(resampled_sums(columns, resamples, rng))))
+        undefined = np.isnan(estimate)
+        figures = {
+            "estimate": estimate,
+            "low": np.where(undefined, np.nan, low),
+            "high": np.where(undefined, np.nan, high),
+            "observed": agreement.observed,
+            "expected": agreement.expected,
+        }
+        tables.append(
+            pl.DataFrame({"first": names.gather(a), "second": names.gather(b)}).select(
+                pl.lit(panel.key[0], pl.String).alias("dataset"),
+                pl.lit(panel.key[1], pl.String).alias("condition"),
+                "first",
+                "second",
+                *(pl.Series(name, value).fill_nan(None) for name, value in figures.items()),
+                pl.Series("n", columns[:, : len(a)].sum(axis=0), dtype=pl.Float64).cast(pl.Int64),
+            )
+        )
+    return pl.concat(tables).filter(pl.col("n") > 0)
 
 
-def _pairwise(right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images in common, observed consistency and κ of all pairs of columns (NaN: not seen)."""
-    seen = ~np.isnan(right)
-    correct = np.where(seen, right, 0.0)
-    wrong = np.where(seen, 1.0 - right, 0.0)
-    n = seen.T.astype(np.float64) @ seen
-    with np.errstate(divide="ignore", invalid="ignore"):
-        observed = (correct.T @ correct + wrong.T @ wrong) / n
-        expected = _expected(right)
-        value = np.where(expected < 1.0, (observed - expected) / (1.0 - expected), np.nan)
-    return n, observed, value
-
-
-def _expected(right: np.ndarray) -> np.ndarray:
-    """Consistency by chance of all pairs, accuracies taken over the images in common."""
-    seen = ~np.isnan(right)
-    correct = np.where(seen, right, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = (correct.T @ seen) / (seen.T.astype(np.float64) @ seen)
-    return share * share.T + (1.0 - share) * (1.0 - share.T)
+def _kappa(agreement: Agreement) -> np.ndarray:
+    return kappa(agreement.observed, agreement.expected)

@@ -6,64 +6,105 @@ capitalise a column, and ``na`` stands for no response.
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
+from synthesight.trials.conditions import PUBLISHED, published_condition
 from synthesight.trials.schema import conform
 
 COLUMNS = (
     "subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename",
 )  # fmt: skip
+PERSON = "subject-"  # how the names of people begin
 
-# People's files spell some conditions in another way than the toolbox, and so than the stimuli.
-SPELLINGS = {
-    "false-colour": {"true": "True", "false": "False"},
-    "high-pass": {"1": "1.0", "3": "3.0"},
-    "uniform-noise": {"0.00": "0.0", "0.10": "0.1", "0.20": "0.2", "0.60": "0.6", "0.90": "0.9"},
-}
+_FILE = re.compile(r"^(?P<dataset>.+?)_(?P<observer>.+)_session[-_]\d+$")
+_NOTHING = ("na", "nan", "")
 
 
-def read_csv(source: Path, dataset: str, *, kind: str = "human") -> pl.DataFrame:
-    """Trials of one dataset from a CSV file, or from all CSV files of a folder.
+def read_csv(
+    source: Path,
+    dataset: str | None = None,
+    *,
+    kind: str | None = None,
+    categories: Sequence[str] | None = SIXTEEN,
+) -> pl.DataFrame:
+    """Trials from a CSV file, or from all CSV files in a folder and its subfolders.
 
     Parameters
     ----------
     source
         File or folder.
     dataset
-        Name of the dataset, which the files do not hold.
+        Name of the dataset, which the files do not hold. None: the folder's name, where it is a
+        published dataset or begins the file's name, else what the file's name begins with.
     kind
-        Of the observers: human, generative or discriminative.
+        Of the observers. None: human where the name begins with ``subject-``, else not known.
+    categories
+        What categories and responses there may be; None for any.
+
+    Returns
+    -------
+    The trial table. ``stimulus`` is the image's name, ``image`` the part of it that pairs one
+    image across observers; conditions have their published spelling (0.90 is 0.9).
 
     Raises
     ------
     SynthesightError
-        If there is no file, or one lacks a column or has a category outside the 16; the sentence
-        names file and line.
+        If there is no file, or one cannot be read, lacks a column or a value, or has a category
+        or a condition that is not known; the sentence names file and line.
     """
-    files = sorted(source.glob("*.csv")) if source.is_dir() else [source]
+    source = Path(source)
+    files = sorted(source.rglob("*.csv")) if source.is_dir() else [source]
     if not files or not files[0].is_file():
         raise SynthesightError(f"There are no CSV files of trials in {source}: check the path.")
-    return conform(_tidy(pl.concat([_read(file) for file in files]), dataset, kind), str(source))
+    frame = _with_line(_scan(files))
+    names = {str(file): dataset or _dataset_of(file) for file in files}
+    frame = frame.with_columns(dataset=pl.col("file").replace_strict(names))
+    _check(frame, categories)
+    return conform(_tidy(frame, kind), str(source))
 
 
 def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
     """Write trials as ``<dataset>/<dataset>_<observer>_session_<n>.csv`` below a folder.
 
+    Stimuli that could not be read are left out: nobody was shown them. Trials without a number
+    are numbered in the order of their stimuli.
+
+    Parameters
+    ----------
+    trials
+        The trial table.
+    folder
+        Made if need be; files of the same names are replaced.
+
     Returns
     -------
     The files written.
+
+    Raises
+    ------
+    SynthesightError
+        If the names of two observers give one file name, or the folder cannot be written to.
     """
-    written = []
-    groups = trials.partition_by("dataset", "observer", "session", as_dict=True)
-    for (dataset, observer, session), group in groups.items():
-        name = str(observer).replace("/", "-").replace(" ", "-")
-        path = folder / str(dataset) / f"{dataset}_{name}_session_{session}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = group.sort("trial", "stimulus").select(
+    folder = Path(folder)
+    written: dict[Path, str] = {}
+    shown = conform(trials).filter(pl.col("error").is_null()).sort("trial", "stimulus")
+    groups = shown.partition_by("dataset", "observer", "session", as_dict=True)
+    for (dataset, observer, session), group in sorted(groups.items()):
+        place, name = _plain(str(dataset) or "trials"), _plain(str(observer))
+        path = folder / place / f"{place}_{name}_session_{session}.csv"
+        if path in written:
+            raise SynthesightError(
+                f"The observers {written[path]!r} and {observer!r} would both be written to "
+                f"{path}: rename one."
+            )
+        table = group.select(
             subj="observer",
             session="session",
             trial=pl.coalesce("trial", pl.int_range(1, pl.len() + 1)),
@@ -73,47 +114,148 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
             condition="condition",
             imagename=pl.col("stimulus").str.split("/").list.last(),
         )
-        table.write_csv(path)
-        written.append(path)
-    return written
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table.write_csv(path)
+        except OSError as error:
+            raise SynthesightError(
+                f"{path} cannot be written ({error.strerror or error}): choose another folder."
+            ) from error
+        written[path] = str(observer)
+    return list(written)
 
 
-def _read(file: Path) -> pl.DataFrame:
+def _scan(files: list[Path]) -> pl.DataFrame:
+    """Text of all files, one scan for each way of naming the columns, in the files' order."""
+    by_header: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for file in files:
+        by_header[_header(file)].append(file)
+    tables = []
+    for header, group in by_header.items():
+        rename = {column: column.strip().lower() for column in header}
+        scan = pl.scan_csv(group, infer_schema=False, include_file_paths="file")
+        try:
+            tables.append(scan.rename(rename).select(*COLUMNS, "file").collect())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(_culprit(group)) from error
+    return pl.concat(tables).sort("file", maintain_order=True)
+
+
+def _header(file: Path) -> tuple[str, ...]:
     try:
-        frame = pl.read_csv(file, infer_schema=False)
+        header = tuple(pl.read_csv(file, n_rows=0, infer_schema=False).columns)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SynthesightError(f"{file} cannot be read as CSV: get the file anew.") from error
-    frame = frame.rename({column: column.strip().lower() for column in frame.columns})
-    if missing := [column for column in COLUMNS if column not in frame.columns]:
+        raise _unreadable(file) from error
+    lower = [column.strip().lower() for column in header]
+    if missing := [column for column in COLUMNS if column not in lower]:
         raise SynthesightError(
             f"{file} lacks the column {missing[0]!r}: trials need {', '.join(COLUMNS)}."
         )
-    strange = frame.with_row_index("line", offset=2).filter(~pl.col("category").is_in(SIXTEEN))
-    if len(strange):
-        line, category = strange.select("line", "category").row(0)
-        raise SynthesightError(
-            f"{file}, line {line}: {category!r} is none of the 16 categories: correct it."
-        )
-    return frame.select(COLUMNS)
+    return header
 
 
-def _tidy(frame: pl.DataFrame, dataset: str, kind: str) -> pl.DataFrame:
+def _culprit(files: list[Path]) -> Path:
+    for file in files:
+        try:
+            pl.read_csv(file, infer_schema=False)
+        except (pl.exceptions.PolarsError, OSError):
+            return file
+    return files[0].parent
+
+
+def _unreadable(file: Path) -> SynthesightError:
+    return SynthesightError(f"{file} cannot be read as CSV: get the file anew.")
+
+
+def _dataset_of(file: Path) -> str:
+    folder = file.resolve().parent.name
+    if folder in PUBLISHED or file.name.startswith(f"{folder}_"):
+        return folder
+    if match := _FILE.match(file.stem):
+        return match["dataset"]
+    raise SynthesightError(
+        f"{file} does not tell its dataset: name it <dataset>_<observer>_session_<n>.csv, put it "
+        "in a folder named after the dataset, or give dataset=."
+    )
+
+
+def _with_line(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(line=pl.int_range(2, pl.len() + 2).over("file"))
+
+
+def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
+    """Raise for the first row with a value that no trial can have."""
+    empty = ["subj", "session", "category", "condition", "imagename"]
+    for column in empty:
+        _refuse(frame, pl.col(column).is_null(), column, "there is no {column}: correct it")
+    for column in ("session", "trial"):
+        number = _number(column)
+        _refuse(frame, number.is_null(), column, "{column} {value!r} is no number: correct it")
+    if categories is not None:
+        few = len(categories) <= 16
+        known = ", ".join(categories) if few else f"the {len(categories)} given"
+        text = "{column} {value!r} is none of the categories (" + known + "): correct it"
+        _refuse(frame, ~pl.col("category").is_in(list(categories)), "category", text)
+        response = _response()
+        strange = response.is_not_null() & ~response.is_in(list(categories))
+        _refuse(frame, strange, "object_response", text)
+    known_dataset = pl.col("dataset").is_in(list(PUBLISHED))
+    published = published_condition(pl.col("dataset"), pl.col("condition"))
+    _refuse(
+        frame,
+        known_dataset & published.is_null(),
+        "condition",
+        "{dataset} has no condition {value!r}, only {conditions}: correct it, or give another "
+        "dataset=",
+    )
+
+
+def _refuse(frame: pl.DataFrame, wrong: pl.Expr, column: str, text: str) -> None:
+    rows = frame.filter(wrong).head(1)
+    if rows.is_empty():
+        return
+    row = rows.row(0, named=True)
+    reason = text.format(
+        column=column,
+        value=row[column],
+        dataset=row["dataset"],
+        conditions=", ".join(PUBLISHED.get(row["dataset"], ())),
+    )
+    raise SynthesightError(f"{row['file']}, line {row['line']}: {reason}.")
+
+
+def _response() -> pl.Expr:
+    response = pl.col("object_response").str.strip_chars()
+    return pl.when(~response.str.to_lowercase().is_in(_NOTHING)).then(response)
+
+
+def _number(column: str) -> pl.Expr:
+    """The number at the end: sessions are written ``1`` or ``session-1``."""
+    return pl.col(column).str.extract(r"(\d+)\s*$").cast(pl.Int64, strict=False)
+
+
+def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
     name = pl.col("imagename")
     parts = name.str.split("_")
     paired = parts.list.get(-2, null_on_oob=True).str.starts_with("n0").fill_null(False)
     image = pl.when(paired).then(parts.list.tail(2).list.join("_")).otherwise(parts.list.last())
-    response = pl.col("object_response").str.strip_chars()
+    person = pl.when(pl.col("subj").str.starts_with(PERSON)).then(pl.lit("human"))
     return frame.select(
         observer="subj",
-        kind=pl.lit(kind),
-        dataset=pl.lit(dataset),
-        condition=pl.col("condition").replace(SPELLINGS.get(dataset, {})),
-        session=pl.col("session").cast(pl.Int64),
-        trial=pl.col("trial").cast(pl.Int64),
+        kind=pl.lit(kind) if kind else person,
+        dataset="dataset",
+        condition="condition",
+        session=_number("session"),
+        trial=_number("trial"),
         stimulus=name,
         image=image,
         category="category",
-        texture=image.str.extract(r"^[a-zA-Z]+\d+-([a-zA-Z]+)\d+\."),
-        response=pl.when(~response.str.to_lowercase().is_in(["na", "nan", ""])).then(response),
+        texture=image.str.extract(r"(?i)^[a-z]+\d+-([a-z]+)\d+\.\w+$"),
+        response=_response(),
         rt=pl.col("rt").cast(pl.Float64, strict=False).fill_nan(None),
     )
+
+
+def _plain(name: str) -> str:
+    """A name that every file system takes."""
+    return re.sub(r"[^\w.+-]+", "-", name)

@@ -1,14 +1,17 @@
-"""The trial table: one row for each observer and stimulus."""
+"""The trial table: one row for each observer and stimulus (and session, where one is repeated)."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from synthesight.errors import SynthesightError
+from synthesight.trials.conditions import published_condition
 
+# Counts are Int64, not unsigned: polars keeps the type in sums and differences, where 32 bits of a
+# large run overflow and unsigned numbers wrap below zero.
 SCHEMA: dict[str, pl.DataType] = {
     "observer": pl.String(),
-    "kind": pl.String(),  # human, generative or discriminative
+    "kind": pl.String(),  # human, generative or discriminative; null: not known
     "dataset": pl.String(),
     "condition": pl.String(),
     "session": pl.Int64(),
@@ -19,7 +22,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "texture": pl.String(),  # of cue-conflict images
     "response": pl.String(),  # null: no response
     "rt": pl.Float64(),  # seconds
-    "evidence": pl.List(pl.Float64()),  # for each class of the run
+    "evidence": pl.List(pl.Float64()),  # for each class, in the order of run.json's classes
     "draws": pl.Int64(),
     "evaluations": pl.Int64(),
     "stopped": pl.String(),
@@ -27,25 +30,63 @@ SCHEMA: dict[str, pl.DataType] = {
     "error": pl.String(),  # why the stimulus could not be read
 }
 
+REQUIRED = ("observer", "stimulus", "response")
+KINDS = ("human", "generative", "discriminative")
 KEY = ["observer", "dataset", "condition", "session", "stimulus"]
+
+_DEFAULTS = {"dataset": "", "condition": "0", "session": 1}
 
 
 def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
-    """A table with exactly the columns of a trial table; those that may be null can be left out.
+    """A table with exactly the columns of a trial table.
+
+    Columns that may be null can be left out; dataset, condition and session are then ``""``,
+    ``"0"`` and 1, and ``image`` is the stimulus's file name. Conditions of published datasets get
+    their published spelling.
+
+    Parameters
+    ----------
+    frame
+        At least the columns observer, stimulus and response. Others than a trial's are dropped.
+    origin
+        How an error calls the table: the file that it came from.
+
+    Returns
+    -------
+    Columns and types of :data:`SCHEMA`.
 
     Raises
     ------
     SynthesightError
-        If a column that every trial needs is missing, or a value does not fit its column.
+        If a column that every trial needs is missing or has no value in some row, a value does
+        not fit its column, or a kind is not known.
     """
-    for column in ("observer", "stimulus", "response"):
+    for column in REQUIRED:
         if column not in frame.columns:
-            raise SynthesightError(f"{origin} lacks the column {column!r}, which trials need.")
+            raise SynthesightError(
+                f"{origin} lacks the column {column!r}, which trials need: add it."
+            )
     frame = frame.with_columns(
-        pl.lit(None).alias(column) for column in SCHEMA if column not in frame.columns
+        pl.lit(_DEFAULTS.get(column)).alias(column) for column in SCHEMA if column not in frame
     )
     try:
-        return frame.select(pl.col(column).cast(dtype) for column, dtype in SCHEMA.items())
+        frame = frame.select(pl.col(column).cast(dtype) for column, dtype in SCHEMA.items())
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
-        raise SynthesightError(f"{origin} has a value that fits no trial: {reason}.") from error
+        raise SynthesightError(
+            f"{origin} has a value that fits no trial, correct it: {reason}."
+        ) from error
+    for column in ("observer", "stimulus"):
+        if frame[column].null_count():
+            row = frame[column].is_null().arg_max()
+            raise SynthesightError(f"{origin} has no {column} in row {row}: give each trial one.")
+    strange = frame["kind"].filter(~frame["kind"].is_in(KINDS))
+    if len(strange):
+        raise SynthesightError(
+            f"{origin} has observers of kind {strange[0]!r}: it is one of {', '.join(KINDS)}."
+        )
+    published = published_condition(pl.col("dataset"), pl.col("condition"))
+    return frame.with_columns(
+        pl.coalesce(published, "condition").alias("condition"),
+        pl.coalesce("image", pl.col("stimulus").str.split("/").list.last()).alias("image"),
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -15,14 +16,15 @@ from synthesight.errors import SynthesightError
 from synthesight.trials.schema import KEY, SCHEMA, conform
 
 MANIFEST = "run.json"
+STALE = 3600.0  # seconds after which an unfinished file is what a killed process left
 
 
 class Run:
     """A folder that holds the trials of one evaluation.
 
-    ``run.json`` says what made them; ``part-….parquet`` are the trials. A part is written under
-    another name and then renamed, so that a killed process leaves whole parts only; several
-    processes may write into one run.
+    ``run.json`` says what made them; ``part-<n>-<random>.parquet`` are the trials. A part is
+    written under another name and then renamed, so that a killed process leaves whole parts only;
+    several processes may write into one run.
 
     Attributes
     ----------
@@ -45,6 +47,7 @@ class Run:
         SynthesightError
             If the folder is no run.
         """
+        folder = Path(folder)
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -53,6 +56,43 @@ class Run:
                 "`synthesight evaluate` wrote."
             ) from error
         return cls(folder, manifest)
+
+    @classmethod
+    def create(cls, folder: Path, manifest: dict[str, Any]) -> Run:
+        """A new run.
+
+        Parameters
+        ----------
+        folder
+            Made if need be.
+        manifest
+            What makes the trials, as JSON can hold it.
+
+        Raises
+        ------
+        SynthesightError
+            If the folder holds a run or other files, or cannot be written to.
+        """
+        folder = Path(folder)
+        if (folder / MANIFEST).exists():
+            raise SynthesightError(
+                f"{folder} holds a run already: choose another --out, so that nothing is lost."
+            )
+        if folder.is_file() or (folder.is_dir() and any(map(_foreign, folder.iterdir()))):
+            raise SynthesightError(
+                f"{folder} exists and is not a run: choose another --out, so that nothing is lost."
+            )
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / MANIFEST, lambda file: file.write(text.encode()), replace=False)
+        except FileExistsError as error:
+            raise SynthesightError(
+                f"Another process has just begun a run in {folder}: choose another --out."
+            ) from error
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        return cls(folder, json.loads(text))
 
     @classmethod
     def create_or_resume(
@@ -65,90 +105,179 @@ class Run:
         manifest
             What makes the trials, as JSON can hold it.
         ignore
-            Keys that may differ.
+            Keys that may differ; those of an inner table as ``outer.inner``.
 
         Raises
         ------
         SynthesightError
             If the folder holds a run that was made otherwise, or other files.
         """
+        folder = Path(folder)
+        if not (folder / MANIFEST).exists():
+            try:
+                return cls.create(folder, manifest)
+            except SynthesightError:
+                # Another shard may have begun the same run a moment ago.
+                if not (folder / MANIFEST).exists():
+                    raise
+        run = cls.open(folder)
         manifest = json.loads(json.dumps(manifest))
-        if (folder / MANIFEST).exists():
-            run = cls.open(folder)
-            if different := _first_difference(run.manifest, manifest, ignore):
-                key, was, now = different
-                raise SynthesightError(
-                    f"{folder} holds a run with {key} = {was}, not {now}: use the same options to "
-                    "go on, or another --out."
-                )
-            return run
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        if different := _first_difference(run.manifest, manifest, ignore):
+            key, was, now = different
             raise SynthesightError(
-                f"{folder} exists and is not a run: choose another --out, so that nothing is lost."
+                f"{folder} holds a run with {key} = {was}, not {now}: use the same options to "
+                "go on, or another --out."
             )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SynthesightError(
-                f"{folder} cannot be made ({error.strerror}): choose another --out."
-            ) from error
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        _write_atomically(folder / MANIFEST, text.encode())
-        return cls(folder, manifest)
+        run._clean()
+        return run
 
-    def append(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add trials, as one part, atomically."""
-        frame = conform(pl.DataFrame(rows, schema_overrides=SCHEMA), str(self.folder))
-        path = self.folder / f"part-{secrets.token_hex(8)}.parquet"
-        temporary = path.with_suffix(".tmp")
-        frame.write_parquet(temporary)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
+    def append(self, rows: Sequence[dict[str, Any]] | pl.DataFrame) -> None:
+        """Add trials, as one part, atomically.
+
+        Raises
+        ------
+        SynthesightError
+            If the rows are no trials, or the folder cannot be written to.
+        """
+        if not isinstance(rows, pl.DataFrame):
+            rows = pl.DataFrame(rows, schema_overrides=SCHEMA)
+        if rows.is_empty():
+            return
+        frame = conform(rows, f"What was to be added to {self.folder}")
+        # The number only keeps a listing in order; the random part keeps shards apart.
+        number = len(self._parts())
+        path = self.folder / f"part-{number:05d}-{secrets.token_hex(8)}.parquet"
+        try:
+            _write(path, frame.write_parquet)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
 
     def trials(self) -> pl.DataFrame:
-        """All trials, sorted, each once.
+        """All trials, sorted by observer, dataset, condition, session and stimulus, each once.
 
         Raises
         ------
         SynthesightError
             If a part is damaged.
         """
-        parts = [self._read(path) for path in sorted(self.folder.glob("part-*.parquet"))]
-        if not parts:
-            return pl.DataFrame(schema=SCHEMA)
-        return pl.concat(parts).unique(KEY, keep="first", maintain_order=True).sort(KEY)
+        return self._collect(self._lazy())
+
+    def lazy(self) -> pl.LazyFrame:
+        """As :meth:`trials`, but read only when collected, and only the columns asked for.
+
+        Raises
+        ------
+        SynthesightError
+            If a part is cut short; other damage shows as a polars error when it is read.
+        """
+        for path in self._parts():
+            try:
+                pl.read_parquet_schema(path)
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise _damaged(path) from error
+        return self._lazy()
 
     def done(self) -> set[str]:
-        """Ids of the stimuli that have their trial."""
-        return set(self.trials()["stimulus"].to_list())
+        """Ids of the stimuli that have their trial, those that could not be read among them.
 
-    def _read(self, path: Path) -> pl.DataFrame:
+        Raises
+        ------
+        SynthesightError
+            If a part is damaged.
+        """
+        return set(self._collect(self._lazy(sort=False).select("stimulus"))["stimulus"])
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _lazy(self, *, sort: bool = True) -> pl.LazyFrame:
+        parts = self._parts()
+        if not parts:
+            return pl.LazyFrame(schema=SCHEMA)
+        scan = pl.scan_parquet(parts, schema=SCHEMA)
+        if not sort:
+            return scan
+        return scan.unique(KEY, keep="first", maintain_order=True).sort(KEY)
+
+    def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
-            return conform(pl.read_parquet(path), str(path))
+            return lazy.collect()
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise SynthesightError(
-                f"{path} is damaged: delete it and run the same command again, which makes its "
-                "trials anew."
-            ) from error
+            # polars does not say which file: read them one by one.
+            for path in self._parts():
+                try:
+                    pl.scan_parquet(path, schema=SCHEMA).collect()
+                except (pl.exceptions.PolarsError, OSError):
+                    raise _damaged(path) from error
+            raise
+
+    def _clean(self) -> None:
+        """Remove what killed processes left; a younger file may be another shard's."""
+        for path in self.folder.glob("*.tmp"):
+            try:
+                if time.time() - path.stat().st_mtime > STALE:
+                    path.unlink()
+            except OSError:  # another shard was faster, or it is not ours to remove
+                continue
 
 
 def _first_difference(
-    was: dict[str, Any], now: dict[str, Any], ignore: Sequence[str], prefix: str = ""
+    was: dict[str, Any], now: dict[str, Any], ignore: Iterable[str], prefix: str = ""
 ) -> tuple[str, Any, Any] | None:
-    for key in now:
-        if key in ignore:
+    for key in {**now, **was}:
+        name = f"{prefix}{key}"
+        if name in ignore:
             continue
-        old, new = was.get(key), now[key]
+        old, new = was.get(key), now.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            if found := _first_difference(old, new, (), f"{prefix}{key}."):
+            if found := _first_difference(old, new, ignore, f"{name}."):
                 return found
         elif old != new:
-            return f"{prefix}{key}", old, new
+            return name, old, new
     return None
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(f".{secrets.token_hex(4)}.tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def _foreign(path: Path) -> bool:
+    return path.suffix != ".tmp"
+
+
+def _damaged(path: Path) -> SynthesightError:
+    return SynthesightError(
+        f"{path} is damaged: delete it and run the same command again, which makes its trials anew."
+    )
+
+
+def _unwritable(folder: Path, error: OSError) -> SynthesightError:
+    return SynthesightError(
+        f"{folder} cannot be written to ({error.strerror or error}): choose another --out, or make "
+        "room."
+    )
+
+
+def _write(path: Path, fill: Callable[[BinaryIO], Any], *, replace: bool = True) -> None:
+    """Write a file that is there whole or not at all, even after a power cut.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file and it is not to be replaced.
+    """
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if not replace:
+            try:
+                # Unlike a rename, a link never replaces: of two shards, one makes the run.
+                os.link(temporary, path)
+                return
+            except FileExistsError:
+                raise
+            except OSError:  # a file system without links
+                if path.exists():
+                    raise FileExistsError(str(path)) from None
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""Accuracy: of any group of trials, and out of distribution as the benchmark has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from synthesight.analysis.bootstrap import RESAMPLES
+from synthesight.analysis.conditions import without_trivial
+from synthesight.analysis.means import Means
+from synthesight.analysis.panels import judged, panels
+from synthesight.analysis.ratios import panel_ratios, ratio_table
+
+
+def accuracy(
+    trials: pl.DataFrame,
+    by: Sequence[str] = ("observer", "dataset"),
+    *,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Share of correct responses; no response is an error, an unreadable stimulus no trial.
+
+    Parameters
+    ----------
+    trials
+        The trial table.
+    by
+        Columns that tell the groups. People are numbered anew in each published dataset, so
+        observers of several datasets are told apart by both columns.
+    resample_observers
+        Whether the interval is for observers like these (True) or for just these (False); matters
+        where a group holds several.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % percentile
+    interval, bootstrap over stimuli), ``n`` (trials) and ``stimuli``.
+    """
+    return ratio_table(
+        judged(trials, by), by, pl.col("correct"), pl.col("correct").is_not_null(),
+        resamples=resamples, resample_observers=resample_observers, seed=seed,
+    )  # fmt: skip
+
+
+def ood_accuracy(
+    trials: pl.DataFrame,
+    by: Sequence[str] = ("observer",),
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Mean over datasets of the mean over conditions of accuracy (Geirhos et al. 2021).
+
+    Parameters
+    ----------
+    trials
+        The trial table.
+    by
+        Columns that tell the groups, such as observer or kind.
+    trivial
+        Whether to count the conditions that the benchmark leaves out.
+    resample_observers, resamples, seed
+        As of :func:`accuracy`. Stimuli are resampled within each condition.
+
+    Returns
+    -------
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials),
+    ``datasets`` and ``conditions``: how many the mean is over.
+    """
+    counted = judged(trials, by)
+    if not trivial:
+        counted = without_trivial(counted)
+    rng = np.random.default_rng(seed)
+    columns = [*by, *(["observer"] if "observer" not in by else [])]
+    values = {"numerator": pl.col("correct"), "denominator": pl.col("correct").is_not_null()}
+    means = Means(counted.select(by).unique().sort(by), resamples)
+    for panel in panels(counted, ["dataset", "condition"], columns, values):
+        ratios = panel_ratios(
+            panel, by, resamples=resamples, resample_observers=resample_observers, rng=rng
+        )
+        means.add(str(panel.key[0]), ratios.groups, ratios.estimate, ratios.replicates, ratios.n)
+    return means.table()

@@ -1,0 +1,88 @@
+"""The benchmark's mean: over conditions within each dataset, then over datasets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+
+from synthesight.analysis.bootstrap import interval
+
+
+class Means:
+    """Gathers a measure of each group and condition, and averages it with its replicates.
+
+    Parameters
+    ----------
+    groups
+        Frame of G rows, distinct.
+    resamples
+        B.
+    """
+
+    def __init__(self, groups: pl.DataFrame, resamples: int) -> None:
+        self.groups = groups
+        self.resamples = resamples
+        self._n = np.zeros(len(groups), dtype=np.int64)
+        self._undefined = np.zeros(len(groups), dtype=np.int64)
+        self._found: dict[str, list[np.ndarray]] = defaultdict(list)
+
+    def add(
+        self,
+        dataset: str,
+        groups: pl.DataFrame,
+        estimate: np.ndarray,
+        replicates: np.ndarray,
+        n: np.ndarray,
+    ) -> None:
+        """A condition of a dataset.
+
+        Parameters
+        ----------
+        groups
+            Frame of H rows: the groups that were in this condition.
+        estimate
+            float64, shape (H,); NaN where undefined, which leaves the condition out of the mean.
+        replicates
+            float64, shape (B, H).
+        n
+            int64, shape (H,): trials.
+        """
+        indexed = groups.join(
+            self.groups.with_row_index("_row"), on=groups.columns, how="left", nulls_equal=True,
+            maintain_order="left",
+        )  # fmt: skip
+        rows = indexed["_row"].to_numpy().astype(np.int64)
+        # The first row of the matrix is the estimate, the others are its replicates.
+        values = np.full((self.resamples + 1, len(self.groups)), np.nan)
+        values[0, rows] = estimate
+        values[1:, rows] = np.where(np.isnan(estimate), np.nan, replicates)
+        self._found[dataset].append(values)
+        self._n[rows] += n
+        self._undefined[rows] += np.isnan(estimate)
+
+    def table(self) -> pl.DataFrame:
+        """One row a group: estimate, low, high, n, datasets, conditions and undefined."""
+        shape = (self.resamples + 1, len(self.groups))
+        each = [_mean(np.stack(found)) for found in self._found.values()]
+        total = _mean(np.stack(each)) if each else np.full(shape, np.nan)
+        low, high = interval(total[1:])
+        figures = [("estimate", total[0]), ("low", low), ("high", high)]
+        defined = [~np.isnan(np.stack(found)[:, 0]) for found in self._found.values()]
+        none = np.zeros(len(self.groups), dtype=np.int64)
+        return self.groups.with_columns(
+            *(pl.Series(name, value, pl.Float64).fill_nan(None) for name, value in figures),
+            pl.Series("n", self._n, pl.Int64),
+            pl.Series("datasets", sum((d.any(axis=0) for d in defined), none), pl.Int64),
+            pl.Series("conditions", sum((d.sum(axis=0) for d in defined), none), pl.Int64),
+            pl.Series("undefined", self._undefined, pl.Int64),
+        )
+
+
+def _mean(stack: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is defined; NaN where nothing is."""
+    defined = ~np.isnan(stack)
+    count = defined.sum(axis=0)
+    total = np.where(defined, stack, 0.0).sum(axis=0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
