@@ -8,6 +8,7 @@ import polars as pl
 from synthesight.analysis.bootstrap import RESAMPLES, interval, resampled_sums
 from synthesight.analysis.pairs import Agreement, against_people, correctness, pair_columns
 from synthesight.analysis.ratios import divide
+from synthesight.errors import SynthesightError
 
 
 def kappa(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -123,12 +124,19 @@ def pairwise_consistency(
     One row a pair and condition: dataset, condition, first, second, estimate (κ, null where
     undefined), low, high, observed, expected and n, the stimuli that both saw; pairs that share
     none have no row.
+
+    Raises
+    ------
+    SynthesightError
+        If no two observers were in one condition.
     """
     rng = np.random.default_rng(seed)
     tables = []
     for panel in correctness(trials, trivial=trivial):
         names = panel.columns["observer"]
         a, b = np.triu_indices(len(names), k=1)
+        if len(a) == 0:
+            continue
         columns = pair_columns(panel, a, b)
         agreement = Agreement.of_sums(columns.sum(axis=0))
         estimate = _kappa(agreement)
@@ -150,6 +158,10 @@ def pairwise_consistency(
                 *(pl.Series(name, value).fill_nan(None) for name, value in figures.items()),
                 pl.Series("n", columns[:, : len(a)].sum(axis=0), dtype=pl.Float64).cast(pl.Int64),
             )
+        )
+    if not tables:
+        raise SynthesightError(
+            "There is but one observer in each dataset and condition: add the trials of another."
         )
     return pl.concat(tables).filter(pl.col("n") > 0)
 

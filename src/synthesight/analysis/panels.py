@@ -108,6 +108,8 @@ def panels(
     parts = cells.partition_by(strata, as_dict=True) if strata else {(): cells}
     for key in sorted(parts, key=lambda key: tuple(map(str, key))):
         part = parts[key]
+        if part.is_empty():
+            continue
         who = part.select(columns).unique().sort(columns)
         placed = part.join(who.with_row_index("_column"), on=list(columns), nulls_equal=True)
         row = placed["unit"].rank("dense").to_numpy().astype(np.int64) - 1

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import polars as pl
 from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.folders import in_order
 
 # Okabe & Ito (2008): told apart by colour-blind readers, and in grey by lightness.
 COLOURS = {"generative": "#0072B2", "discriminative": "#D55E00", "people": "#009E73"}
+OKABE_ITO = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A00",
+)  # fmt: skip
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 
 
 def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt.Chart:
@@ -69,6 +75,138 @@ def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt
     )
     layers = interval + measured_here + from_print
     return layers.properties(width=470, height=30 * len(rows))
+
+
+def shape_bias_figure(
+    overall: pl.DataFrame,
+    by_category: pl.DataFrame,
+    *,
+    published: Mapping[str, float] | None = None,
+) -> alt.VConcatChart:
+    """Shape bias by category, as the field draws it, above each observer's mean and interval.
+
+    Upper panel: one row a category, one point an observer, and a line at each observer's shape
+    bias over all images. Shape is on the left, texture on the right (Geirhos et al. 2019). Lower
+    panel: each observer's shape bias with its 95 % interval and number of decisions, which is the
+    legend too.
+
+    Parameters
+    ----------
+    overall
+        From :func:`~synthesight.analysis.shape_bias.shape_bias`, a row an observer.
+    by_category
+        The same with ``by_category=True``. Where an observer named no cue of a category, the
+        estimate is null and there is no point.
+    published
+        Label to shape bias, drawn below as hollow points without an interval.
+
+    Raises
+    ------
+    SynthesightError
+        If there is nothing to draw.
+    """
+    if overall.is_empty():
+        raise SynthesightError(
+            "There is no shape bias to draw: show cue-conflict images to an observer first."
+        )
+    names = overall["observer"].to_list()
+    looks = {
+        "color": alt.Color(
+            "observer:N",
+            scale=alt.Scale(domain=names, range=[_cycled(OKABE_ITO, n) for n in range(len(names))]),
+            legend=None,
+        ),
+        "shape": alt.Shape(
+            "observer:N",
+            scale=alt.Scale(domain=names, range=[_cycled(SHAPES, n) for n in range(len(names))]),
+            legend=None,
+        ),
+    }
+    # Seven shapes and eight colours: 56 observers before a pair comes back.
+    points = by_category.drop_nulls("estimate")
+    rows = alt.Y(
+        "category:N",
+        sort=in_order(points["category"].to_list()),
+        title=None,
+        axis=alt.Axis(grid=True, gridColor="#e6e6e6", domain=False, ticks=False),
+    )
+    title = "shape decisions / (shape + texture decisions), by the shape's category"
+    upper = alt.layer(
+        alt.Chart(alt.Data(values=_records(overall)))
+        .mark_rule(strokeWidth=1.5, opacity=0.7)
+        .encode(x=_bias("estimate:Q", orient="top", title=title), color=looks["color"]),
+        alt.Chart(alt.Data(values=_records(points)))
+        .mark_point(filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5)
+        .encode(
+            x=_bias("estimate:Q", orient="top", title=title),
+            y=rows,
+            **looks,
+        ),
+    ).properties(width=420, height=22 * points["category"].n_unique())
+    return alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12).configure_view(
+        stroke="#bbbbbb"
+    )
+
+
+def _means(
+    overall: pl.DataFrame, looks: dict[str, Any], published: Mapping[str, float]
+) -> alt.LayerChart:
+    """Each observer's shape bias and interval, and published figures below."""
+    label = pl.format("{} (n = {})", "observer", "n").alias("label")
+    measured = overall.with_columns(label)
+    printed = [{"label": f"{name} (published)", "estimate": v} for name, v in published.items()]
+    order = [*measured["label"], *(row["label"] for row in printed)]
+    rows = alt.Y(
+        "label:N",
+        sort=order,
+        title=None,
+        scale=alt.Scale(domain=order),
+        axis=alt.Axis(labelLimit=260, domain=False, ticks=False),
+    )
+    title = "shape bias over all images, 95 % interval"
+    base = alt.Chart(alt.Data(values=_records(measured))).encode(y=rows)
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(
+            x=_bias("low:Q", title=title), x2="high:Q", color=looks["color"]
+        ),
+        base.mark_point(filled=True, size=80, opacity=1).encode(
+            x=_bias("estimate:Q", title=title), **looks
+        ),
+    ]
+    if printed:
+        layers.append(
+            alt.Chart(alt.Data(values=printed))
+            .mark_point(size=70, shape="diamond", color="#555555", strokeWidth=1.8)
+            .encode(x=_bias("estimate:Q", title=title), y=rows)
+        )
+    return alt.layer(*layers).properties(width=420, height=22 * len(order))
+
+
+def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
+    """The axis from shape, on the left, to texture."""
+    return alt.X(
+        field,
+        # A little more than from 1 to 0, so that points at the ends do not cover labels.
+        scale=alt.Scale(domain=[1.02, -0.02], nice=False),
+        axis=alt.Axis(
+            orient=orient,
+            format=".0%",
+            values=[0, 0.2, 0.4, 0.6, 0.8, 1],
+            grid=False,
+            labelFlush=False,
+            titleFontWeight="normal",
+        ),
+        title=title,
+    )
+
+
+def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    kept = ["observer", "category", "label", "estimate", "low", "high", "n"]
+    return frame.select(column for column in kept if column in frame.columns).to_dicts()
+
+
+def _cycled(values: Sequence[str], place: int) -> str:
+    return values[place % len(values)]
 
 
 def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:

@@ -1,0 +1,184 @@
+"""Accuracy, its interval, and the mean over conditions and datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthesight.analysis import accuracy, compare, ood_accuracy
+from synthesight.analysis.bootstrap import interval, resampled_sums, weights
+from synthesight.analysis.conditions import TRIVIAL, without_trivial
+from synthesight.errors import SynthesightError
+from synthesight.observers.human import load_human_trials
+from synthesight.trials.conditions import PUBLISHED
+
+
+def table(correct, observer="m", dataset="d", condition="0", **more):
+    """Trials of one observer from an array of bool."""
+    count = len(correct)
+    return pl.DataFrame(
+        {
+            "observer": observer,
+            "dataset": dataset,
+            "condition": condition,
+            "stimulus": [f"{dataset}/{condition}/{n}.png" for n in range(count)],
+            "category": "cat",
+            "response": ["cat" if right else "dog" for right in correct],
+            "kind": "discriminative",
+            **more,
+        }
+    )
+
+
+def test_no_response_is_an_error_and_an_unreadable_stimulus_no_trial():
+    trials = table([True, True, False, False, True]).with_columns(
+        response=pl.Series(["cat", "cat", None, "dog", None]),
+        error=pl.Series([None, None, None, None, "not an image"], dtype=pl.String),
+    )
+    row = accuracy(trials).row(0, named=True)
+    assert (row["estimate"], row["n"], row["stimuli"]) == (0.5, 4, 4)
+    assert 0 <= row["low"] < 0.5 < row["high"] <= 1
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 9))
+def test_the_estimate_is_the_mean_and_lies_in_its_interval(correct, seed):
+    row = accuracy(table(correct), seed=seed, resamples=200).row(0, named=True)
+    assert row["estimate"] == pytest.approx(np.mean(correct))
+    assert 0 <= row["low"] <= row["high"] <= 1
+    if len(set(correct)) == 1:
+        assert row["low"] == row["high"] == row["estimate"]
+
+
+def test_bootstrap_intervals_cover_what_they_promise():
+    """Of simulated Bernoulli observers, about 95 % have their true accuracy in the interval."""
+    rng = np.random.default_rng(0)
+    truth, count, people = 0.7, 200, 400
+    columns = (rng.random((count, people)) < truth).astype(float)
+    low, high = interval(resampled_sums(columns, 2000, rng) / count)
+    covered = np.mean((low <= truth) & (truth <= high))
+    # 400 observers: standard error 1.1 %. The percentile interval is a little narrow at 200.
+    assert 0.91 <= covered <= 0.985
+    width = 2 * 1.96 * np.sqrt(truth * (1 - truth) / count)
+    assert np.mean(high - low) == pytest.approx(width, rel=0.05)
+
+
+def test_resampling_observers_too_widens_the_interval_as_it_should():
+    """Observers of different ability: the spread of their means is what the interval shows."""
+    rng = np.random.default_rng(1)
+    ability = rng.uniform(0.4, 0.9, 30)
+    trials = pl.concat(
+        [table(rng.random(300) < p, observer=f"o{n}") for n, p in enumerate(ability)]
+    )
+    just_these = accuracy(trials, by=["dataset"]).row(0, named=True)
+    like_these = accuracy(trials, by=["dataset"], resample_observers=True).row(0, named=True)
+    each = accuracy(trials)["estimate"].std() / np.sqrt(30)
+    assert just_these["estimate"] == pytest.approx(like_these["estimate"])
+    assert like_these["high"] - like_these["low"] == pytest.approx(2 * 1.96 * each, rel=0.25)
+    assert just_these["high"] - just_these["low"] < (like_these["high"] - like_these["low"]) / 2
+
+
+def test_weights_are_counts_of_a_resample():
+    drawn = weights(7, 500, np.random.default_rng(0))
+    assert drawn.shape == (500, 7)
+    assert (drawn.sum(axis=1) == 7).all()
+    assert drawn.var() == pytest.approx(1 - 1 / 7, rel=0.1)
+
+
+def test_a_large_table_is_resampled_in_blocks(monkeypatch):
+    columns = np.random.default_rng(0).random((1000, 3))
+    monkeypatch.setattr("synthesight.analysis.bootstrap._BLOCK", 7000)
+    sums = resampled_sums(columns, 50, np.random.default_rng(1))
+    assert sums.shape == (50, 3)
+    np.testing.assert_allclose(sums.mean(axis=0), columns.sum(axis=0), rtol=0.02)
+
+
+def test_groups_can_be_any_columns():
+    trials = pl.concat([table([True, False], observer=o, size=s) for o, s in ("ab", "cd")])
+    assert accuracy(trials, by=["size"])["n"].to_list() == [2, 2]
+    assert accuracy(trials, by=[]).row(0)[0] == 0.5
+    assert accuracy(trials.clear()).columns == accuracy(trials).columns
+    with pytest.raises(SynthesightError, match="no column 'sise'"):
+        accuracy(trials, by=["sise"])
+
+
+def test_images_that_share_an_id_stay_apart():
+    """CIFAR-10's names end alike; their last part is no id."""
+    trials = table([True, False, True]).with_columns(image=pl.lit("000001.png"))
+    assert accuracy(trials)["stimuli"].to_list() == [3]
+
+
+def test_ood_accuracy_is_the_mean_of_means():
+    trials = pl.concat(
+        [
+            table([True] * 4, dataset="contrast", condition="c100"),
+            table([True, False] * 10, dataset="contrast", condition="c50"),
+            table([True] * 4, dataset="contrast", condition="c30"),
+            table([False] * 10, dataset="edge"),
+            table([True], dataset="edge", observer="other"),
+        ]
+    )
+    result = ood_accuracy(trials)
+    row = result.row(by_predicate=pl.col("observer") == "m", named=True)
+    assert row["estimate"] == pytest.approx((0.75 + 0) / 2)
+    assert (row["datasets"], row["conditions"], row["n"]) == (2, 3, 34)
+    # Only c50 varies, with weight 1/4: the interval is a quarter of its own.
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * np.sqrt(0.25 / 20) / 4, rel=0.15)
+    every = ood_accuracy(trials, trivial=True).filter(observer="m")["estimate"].item()
+    assert every == pytest.approx((1 + 0.5 + 1) / 3 / 2)
+
+
+def test_the_trivial_conditions_are_published_ones():
+    assert all(set(names) < set(PUBLISHED[dataset]) for dataset, names in TRIVIAL.items())
+    # 78 published conditions, of which the benchmark keeps 46.
+    assert sum(map(len, PUBLISHED.values())) - sum(map(len, TRIVIAL.values())) == 46
+
+
+def test_people_do_well_where_the_benchmark_counts_and_badly_where_it_does_not(data_folder):
+    people = load_human_trials(data_folder)
+    counted = accuracy(without_trivial(people), by=["dataset", "condition"])
+    # The benchmark's criterion: people's mean accuracy is at least 0.2 in what it keeps.
+    assert counted["estimate"].min() > 0.2
+    overall = ood_accuracy(people, by=["kind"]).row(0, named=True)
+    assert (overall["datasets"], overall["conditions"]) == (17, 46)
+    assert 0.71 < overall["low"] < overall["estimate"] < overall["high"] < 0.74
+
+
+def test_a_paired_comparison_sees_what_unpaired_intervals_hide():
+    rng = np.random.default_rng(2)
+    easy = rng.random(300) < 0.6
+    better = easy | (rng.random(300) < 0.06)
+    trials = pl.concat([table(easy, observer="a"), table(better, observer="b")])
+    found = compare(trials, "b", "a")
+    assert found.estimate == pytest.approx(better.mean() - easy.mean())
+    assert 0 < found.low < found.estimate < found.high
+    # The exact sign test on the discordant pairs, all of which favour b.
+    discordant = int((better & ~easy).sum())
+    assert found.p == pytest.approx(max(2 * 0.5**discordant, 1e-4), abs=5e-3)
+    turned = compare(trials, "a", "b")
+    assert turned.estimate == -found.estimate
+
+
+def test_a_comparison_of_equals_rejects_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    ps = [
+        compare(
+            pl.concat([table(rng.random(60) < 0.5, observer=o) for o in "ab"]),
+            "a", "b", resamples=500, seed=n,
+        ).p
+        for n in range(100)
+    ]  # fmt: skip
+    assert np.mean(np.array(ps) <= 0.05) <= 0.12
+    assert np.mean(np.array(ps) <= 0.5) <= 0.65
+
+
+def test_a_comparison_without_common_stimuli_is_refused():
+    trials = pl.concat([table([True], observer="a"), table([True], observer="b", dataset="e")])
+    with pytest.raises(SynthesightError, match="no common stimuli"):
+        compare(trials, "a", "b")
+    with pytest.raises(SynthesightError, match="choose among a, b"):
+        compare(trials, "a", "c")
+    with pytest.raises(SynthesightError, match="itself"):
+        compare(trials, "a", "a")

@@ -1,0 +1,178 @@
+"""The published CSV layout: reading, writing, and what is refused."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import SIXTEEN
+from synthesight.stimuli.folders import DATASETS, published_id, texture_of
+from synthesight.trials.conditions import PUBLISHED
+from synthesight.trials.exchange import read_csv, write_csv
+from synthesight.trials.schema import conform
+
+HEADER = "subj,Session,trial,rt,object_response,category,condition,imagename\n"
+GOOD = "subject-01,1,1,0.8,oven,oven,0.90,0001_nse_s01_0.90_oven_10_n04111531_14126.png\n"
+NONE = "subject-01,1,2,NaN,na,cat,0.00,0002_nse_s01_0.00_cat_10_n02124075_12815.png\n"
+CONFLICT = "alexnet,1,1,NaN,cat,cat,0,0001_s5n_dnn_0_cat_00_cat7-clock3.png\n"
+FILE = "uniform-noise/uniform-noise_subject-01_session_1.csv"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name=FILE):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_published_files_become_trials(write, tmp_path):
+    write(HEADER + GOOD + NONE)
+    write(HEADER.lower() + CONFLICT, "cue-conflict/style-transfer-experiment_alexnet_session-1.csv")
+    trials = read_csv(tmp_path).sort("dataset", "trial")
+    assert trials["dataset"].to_list() == ["cue-conflict", "uniform-noise", "uniform-noise"]
+    assert trials["kind"].to_list() == [None, "human", "human"]
+    assert trials["condition"].to_list() == ["0", "0.9", "0.0"]
+    assert trials["response"].to_list() == ["cat", "oven", None]
+    assert trials["rt"].to_list() == [None, 0.8, None]
+    assert trials["texture"].to_list() == ["clock", None, None]
+    assert trials["image"].to_list() == [
+        "cat7-clock3.png", "n04111531_14126.png", "n02124075_12815.png",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "expected"),
+    [
+        (FILE, None, "uniform-noise"),
+        ("edge/anything_resnet50_session-1.csv", None, "edge"),
+        ("mine/mine_a_b_session_1.csv", None, "mine"),
+        ("downloads/edge_subject-01_session_1.csv", None, "edge"),
+        ("downloads/table.csv", "mine", "mine"),
+    ],
+)
+def test_the_dataset_is_told_by_folder_or_file(write, name, dataset, expected):
+    path = write(HEADER + "s,session-2,3,,cat,cat,0,a_cat.png\n", name)
+    for source in (path, path.parent):
+        trials = read_csv(source, dataset)
+        assert trials.select("dataset", "session", "trial").row(0) == (expected, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER.replace("category,", ""), "lacks the column 'category'"),
+        (HEADER + GOOD + GOOD.replace("oven,oven", "oven,yak"), "line 3: category 'yak'"),
+        (HEADER + GOOD.replace("oven,oven", "yak,oven"), "line 2: object_response 'yak'"),
+        (HEADER + GOOD + GOOD.replace("0.90,", "0.91,"), "line 3: uniform-noise has no condition"),
+        (HEADER + GOOD.replace("-01,1,", "-01,one,"), "line 2: session 'one' is no number"),
+        (HEADER + "subject-01,1,1,0.8,oven\n", "line 2: there is no category"),
+        ("", "cannot be read as CSV"),
+        (HEADER + '"' + GOOD, "cannot be read as CSV"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(write, text, message):
+    write(HEADER + GOOD, FILE.replace("01", "00"))
+    path = write(text)
+    with pytest.raises(SynthesightError, match=message) as caught:
+        read_csv(path.parent)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_other_categories_work_where_they_are_named(write):
+    path = write(HEADER + "s,1,1,1.5,yak,gnu,0,a_gnu.png\n", "zoo/zoo_s_session_1.csv")
+    assert read_csv(path, categories=["yak", "gnu"])["response"].to_list() == ["yak"]
+    assert len(read_csv(path, categories=None)) == 1
+    with pytest.raises(SynthesightError, match="'gnu'"):
+        read_csv(path)
+
+
+def test_missing_and_nameless_files_are_refused(write, tmp_path):
+    with pytest.raises(SynthesightError, match="no CSV files"):
+        read_csv(tmp_path / "nowhere")
+    with pytest.raises(SynthesightError, match="no CSV files"):
+        read_csv(tmp_path)
+    with pytest.raises(SynthesightError, match="does not tell its dataset"):
+        read_csv(write(HEADER + GOOD, "downloads/table.csv"))
+
+
+def test_our_trials_are_written_as_the_toolbox_reads_them(tmp_path):
+    trials = pl.DataFrame(
+        {
+            "observer": ["a/b", "a/b", "a/b"],
+            "dataset": "edge",
+            "stimulus": ["edge/cat/cat2.png", "edge/cat/cat1.png", "edge/dog/dog1.png"],
+            "category": ["cat", "cat", "dog"],
+            "response": ["cat", None, None],
+            "error": [None, None, "not an image"],
+        }
+    )
+    (path,) = write_csv(trials, tmp_path)
+    assert path.relative_to(tmp_path).as_posix() == "edge/edge_a-b_session_1.csv"
+    table = pl.read_csv(path, infer_schema=False)
+    assert table.rows() == [
+        ("a/b", "1", "1", "NaN", "na", "cat", "0", "cat1.png"),
+        ("a/b", "1", "2", "NaN", "cat", "cat", "0", "cat2.png"),
+    ]
+    both = pl.concat([trials, trials.with_columns(observer=pl.lit("a b"))])
+    with pytest.raises(SynthesightError, match="rename one"):
+        write_csv(both, tmp_path)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "observer": st.sampled_from(["subject-01", "subject-02"]),
+                "session": st.integers(1, 3),
+                "rt": st.none() | st.floats(0, 10),
+                "response": st.none() | st.sampled_from(SIXTEEN),
+                "category": st.sampled_from(SIXTEEN),
+                "condition": st.sampled_from(PUBLISHED["high-pass"]),
+            }
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("trials")
+    names = [f"{n:04}_hp_s01_x_n0_n01_{n}.png" for n in range(len(rows))]
+    trials = conform(
+        pl.DataFrame(rows).with_columns(
+            kind=pl.lit("human"),
+            dataset=pl.lit("high-pass"),
+            trial=pl.int_range(1, len(rows) + 1),
+            stimulus=pl.Series(names),
+            image=pl.Series([published_id(name) for name in names]),
+        )
+    )
+    write_csv(trials, folder)
+    assert read_csv(folder).sort("trial").equals(trials)
+
+
+@given(st.lists(st.sampled_from(["n0", "n02503517", "7728.JPEG", "cat", "x"]), min_size=1))
+def test_columns_pair_images_by_the_same_rule_as_names(tmp_path_factory, parts):
+    name = "_".join(parts)
+    path = tmp_path_factory.mktemp("t") / "edge_s_session_1.csv"
+    path.write_text(HEADER + f"s,1,1,,cat,cat,0,{name}\n")
+    assert read_csv(path)["image"].to_list() == [published_id(name)]
+
+
+@pytest.mark.parametrize(
+    "name", ["cat7-clock3.png", "boat-0068-sketch-23.png", "cat1.png", "Cat7-Clock3.JPEG"]
+)
+def test_columns_tell_textures_by_the_same_rule_as_names(write, name):
+    path = write(HEADER + f"s,1,1,,cat,cat,0,0001_s5n_{name}\n", "edge/e_s_session_1.csv")
+    assert read_csv(path)["texture"].to_list() == [texture_of(name)]
+
+
+def test_every_published_dataset_has_its_conditions():
+    assert set(PUBLISHED) == set(DATASETS)

@@ -1,0 +1,101 @@
+"""Figures: what is in them, and the files that they are saved to."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from synthesight.analysis import shape_bias
+from synthesight.errors import SynthesightError
+from synthesight.report.figures import save_figure, shape_bias_figure
+
+
+@pytest.fixture
+def trials():
+    """Two observers; one names no cue of any dog."""
+    cues = [("cat", "dog"), ("dog", "cat"), ("truck", "cat")]
+    rows = [
+        {
+            "observer": observer,
+            "kind": "discriminative",
+            "stimulus": f"c/{shape}/{shape}{n}-{texture}1.png",
+            "category": shape,
+            "texture": texture,
+            "response": "car" if observer == "b" and shape == "dog" else (shape, texture)[n % 2],
+        }
+        for observer in "ab"
+        for shape, texture in cues
+        for n in range(3)
+    ]
+    return pl.DataFrame(rows)
+
+
+@pytest.fixture
+def figure(trials):
+    return shape_bias_figure(
+        shape_bias(trials), shape_bias(trials, by_category=True), published={"people": 0.96}
+    )
+
+
+def test_every_figure_that_is_measured_is_drawn(figure):
+    upper, lower = figure.to_dict()["vconcat"]
+    points = upper["layer"][1]["data"]["values"]
+    assert [(row["observer"], row["category"]) for row in points] == [
+        ("a", "cat"), ("a", "dog"), ("a", "truck"), ("b", "cat"), ("b", "truck"),
+    ]  # fmt: skip
+    assert upper["layer"][1]["encoding"]["y"]["sort"] == ["cat", "dog", "truck"]
+    lines = upper["layer"][0]["data"]["values"]
+    assert {row["observer"]: row["estimate"] for row in lines} == {
+        "a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3),
+    }  # fmt: skip
+    intervals = lower["layer"][0]["data"]["values"]
+    assert [row["label"] for row in intervals] == ["a (n = 9)", "b (n = 6)"]
+    assert all(row["low"] <= row["estimate"] <= row["high"] for row in intervals)
+    assert lower["layer"][2]["data"]["values"][0] == {
+        "label": "people (published)", "estimate": 0.96,
+    }  # fmt: skip
+
+
+def test_no_two_of_many_observers_look_alike():
+    names = [f"o{n:02}" for n in range(50)]
+    overall = pl.DataFrame({"observer": names, "estimate": 0.5, "low": 0.4, "high": 0.6, "n": 9})
+    by_category = overall.with_columns(category=pl.lit("cat"))
+    upper = shape_bias_figure(overall, by_category).to_dict()["vconcat"][0]
+    encoding = upper["layer"][1]["encoding"]
+    looks = zip(
+        encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True
+    )
+    assert len(set(looks)) == 50
+
+
+def test_nothing_to_draw_is_said(trials):
+    nothing = shape_bias(trials.clear())
+    with pytest.raises(SynthesightError, match="cue-conflict"):
+        shape_bias_figure(nothing, nothing)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")]
+)
+def test_figures_are_saved_in_three_formats(figure, tmp_path, suffix, start):
+    path = save_figure(figure, tmp_path / "new" / f"figure.{suffix}")
+    assert path.read_bytes().startswith(start)
+    if suffix == "png":
+        with Image.open(path) as image:
+            assert image.width > 900
+            # Something other than white in every quarter.
+            assert all(
+                len(image.crop(box).convert("RGB").getcolors(1 << 20)) > 3
+                for box in _quarters(image.width, image.height)
+            )
+
+
+def _quarters(width, height):
+    w, h = width // 2, height // 2
+    return [(x, y, x + w, y + h) for x in (0, w) for y in (0, h)]
+
+
+def test_other_formats_are_refused(figure, tmp_path):
+    with pytest.raises(SynthesightError, match=r"\.svg, \.png or \.pdf"):
+        save_figure(figure, tmp_path / "figure.gif")

@@ -1,0 +1,84 @@
+"""Shape bias: the definition, and the published figures from the published trials."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from synthesight.analysis import compare, shape_bias
+from synthesight.analysis.published import SHAPE_BIAS_2019, SHAPE_BIAS_PUBLISHED
+from synthesight.errors import SynthesightError
+from synthesight.observers.human import load_human_trials, load_model_trials
+
+
+def conflict(responses, observer="m", **more):
+    """Images of cat shapes with dog texture, and the responses to them."""
+    return pl.DataFrame(
+        {
+            "observer": observer,
+            "stimulus": [f"c/cat/cat{n}-dog1.png" for n in range(len(responses))],
+            "category": "cat",
+            "texture": "dog",
+            "response": pl.Series(responses, dtype=pl.String),
+            **more,
+        }
+    )
+
+
+def test_only_decisions_for_either_cue_count():
+    trials = conflict(["cat", "cat", "cat", "dog", "car", None])
+    same = conflict(["dog", "cat"], texture="cat").with_columns(
+        stimulus=pl.Series(["c/cat/cat1-cat1.png", "c/cat/cat1-cat2.png"])
+    )
+    plain = conflict(["cat"], texture=None).with_columns(texture=pl.lit(None, pl.String))
+    row = shape_bias(pl.concat([trials, same, plain])).row(0, named=True)
+    assert (row["estimate"], row["n"], row["stimuli"]) == (0.75, 4, 6)
+    assert row["low"] < 0.75 < row["high"]
+
+
+def test_it_is_undefined_where_no_cue_was_named():
+    row = shape_bias(conflict(["car", None])).row(0, named=True)
+    assert row["estimate"] is row["low"] is row["high"] is None
+    assert (row["n"], row["stimuli"]) == (0, 2)
+    with pytest.raises(SynthesightError, match="undefined"):
+        compare(pl.concat([conflict(["car"]), conflict(["cat"], "b")]), "m", "b",
+                measure="shape_bias")  # fmt: skip
+
+
+def test_published_networks_have_their_published_bias(data_folder):
+    found = dict(
+        shape_bias(load_model_trials(data_folder, ["cue-conflict"]))
+        .select("observer", "estimate")
+        .iter_rows()
+    )
+    assert found.keys() == SHAPE_BIAS_2019.keys()
+    for observer, published in SHAPE_BIAS_2019.items():
+        assert round(found[observer], 3) == published.value
+
+
+def test_people_decide_by_shape(data_folder):
+    people = load_human_trials(data_folder, ["cue-conflict"])
+    each = shape_bias(people)
+    assert len(each) == 10
+    assert each["estimate"].mean() == pytest.approx(SHAPE_BIAS_PUBLISHED["people"].value, abs=0.005)
+    assert each["stimuli"].unique().to_list() == [1200]
+    rows = shape_bias(people, by_category=True)
+    assert len(rows) == 160
+    # Numerators and denominators add up over categories.
+    shapes = (rows["estimate"].fill_null(0) * rows["n"]).sum()
+    assert shapes / rows["n"].sum() == pytest.approx(
+        (each["estimate"] * each["n"]).sum() / each["n"].sum()
+    )
+
+
+def test_people_and_networks_differ_beyond_doubt(data_folder):
+    trials = pl.concat(
+        [
+            load_human_trials(data_folder, ["cue-conflict"]),
+            load_model_trials(data_folder, ["cue-conflict"]),
+        ]
+    )
+    found = compare(trials, "subject-01", "resnet50", measure="shape_bias", resamples=500)
+    assert found.estimate == pytest.approx(0.9617 - 0.2207, abs=1e-3)
+    assert found.low > 0.7
+    assert found.p == pytest.approx(1 / 501)

@@ -1,0 +1,198 @@
+"""Runs: atomic parts, resumption, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+
+import polars as pl
+import pytest
+
+from synthesight.errors import SynthesightError
+from synthesight.trials.schema import SCHEMA, conform
+from synthesight.trials.store import STALE, Run
+
+MANIFEST = {"observer": {"name": "m", "rule": {"delta": 0.01}}, "classes": ["cat", "dog"], "v": 1}
+
+
+def row(stimulus: str, observer: str = "m", **more):
+    return {
+        "observer": observer, "kind": "generative", "dataset": "d", "condition": "0", "session": 1,
+        "stimulus": stimulus, "category": "cat", "response": "cat", "evidence": [0.5, -1.0],
+        "draws": 20, "evaluations": 40, "stopped": "decided", "seed": 0, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path / "run", MANIFEST)
+
+
+def test_a_run_gives_back_what_it_was_given(run):
+    assert run.trials().is_empty()
+    assert run.done() == set()
+    run.append([row("d/b.png"), row("d/a.png", response=None, error="not an image")])
+    run.append(conform(pl.DataFrame([row("d/c.png")])))
+    run.append([])
+    again = Run.open(run.folder)
+    trials = again.trials()
+    assert trials.schema == pl.Schema(SCHEMA)
+    assert trials["stimulus"].to_list() == ["d/a.png", "d/b.png", "d/c.png"]
+    assert trials["evidence"].to_list()[0] == [0.5, -1.0]
+    assert again.done() == {"d/a.png", "d/b.png", "d/c.png"}
+    assert again.manifest == MANIFEST
+    assert again.lazy().select("response").collect()["response"].to_list() == [None, "cat", "cat"]
+    assert not list(run.folder.glob("*.tmp"))
+    assert len(list(run.folder.glob("part-0000[01]-*.parquet"))) == 2
+
+
+def test_a_stimulus_that_was_shown_twice_counts_once(run):
+    run.append([row("d/a.png"), row("d/a.png", observer="other"), row("d/a.png", session=2)])
+    run.append([row("d/a.png")])
+    assert len(run.trials()) == 3
+
+
+def test_a_column_of_nothing_keeps_its_type(run):
+    run.append([row("d/a.png", evidence=None, seed=None, texture=None)])
+    run.append([row("d/b.png", texture="dog")])
+    assert run.trials().schema == pl.Schema(SCHEMA)
+
+
+def test_the_same_options_resume_and_others_are_named(run):
+    run.append([row("d/a.png")])
+    again = Run.create_or_resume(run.folder, {**MANIFEST, "v": 2}, ignore=("v",))
+    assert again.done() == {"d/a.png"}
+    assert again.manifest["v"] == 1
+    changed = {**MANIFEST, "observer": {"name": "m", "rule": {"delta": 0.05}}}
+    with pytest.raises(SynthesightError, match=r"observer\.rule\.delta = 0\.01, not 0\.05.*--out"):
+        Run.create_or_resume(run.folder, changed)
+    Run.create_or_resume(run.folder, changed, ignore=("observer.rule.delta",))
+    with pytest.raises(SynthesightError, match=r"v = 1, not None"):
+        Run.create_or_resume(run.folder, {k: v for k, v in MANIFEST.items() if k != "v"})
+    with pytest.raises(SynthesightError, match="holds a run already"):
+        Run.create(run.folder, MANIFEST)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped"])
+def test_a_damaged_part_is_named(run, damage):
+    run.append([row("d/a.png")])
+    run.append([row(f"d/{n}.png") for n in range(200)])
+    part = sorted(run.folder.glob("part-*"))[1]
+    data = part.read_bytes()
+    if damage == "flipped":
+        part.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+    else:
+        part.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
+    for read in (run.trials, run.done):
+        with pytest.raises(SynthesightError, match=rf"{part.name} is damaged: delete it"):
+            read()
+    part.unlink()
+    assert run.done() == {"d/a.png"}
+
+
+def test_what_a_killed_process_left_is_ignored_and_cleared(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.json.0000.tmp").write_bytes(b"{")
+    run = Run.create_or_resume(folder, MANIFEST)
+    run.append([row("d/a.png")])
+    old, young = folder / "part-00001-a.parquet.1.tmp", folder / "part-00002-b.parquet.2.tmp"
+    for path in (old, young):
+        path.write_bytes(b"PAR1")
+    then = time.time() - STALE - 60
+    os.utime(old, (then, then))
+    assert Run.create_or_resume(folder, MANIFEST).done() == {"d/a.png"}
+    assert not old.exists()
+    assert young.exists(), "another shard may be writing it"
+
+
+def test_a_failed_write_leaves_nothing(run, monkeypatch):
+    monkeypatch.setattr(os, "fsync", _no_space)
+    with pytest.raises(SynthesightError, match="No space left"):
+        run.append([row("d/a.png")])
+    assert [path.name for path in run.folder.iterdir()] == ["run.json"]
+
+
+def _no_space(_):
+    raise OSError(28, "No space left on device")
+
+
+def test_folders_of_others_are_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(SynthesightError, match="is not a run"):
+        Run.create_or_resume(tmp_path, MANIFEST)
+    with pytest.raises(SynthesightError, match="is not a run"):
+        Run.create_or_resume(tmp_path / "thesis.tex", MANIFEST)
+    with pytest.raises(SynthesightError, match="is not a run"):
+        Run.open(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "run.json").write_text("{")
+    with pytest.raises(SynthesightError, match="cannot be read"):
+        Run.open(tmp_path / "broken")
+
+
+def test_shards_that_start_at_once_share_one_run(tmp_path):
+    folder, shards, failures = tmp_path / "run", 8, []
+    gate = threading.Barrier(shards)
+
+    def work(shard: int) -> None:
+        try:
+            gate.wait()
+            run = Run.create_or_resume(folder, MANIFEST)
+            for part in range(5):
+                run.append([row(f"d/{shard}-{part}.png")])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(shard,)) for shard in range(shards)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(Run.open(folder).done()) == 40
+    assert json.loads((folder / "run.json").read_text()) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        ({"observer": ["m"], "stimulus": ["a"]}, "lacks the column 'response'"),
+        ({"observer": [None], "stimulus": ["a"], "response": ["cat"]}, "no observer in row 0"),
+        (
+            {"observer": ["m"], "stimulus": ["a"], "response": ["cat"], "session": ["x"]},
+            "fits no trial.*session",
+        ),
+        (
+            {"observer": ["m"], "stimulus": ["a"], "response": ["cat"], "kind": ["robot"]},
+            "kind 'robot'",
+        ),
+    ],
+)
+def test_what_is_no_trial_is_refused_in_one_sentence(frame, message):
+    with pytest.raises(SynthesightError, match=message) as caught:
+        conform(pl.DataFrame(frame), "t.parquet")
+    assert str(caught.value).startswith("t.parquet")
+    assert "\n" not in str(caught.value)
+
+
+def test_conform_fills_in_and_spells_conditions_as_published():
+    frame = pl.DataFrame(
+        {
+            "observer": "m",
+            "stimulus": ["uniform-noise/x/a.png", "false-colour/x/a.png", "mine/x/a.png"],
+            "response": "cat",
+            "dataset": ["uniform-noise", "false-colour", "mine"],
+            "condition": ["0.90", "true", "0.90"],
+        }
+    )
+    trials = conform(frame)
+    assert trials["condition"].to_list() == ["0.9", "True", "0.90"]
+    assert trials["image"].to_list() == ["a.png"] * 3
+    assert trials["session"].to_list() == [1] * 3
+    assert conform(trials).equals(trials)
+    short = conform(frame.select("observer", "stimulus", "response"))
+    assert short.select("dataset", "condition").row(0) == ("", "0")
