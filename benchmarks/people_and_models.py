@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesight
-from synthesight.analysis.measures import accuracy, shape_bias
+from synthesight.analysis import accuracy, shape_bias
 from synthesight.evaluation import answerable, evaluate
 from synthesight.observers.human import load_human_trials, load_model_trials
 from synthesight.stimuli.categories import SHARED_SEVEN

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesight
-from synthesight.analysis.measures import accuracy, shape_bias
+from synthesight.analysis import accuracy, shape_bias
 from synthesight.analysis.published import SHAPE_BIAS
 from synthesight.cli_output import Progressing
 from synthesight.evaluation import evaluate
