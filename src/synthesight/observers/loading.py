@@ -27,7 +27,8 @@ def load(
     ----------
     name
         A name that ``synthesight models`` lists, a folder in diffusers' layout, or a name on the
-        Hugging Face Hub.
+        Hugging Face Hub, ``owner/model`` or, for a branch, tag or commit,
+        ``owner/model@revision``.
     classes
         Class names, when calls of the observer do not name them.
     device
@@ -78,7 +79,11 @@ def load(
     # Their bars for reading weights from disk would stand between our lines of output.
     diffusers_logging.disable_progress_bar()
     transformers_logging.disable_progress_bar()
-    model = load_model(location, device=device, dtype=precision, name=label)
+    revision = None
+    if isinstance(location, str) and "@" in location:
+        location, revision = location.split("@", 1)
+        label = label or str(name)
+    model = load_model(location, device=device, dtype=precision, name=label, revision=revision)
     if folder is not None and (folder / SETTINGS).is_file():
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         # The proposal was made for the model's own weighting.

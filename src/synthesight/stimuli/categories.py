@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.datasets import data_root
 
 # The 16 entry-level categories of Geirhos et al. (2018), in this order everywhere.
 SIXTEEN = (
@@ -39,20 +40,43 @@ def canonical(name: str) -> str:
     return SYNONYMS.get(plain, plain)
 
 
-def imagenet_to_16(path: Path) -> dict[str, list[int]]:
+def imagenet_to_16(path: Path | None = None) -> dict[str, list[int]]:
     """For each of the 16 categories, its ImageNet-1k classes (Geirhos et al. 2018).
 
     Parameters
     ----------
     path
-        JSON file of category → list of class indices.
+        JSON file of category → list of class indices, from 0 to 999; None for
+        ``imagenet1k-to-16.json`` in the folder that SYNTHESIGHT_DATA names.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no such file, it cannot be read, or it is no such table.
     """
+    if path is None:
+        root = data_root()
+        if root is None:
+            raise SynthesightError(
+                "The mapping of ImageNet's classes to the 16 categories was not found: set "
+                "SYNTHESIGHT_DATA to the folder that has imagenet1k-to-16.json."
+            )
+        path = root / "imagenet1k-to-16.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
-        return {name: [int(index) for index in table[name]] for name in SIXTEEN}
+        found = {name: [int(index) for index in table[name]] for name in SIXTEEN}
     except FileNotFoundError:
         raise SynthesightError(f"There is no file {path}: check the path.") from None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be opened").lower()
+        raise SynthesightError(f"{path} cannot be read ({reason}): check the path.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
+        found = {}
+    every = [index for indices in found.values() for index in indices]
+    # A class of two categories would count twice, and a category of none has no mean probability.
+    whole = found and all(found.values()) and len(set(every)) == len(every)
+    if not whole or not all(0 <= index < 1000 for index in every):
         raise SynthesightError(
             f"{path} is not a table of ImageNet classes for the 16 categories: get it anew."
-        ) from None
+        )
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,11 @@ import polars as pl
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN, canonical
+from synthesight.stimuli.datasets import DATASETS, dataset_folder
 from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.tables import from_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-
-DATASETS = (
-    "colour", "contrast", "high-pass", "low-pass", "phase-scrambling", "power-equalisation",
-    "false-colour", "rotation", "eidolonI", "eidolonII", "eidolonIII", "uniform-noise",
-    "sketch", "stylized", "edge", "silhouette", "cue-conflict",
-)  # fmt: skip
 
 _CUES = re.compile(r"(?:^|_)([a-z]+)\d+-([a-z]+)\d+\.\w+$", re.IGNORECASE)
 _SESSION = re.compile(r"session[-_](\d+)$")
@@ -28,6 +24,9 @@ _SESSION = re.compile(r"session[-_](\d+)$")
 
 def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimulus]:
     """The stimuli of a file, a folder, or a dataset's name, in a fixed order.
+
+    Nothing is decoded: an image that cannot be read fails when it is opened. Hidden files and
+    folders, and files without the suffix of an image, are passed over.
 
     Parameters
     ----------
@@ -45,7 +44,7 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
 
     Returns
     -------
-    Stimuli, with ids that do not depend on where the folder is.
+    Stimuli, with ids that do not depend on where the folder is, sorted by id.
 
     Raises
     ------
@@ -53,12 +52,12 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         If there is no such file or folder, it cannot be read, or there are no images.
     """
     path = Path(source).expanduser()
-    if str(source) in DATASETS and not path.exists():
-        path = _dataset(str(source), data)
     try:
+        if str(source) in DATASETS and not path.exists():
+            path = dataset_folder(str(source), data)
         if path.is_file():
-            if path.suffix in (".parquet", ".csv"):
-                return _from_table(path)
+            if path.suffix.lower() in (".parquet", ".csv"):
+                return from_table(path)
             return [Stimulus(id=path.name, source=path)]
         if not path.is_dir():
             raise SynthesightError(f"There is no file or folder {path}: check the path.")
@@ -67,6 +66,9 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         raise SynthesightError(
             f"{error.filename or path} cannot be read (permission denied): check its permissions."
         ) from None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be opened").lower()
+        raise SynthesightError(f"{path} cannot be read ({reason}): check the path.") from None
     if not found:
         raise SynthesightError(
             f"No images in the folder {path}: it must hold <category>/<image> or images, as "
@@ -75,7 +77,13 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
     return found
 
 
-def sample(stimuli: Sequence[Stimulus], *, limit: int, seed: int = 0) -> list[Stimulus]:
+def sample(
+    stimuli: Sequence[Stimulus],
+    *,
+    limit: int | None = None,
+    per_category: int | None = None,
+    seed: int = 0,
+) -> list[Stimulus]:
     """A random sample with as many of each category as can be, in the given order.
 
     Parameters
@@ -83,23 +91,31 @@ def sample(stimuli: Sequence[Stimulus], *, limit: int, seed: int = 0) -> list[St
     stimuli
         What to choose from.
     limit
-        How many to keep.
+        How many to keep in all; None for no limit.
+    per_category
+        How many to keep of each category, or all of a category that has fewer; None for no limit.
     seed
         Of the choice, which depends on ids and not on order.
+
+    Raises
+    ------
+    SynthesightError
+        If a limit is below 1.
     """
-    if limit < 1:
-        raise SynthesightError(f"--limit {limit} leaves no stimuli: give 1 or more.")
+    for option, value in (("--limit", limit), ("per_category", per_category)):
+        if value is not None and value < 1:
+            raise SynthesightError(f"{option} {value} leaves no stimuli: give 1 or more.")
     table = pl.DataFrame(
-        {"id": [s.id for s in stimuli], "category": [s.category for s in stimuli]}
+        {"id": [s.id for s in stimuli], "category": [s.category for s in stimuli]},
+        schema={"id": pl.String, "category": pl.String},
     ).with_row_index()
     shuffled = table.sort("id")[np.random.default_rng(seed).permutation(len(table))]
-    kept = (
-        shuffled.with_columns(pl.int_range(pl.len()).over("category").alias("turn"))
-        .sort("turn", maintain_order=True)
-        .head(limit)["index"]
-        .sort()
-    )
-    return [stimuli[index] for index in kept]
+    turns = shuffled.with_columns(pl.int_range(pl.len()).over("category").alias("turn"))
+    if per_category is not None:
+        turns = turns.filter(pl.col("turn") < per_category)
+    if limit is not None:
+        turns = turns.sort("turn", maintain_order=True).head(limit)
+    return [stimuli[index] for index in turns["index"].sort()]
 
 
 def published_id(image: str) -> str:
@@ -120,97 +136,66 @@ def texture_of(image: str) -> str | None:
     return match.group(2) if match else None
 
 
-def _dataset(name: str, data: Path | None) -> Path:
-    root = data or (
-        Path(os.environ["SYNTHESIGHT_DATA"]) if "SYNTHESIGHT_DATA" in os.environ else None
-    )
-    if root is None:
-        raise SynthesightError(
-            f"The dataset {name} was not found: set SYNTHESIGHT_DATA to the folder of the "
-            "datasets, or name the dataset's own folder."
-        )
-    for place in (root / "stimuli" / name, root / name):
-        if place.is_dir():
-            return place
-    raise SynthesightError(f"The folder {root} has no dataset {name}: put it there as {name}/.")
+def in_order(categories: Sequence[str]) -> list[str]:
+    """Distinct categories: those among the 16 in their order, then the others by name."""
+    rank = {name: place for place, name in enumerate(SIXTEEN)}
+    return sorted(set(categories), key=lambda c: (rank.get(canonical(c), len(rank)), c))
 
 
 def _from_folder(folder: Path) -> list[Stimulus]:
-    name = folder.resolve().name
+    # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
+    root = Path(os.path.abspath(folder))  # noqa: PTH100
+    while root.name == "dnn" or _SESSION.search(root.name):
+        root = root.parent  # a part of a published dataset keeps the ids of the whole
+    base = Path(os.path.abspath(folder)).relative_to(root)  # noqa: PTH100
+    return sorted(
+        (
+            _placed(folder / place / name, (*base.parts, *Path(place).parts, name), root.name)
+            for place, names in _walk(str(folder))
+            for name in names
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+        ),
+        key=lambda stimulus: stimulus.id,
+    )
+
+
+def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
+    """Each folder below ``top``, relative to it, with its files; through links, but in no circle.
+
+    Hidden folders, and the one in which macOS archives keep their own files, are passed over.
+    """
+    above = {top: {os.path.realpath(top)}}
     # Only os.walk with onerror reports a folder that cannot be opened; rglob passes over it.
-    places = [
-        Path(place) / file
-        for place, _, files in os.walk(folder, onerror=_raise)
-        for file in files
-        if not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES
-    ]
-    return [_placed(path, path.relative_to(folder), name) for path in sorted(places)]
+    for place, folders, files in os.walk(top, onerror=_raise, followlinks=True):
+        passed = above.pop(place)
+        inner = {
+            name: os.path.realpath(os.path.join(place, name))  # noqa: PTH118
+            for name in folders
+            if not name.startswith(".") and name != "__MACOSX"
+        }
+        folders[:] = [name for name, real in inner.items() if real not in passed]
+        above |= {os.path.join(place, name): passed | {inner[name]} for name in folders}  # noqa: PTH118
+        yield os.path.relpath(place, top), files
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _placed(path: Path, relative: Path, dataset: str) -> Stimulus:
-    session = next((m for part in relative.parts[:-1] if (m := _SESSION.search(part))), None)
-    parts = path.name.split("_")
-    if session and len(parts) >= 7:
-        return Stimulus(
-            id=f"{dataset}/{relative.as_posix()}",
-            source=path,
-            dataset=dataset,
-            condition=parts[3],
-            category=parts[4],
-            session=int(session.group(1)),
-        )
-    category = relative.parts[-2] if len(relative.parts) > 1 else None
+def _placed(path: Path, parts: tuple[str, ...], dataset: str) -> Stimulus:
+    """One image, by its place below the dataset's folder."""
+    one = "/".join((dataset, *parts))
+    session = next((m for part in parts[:-1] if (m := _SESSION.search(part))), None)
+    if session is None:
+        category = parts[-2] if len(parts) > 1 else None
+        return Stimulus(id=one, source=path, dataset=dataset, category=category)
+    fields = parts[-1].split("_")
+    known = len(fields) >= 7
     return Stimulus(
-        id=f"{dataset}/{relative.as_posix()}", source=path, dataset=dataset, category=category
+        id=one,
+        source=path,
+        dataset=dataset,
+        condition=fields[3] if known else "0",
+        category=fields[4] if known else None,
+        session=int(session.group(1)),
     )
-
-
-def _from_table(path: Path) -> list[Stimulus]:
-    try:
-        table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SynthesightError(f"{path} cannot be read as a table: get the file anew.") from error
-    dataset = path.stem if path.stem not in ("train", "test") else f"{path.parent.name}-{path.stem}"
-    count = len(table)
-    if count == 0:
-        raise SynthesightError(f"{path} has no rows: give a table of images.")
-    label = next((c for c in ("label", "category") if c in table.columns), None)
-    labels = [None] * count if label is None else [str(v) for v in table[label].to_list()]
-    if "image" in table.columns:
-        images = table["image"]
-        if isinstance(images.dtype, pl.Struct):  # Hugging Face keeps {bytes, path}
-            images = images.struct.field("bytes")
-        if images.dtype != pl.Binary:
-            raise SynthesightError(f"{path}: the column 'image' must hold encoded images as bytes.")
-        sources: list[Path | bytes] = images.to_list()
-        width = len(str(count - 1))
-        names = (
-            table["name"].to_list()
-            if "name" in table.columns
-            else [f"{i:0{width}}" for i in range(count)]
-        )
-    elif "path" in table.columns:
-        names = table["path"].to_list()
-        sources = [path.parent / name for name in names]
-    else:
-        raise SynthesightError(
-            f"{path} needs a column 'image' (encoded bytes) or 'path' (of image files)."
-        )
-    middle = [""] * count if label is None else [f"{value}/" for value in labels]
-    ids = [f"{dataset}/{part}{name}" for part, name in zip(middle, names, strict=True)]
-    if len(set(ids)) < count:
-        ids = [f"{one}#{row}" for row, one in enumerate(ids)]
-    return [
-        Stimulus(id=one, source=source, dataset=dataset, category=value)
-        for one, source, value in zip(ids, sources, labels, strict=True)
-    ]
-
-
-def in_order(categories: Sequence[str]) -> list[str]:
-    """Distinct categories: those among the 16 in their order, then the others by name."""
-    rank = {name: place for place, name in enumerate(SIXTEEN)}
-    return sorted(set(categories), key=lambda c: (rank.get(canonical(c), len(rank)), c))

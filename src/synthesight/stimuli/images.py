@@ -8,7 +8,6 @@ animation the first frame.
 from __future__ import annotations
 
 import io
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,27 +28,30 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
     source
         A file, the bytes of one, or an image.
     name
-        How messages call it; None for the file's path.
+        How messages call bytes or an image; a file is called by its path.
 
     Raises
     ------
     UnreadableImage
-        If there is no such file, or it is empty, truncated, no image, or so large that it may be
-        a decompression bomb (more pixels than Pillow's limit).
+        If there is no such file, it may not be read, or it is empty, truncated, no image, or so
+        large that it may be a decompression bomb (more pixels than Pillow's limit).
     """
     label = str(source) if isinstance(source, Path) else (name or "the image")
-    if isinstance(source, Image.Image):
-        return _as_shown(source, label)
     data = _bytes(source, label) if isinstance(source, Path) else source
-    if not data:
+    if isinstance(data, bytes) and not data:
         raise UnreadableImage(f"{label} is empty: get the file anew.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as image:
-                image.seek(0)
-                image.load()
-                return _as_shown(image, label)
+        if isinstance(data, Image.Image):
+            return _as_shown(data, label)
+        with Image.open(io.BytesIO(data)) as image:
+            # Pillow only warns here. To make an error of its warning would change the warning
+            # filters, which all reading threads share; so its limit is applied by hand.
+            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise Image.DecompressionBombError
+            image.seek(0)
+            return _as_shown(image, label)
+    except (UnreadableImage, MemoryError):
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnreadableImage(
             f"{label} has more than {Image.MAX_IMAGE_PIXELS} pixels and may be a decompression "
@@ -59,7 +61,7 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
         raise UnreadableImage(
             f"{label} is not an image that can be read: convert it to PNG or JPEG."
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
+    except Exception:  # A damaged header leads Pillow's decoders into errors of every class.
         raise UnreadableImage(
             f"{label} is truncated or damaged: get the file anew, or leave it out."
         ) from None
@@ -86,47 +88,79 @@ def _bytes(path: Path, label: str) -> bytes:
     except FileNotFoundError:
         raise UnreadableImage(f"There is no file {label}: check the path.") from None
     except IsADirectoryError:
-        raise UnreadableImage(f"{label} is a folder, not an image.") from None
-    except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
+        raise UnreadableImage(f"{label} is a folder, not an image: name a file in it.") from None
+    except PermissionError:
         raise UnreadableImage(
-            f"{label} cannot be read ({reason}): check its permissions."
+            f"{label} cannot be read (permission denied): check its permissions."
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or str(error) or "it cannot be opened"
+        raise UnreadableImage(
+            f"{label} cannot be read ({reason.lower()}): check the path."
         ) from None
 
 
 def _as_shown(image: Image.Image, label: str) -> Image.Image:
+    image.load()
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
-    image = _eight_bits(image)
-    if "transparency" in image.info or image.mode in ("LA", "PA", "La", "RGBa", "RGBA"):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
+    image = _eight_bits(_upright(image))
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    colours = _opaque(image)
     if profile:
-        image = _to_srgb(image, profile)
+        colours = _to_srgb(colours, profile)
     try:
-        return image.convert("RGB")
+        colours = colours.convert("RGB")
     except ValueError:
         raise UnreadableImage(
             f"{label} has the pixel format {image.mode}, which cannot be shown: convert it to RGB."
         ) from None
+    if alpha is None:
+        return colours
+    white = Image.new("RGB", colours.size, "white")
+    white.paste(colours, mask=alpha)
+    return white
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError):
+        return image  # Broken EXIF says nothing about the pixels; viewers pass over it.
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Sixteen-bit and float greys scaled to eight bits; Pillow itself would clip them."""
+    """Sixteen-bit and float greys scaled to eight bits; Pillow itself would clip them.
+
+    Floats of at most 1 are taken to lie in [0, 1], others in [0, 255].
+    """
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((np.clip(values, 0, 65535) // 257).astype(np.uint8))
+        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
     if image.mode == "F":
-        values = np.asarray(image)
-        scale = 255.0 if values.size and values.max() <= 1.0 else 1.0
-        return Image.fromarray(np.clip(np.nan_to_num(values) * scale, 0, 255).astype(np.uint8))
+        values = np.nan_to_num(np.asarray(image), posinf=0.0, neginf=0.0)
+        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
+        return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+    return image
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The colours without alpha or palette, in a mode that a colour profile can be for."""
+    if image.mode in ("La", "RGBa"):  # premultiplied
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if image.mode in ("1", "LA"):
+        return image.convert("L")
+    if image.mode in ("P", "PA", "RGBA", "RGBX"):
+        if image.mode == "P":
+            image = image.convert("RGBA")  # a palette may hold alpha, which RGB would refuse
+        return image.convert("RGB")
     return image
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if image.mode == "L" and source.profile.xcolor_space.strip() == "RGB":
+            image = image.convert("RGB")
         converted = ImageCms.profileToProfile(
             image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
         )

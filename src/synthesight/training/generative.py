@@ -26,12 +26,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 
 from synthesight.training import checkpoint
 from synthesight.training.images import LabelledImages
-from synthesight.training.text import (
-    PROMPT_TOKENS,
-    prompts_of,
-    small_text_encoder,
-    train_tokenizer,
-)
+from synthesight.training.text import prompts_of, small_text_encoder, train_tokenizer
 
 COMPILE_STEPS = 500
 RESUME_FREE = {"steps", "save_every", "ema"}  # options that may change when a training goes on
@@ -117,7 +112,7 @@ class TextToImage(torch.nn.Module):
     ) -> torch.Tensor:
         """Predict ε − x for noisy images z (B, 3, R, R) at times t (B,).
 
-        ``tokens`` and ``mask`` (P, L) are all prompts; ``prompt`` (B,) says which goes with what.
+        ``tokens`` and ``mask`` (P, L) are the prompts; ``prompt`` (B,) says which goes with what.
         """
         text = self.text_encoder(tokens, attention_mask=mask).last_hidden_state
         return self.transformer(
@@ -162,11 +157,10 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     by_label = [prompts_of(name) for name in images.names]
     texts = [text for texts in by_label for text in texts]
-    first = np.cumsum([0, *map(len, by_label)])
+    count = np.array([len(texts) for texts in by_label])
+    first = np.cumsum(count) - count
     tokenizer = train_tokenizer(texts)
-    encoded = tokenizer(
-        texts, padding="max_length", max_length=PROMPT_TOKENS, truncation=True, return_tensors="pt"
-    )
+    encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
     model = TextToImage(options, images.pixels.shape[-1], len(tokenizer)).to(device)
     average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_averaging(options.ema))
@@ -191,9 +185,8 @@ def train(
             part.to(device) for part in images.batch(options.seed, step, options.batch_size)
         )
         chance = np.random.default_rng([options.seed, step, 2])
-        pick = chance.random(len(labels))
-        label = labels.cpu().numpy()
-        prompt = first[label] + (pick * (first[label + 1] - first[label])).astype(np.int64)
+        # One prompt for each label and step: reading all of them would cost as much as seeing.
+        chosen = torch.from_numpy(first + chance.integers(count)).to(device)
         normal = chance.standard_normal(len(labels)).astype(np.float32)
         t = torch.sigmoid(torch.from_numpy(normal) * options.time_scale + options.time_mean)
         t = t.to(device)
@@ -202,7 +195,7 @@ def train(
         at = t[:, None, None, None]
         z = (1 - at) * x + at * noise
         with torch.autocast(device.type, torch.bfloat16):
-            output = predict(z, t, tokens, mask, torch.from_numpy(prompt).to(device))
+            output = predict(z, t, tokens[chosen], mask[chosen], labels)
         loss = (output.float() - (noise - x)).square().mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

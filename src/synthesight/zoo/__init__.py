@@ -61,7 +61,7 @@ def find(pattern: str = "*") -> list[Entry]:
 
 
 def resolve(name: str) -> tuple[str | Path, Entry | None]:
-    """Where a model is: a known name, a folder, or a name ``owner/model`` on the Hub.
+    """Where a model is: a known name, a folder, or ``owner/model[@revision]`` on the Hub.
 
     Raises
     ------
@@ -73,7 +73,8 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
     path = Path(name).expanduser()
     if path.exists():
         return path, None
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/"):
+    owned = name.split("@")[0].count("/") == 1
+    if owned and not name.startswith((".", "/", "~")) and not name.endswith("/"):
         return name, None
     near = get_close_matches(name, entries(), n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them"

@@ -180,7 +180,12 @@ class GenerativeClassifier(Observer):
         evidence = -decision.mean
         if len(groups) != count:
             evidence, probability, spread = self._combined(decision, groups, count)
-        winner = int(evidence.argmax())
+        # The rule's choice, which is not always the greatest evidence: a class that was dropped
+        # has its evidence from fewer draws. Only where labels of several classes are left does
+        # the evidence of whole classes decide.
+        winner = int(groups[decision.unit])
+        if decision.stopped != "decided" and len(groups) != count:
+            winner = int(evidence.argmax())
         return Response(
             decision.stimulus,
             classes[winner],

@@ -126,7 +126,7 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
         ) from error
     except RevisionNotFoundError as error:
         raise SynthesightError(
-            f"The model {name} has no revision {revision!r}: leave --revision out, or give one "
+            f"The model {name} has no revision {revision!r}: leave @{revision} out, or give one "
             f"listed at https://huggingface.co/{name}."
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
