@@ -17,8 +17,8 @@ from synthesight.errors import SynthesightError
 from synthesight.inference.rules import Exhaustive
 from synthesight.training import discriminative, generative
 from synthesight.training.images import LabelledImages
-from synthesight.training.proposal import measure_proposal, write_settings
 from synthesight.training.text import PROMPT_TOKENS, prompts_of, train_tokenizer
+from synthesight.training.weighting import Recording, fit_weighting, measure, proposal_of
 
 CPU = torch.device("cpu")
 SMALL = generative.GenerativeOptions(
@@ -93,17 +93,40 @@ def test_a_trained_folder_opens_by_the_ordinary_path_and_has_learnt(images, tmp_
     shown = [image.permute(1, 2, 0).numpy() for image in images.pixels[:10]]
     truth = [images.names[int(label)] for label in images.labels[:10]]
     assert np.mean(observer.predict(shown) == np.array(truth)) >= 0.9
-    proposal = measure_proposal(
-        observer.model, ["a day", "a night"], images.pixels[:6].float() / 127.5 - 1, bins=5
-    )
-    assert len(proposal) == 6
-    assert max(proposal) == 1
-    assert min(proposal) >= 0
-    write_settings(folder, "jaini", proposal)
+    done = []
+    right = measure(images, folder, device=CPU, count=12, report=done.append)
+    assert right["own"] >= 0.8
+    assert done[-1] == 12 * 21 * 2 * 2
     again = synthesight.load(folder, classes=["day", "night"], device="cpu")
-    assert again.describe()["proposal"] == proposal
+    table = again.describe()["weighting"]
+    assert len(table) == 21
+    assert table[0] == 0
+    assert min(table[1:]) > 0
+    assert len(again.describe()["proposal"]) == 21
+    assert np.mean(again.predict(shown) == np.array(truth)) >= 0.9
     other = synthesight.load(folder, classes=["day", "night"], device="cpu", weighting="elbo")
     assert other.describe()["proposal"] is None
+
+
+def test_the_fitted_weighting_counts_the_times_that_tell_classes_apart():
+    """Errors tell nothing but at two times, and twice as clearly, in nats, at the second."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=2000)
+    errors = rng.normal(size=(2000, 8, 1, 3))
+    right = np.eye(3)[labels]
+    errors[:, 3, 0] -= 1.0 * right
+    errors[:, 5, 0] -= 2.0 * right
+    recording = Recording(np.arange(8), errors, labels)
+    weight = fit_weighting(recording)
+    assert weight[0] == 0
+    # Normal errors of variance 1 that differ by m: log-likelihood ratio m a unit of error.
+    assert weight[5] / 7 == pytest.approx(2.0, rel=0.15)
+    assert weight[3] / 7 == pytest.approx(1.0, rel=0.2)
+    assert np.delete(weight, [0, 3, 5]).max() / 7 < 0.35  # smooth, and so not 0 beside a peak
+    assert recording.accuracy(weight) > recording.accuracy(np.ones(8))
+    density = proposal_of(recording, weight)
+    assert density.max() == 1
+    assert density.argmax() == 5
 
 
 def test_a_discriminative_training_resumes_exactly_and_learns(images, tmp_path):

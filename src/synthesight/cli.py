@@ -217,11 +217,20 @@ def train_generative(
     seed: Seed = 0,
     device: Device = None,
 ) -> None:
-    """Train a text-conditional flow model such as natural-32."""
-    from synthesight.training import generative
+    """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
+    from synthesight.cli_output import Progressing
+    from synthesight.training import generative, weighting
 
     options = generative.GenerativeOptions(steps=steps, seed=seed)
-    _train(generative, data, out, options, steps, device)
+    images, folder, place = _train(generative, data, out, options, steps, device)
+    total = weighting.evaluations(images)
+    with Progressing("Fitting its time weighting", total, quiet=False) as progress:
+        right = weighting.measure(
+            images, folder, device=place, report=lambda done: progress.at(done, "")
+        )
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in right.items())
+    print(f"Right on training images that its own weighting was not fitted to: {shares}.")
+    print(f"The model is in {folder}.")
 
 
 @training.command("discriminative")
@@ -236,12 +245,14 @@ def train_discriminative(
     from synthesight.training import discriminative
 
     options = discriminative.DiscriminativeOptions(epochs=epochs, seed=seed)
-    _train(discriminative, data, out, options, None, device)
+    _, folder, _ = _train(discriminative, data, out, options, None, device)
+    print(f"The model is in {folder}.")
 
 
 def _train(
     recipe: Any, data: Path, out: Path, options: Any, steps: int | None, device: str | None
-) -> None:
+) -> tuple[Any, Path, Any]:
+    """Train with progress: the images, the folder of the model, and the device."""
     import torch
 
     from synthesight.cli_output import Progressing
@@ -262,7 +273,7 @@ def _train(
     except KeyboardInterrupt:
         print(f"Stopped; the same command goes on from the last checkpoint in {out}.")
         raise typer.Exit(130) from None
-    print(f"The model is in {folder}.")
+    return images, folder, place
 
 
 def _load(
