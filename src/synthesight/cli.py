@@ -188,6 +188,42 @@ def evaluate(
 
 
 @app.command()
+def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page, figures and tables.")] = Path(
+        "report"
+    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with human-trials and model-trials; default: SYNTHESIGHT_DATA."),
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(help="Bootstrap resamples behind the intervals.")
+    ] = 1000,
+) -> None:
+    """Compare runs with people: one page, its figures and its tables."""
+    from rich.console import Console
+
+    from synthesight.report.report import write_report
+    from synthesight.report.sources import gather
+
+    if resamples < 1:
+        raise SynthesightError(f"--resamples {resamples} leaves no intervals: give 1 or more.")
+    trials = gather(runs or [], data)
+    with Console(stderr=True).status("Reporting") as status:
+        page = write_report(
+            trials,
+            out,
+            resamples=resamples,
+            report=lambda what: status.update(f"Reporting: {what}"),
+        )
+    print(f"{len(trials)} trials of {trials['observer'].n_unique()} observers; open {page}")
+
+
+@app.command()
 def models(
     pattern: Annotated[str, typer.Argument(help='Name with wildcards, such as "stable-*".')] = "*",
 ) -> None:

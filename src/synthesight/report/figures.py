@@ -13,14 +13,11 @@ import polars as pl
 from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.report.looks import observer_looks
 from synthesight.stimuli.folders import in_order
 
-# Okabe & Ito (2008): told apart by colour-blind readers, and in grey by lightness.
+# Of the palette of Okabe & Ito (2008).
 COLOURS = {"generative": "#0072B2", "discriminative": "#D55E00", "people": "#009E73"}
-OKABE_ITO = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A00",
-)  # fmt: skip
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 
 
 def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt.Chart:
@@ -82,6 +79,7 @@ def shape_bias_figure(
     by_category: pl.DataFrame,
     *,
     published: Mapping[str, float] | None = None,
+    observers: Sequence[str] | None = None,
 ) -> alt.VConcatChart:
     """Shape bias by category, as the field draws it, above each observer's mean and interval.
 
@@ -99,6 +97,8 @@ def shape_bias_figure(
         estimate is null and there is no point.
     published
         Label to shape bias, drawn below as hollow points without an interval.
+    observers
+        All observers of the report, for equal looks in its figures; None for those of ``overall``.
 
     Raises
     ------
@@ -110,19 +110,7 @@ def shape_bias_figure(
             "There is no shape bias to draw: show cue-conflict images to an observer first."
         )
     names = overall["observer"].to_list()
-    looks = {
-        "color": alt.Color(
-            "observer:N",
-            scale=alt.Scale(domain=names, range=[_cycled(OKABE_ITO, n) for n in range(len(names))]),
-            legend=None,
-        ),
-        "shape": alt.Shape(
-            "observer:N",
-            scale=alt.Scale(domain=names, range=[_cycled(SHAPES, n) for n in range(len(names))]),
-            legend=None,
-        ),
-    }
-    # Seven shapes and eight colours: 56 observers before a pair comes back.
+    looks = observer_looks(observers or names, names)
     points = by_category.drop_nulls("estimate")
     rows = alt.Y(
         "category:N",
@@ -140,7 +128,8 @@ def shape_bias_figure(
         .encode(
             x=_bias("estimate:Q", orient="top", title=title),
             y=rows,
-            **looks,
+            color=looks["color"],
+            shape=looks["shape"],
         ),
     ).properties(width=420, height=22 * points["category"].n_unique())
     return alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12).configure_view(
@@ -170,7 +159,7 @@ def _means(
             x=_bias("low:Q", title=title), x2="high:Q", color=looks["color"]
         ),
         base.mark_point(filled=True, size=80, opacity=1).encode(
-            x=_bias("estimate:Q", title=title), **looks
+            x=_bias("estimate:Q", title=title), color=looks["color"], shape=looks["shape"]
         ),
     ]
     if printed:
@@ -203,10 +192,6 @@ def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
 def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     kept = ["observer", "category", "label", "estimate", "low", "high", "n"]
     return frame.select(column for column in kept if column in frame.columns).to_dicts()
-
-
-def _cycled(values: Sequence[str], place: int) -> str:
-    return values[place % len(values)]
 
 
 def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:

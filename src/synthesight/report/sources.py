@@ -1,0 +1,80 @@
+"""The trials that a report is about: runs, and people beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from synthesight.errors import SynthesightError
+from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.stimuli.datasets import data_root
+from synthesight.trials.exchange import read_csv
+from synthesight.trials.store import MANIFEST, Run
+
+
+def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
+    """The trials of runs, with the published ones of people and of networks where they are.
+
+    Parameters
+    ----------
+    runs
+        Folders that ``synthesight evaluate`` wrote, or of published CSV trials.
+    data
+        Folder with ``human-trials`` and ``model-trials``; None for SYNTHESIGHT_DATA. With runs,
+        only trials in the runs' datasets are added; without, all that are there.
+
+    Raises
+    ------
+    SynthesightError
+        If there are neither runs nor published trials, or one cannot be read.
+    """
+    tables = _told_apart([_trials(run) for run in runs], runs)
+    root = data_root(data)
+    if root is not None and not root.is_dir():
+        raise SynthesightError(
+            f"There is no folder {root}: give --data, or set SYNTHESIGHT_DATA, to the folder that "
+            "has human-trials."
+        )
+    if root is not None:
+        wanted = {name for table in tables for name in table["dataset"].unique()}
+        for folder, load in (
+            ("human-trials", load_human_trials),
+            ("model-trials", load_model_trials),
+        ):
+            place = root / folder
+            if not place.is_dir():
+                continue
+            there = sorted(each.name for each in place.iterdir() if each.is_dir())
+            chosen = [name for name in there if not runs or name in wanted]
+            if chosen:
+                tables.append(load(root, chosen))
+    if not tables:
+        raise SynthesightError(
+            "There is nothing to report: name a run, or set SYNTHESIGHT_DATA to the folder that "
+            "has human-trials."
+        )
+    return pl.concat(tables)
+
+
+def _trials(run: Path) -> pl.DataFrame:
+    if run.is_dir() and not (run / MANIFEST).is_file() and any(run.rglob("*.csv")):
+        return read_csv(run)
+    return Run.open(run).trials()
+
+
+def _told_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
+    """Observers of one name in several runs are called by their runs too: settings may differ."""
+    names = [name for table in tables for name in table["observer"].unique()]
+    again = [name for name in set(names) if names.count(name) > 1]
+    called = pl.col("observer")
+    return [
+        table.with_columns(
+            pl.when((pl.col("kind") != "human").fill_null(True) & called.is_in(again))
+            .then(pl.format("{} ({})", called, pl.lit(run.resolve().name)))
+            .otherwise(called)
+            .alias("observer")
+        )
+        for table, run in zip(tables, runs, strict=True)
+    ]

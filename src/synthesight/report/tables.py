@@ -1,0 +1,113 @@
+"""Tables for people and for programs: the same numbers as CSV, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from synthesight.analysis.pairs import PEOPLE
+
+MEASURES = ("ood_accuracy", "accuracy_difference", "observed_consistency", "error_consistency")
+
+_LATEX = str.maketrans({
+    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+})  # fmt: skip
+
+
+def shown_table(table: pl.DataFrame) -> pl.DataFrame:
+    """A table as it is printed: each estimate with its interval in one column of text.
+
+    Columns ``<name>`` with ``<name>_low`` and ``<name>_high`` (or ``estimate`` with ``low`` and
+    ``high``) become "0.512 [0.480, 0.544]"; other numbers have three decimals.
+    """
+    columns = []
+    for name, dtype in table.schema.items():
+        low, high = ("low", "high") if name == "estimate" else (f"{name}_low", f"{name}_high")
+        if low in table.columns and high in table.columns:
+            text = pl.format("{} [{}, {}]", _number(name), _number(low), _number(high))
+            columns.append(text.fill_null("undefined").alias(name.replace("_", " ")))
+        elif name in ("low", "high") or name.endswith(("_low", "_high")):
+            continue
+        elif dtype.is_float():
+            columns.append(_number(name).fill_null("").alias(name.replace("_", " ")))
+        else:
+            columns.append(pl.col(name).cast(pl.String).fill_null("").alias(name.replace("_", " ")))
+    return table.select(columns)
+
+
+def to_markdown(table: pl.DataFrame) -> str:
+    """A table as Markdown, with numbers to the right."""
+    shown = shown_table(table)
+    rule = ["---:" if _is_number(table, name) else ":---" for name in shown.columns]
+    rows = [shown.columns, rule, *(list(row) for row in shown.iter_rows())]
+    return "".join("| " + " | ".join(c.replace("|", r"\|") for c in row) + " |\n" for row in rows)
+
+
+def to_latex(table: pl.DataFrame) -> str:
+    """A table as LaTeX, for the package booktabs."""
+    shown = shown_table(table)
+    align = "".join("r" if _is_number(table, name) else "l" for name in shown.columns)
+    head, *body = (
+        " & ".join(str(cell).translate(_LATEX) for cell in row) + r" \\" + "\n"
+        for row in (shown.columns, *shown.iter_rows())
+    )
+    return (
+        f"\\begin{{tabular}}{{{align}}}\n\\toprule\n{head}\\midrule\n{''.join(body)}"
+        "\\bottomrule\n\\end{tabular}\n"
+    )
+
+
+def to_html(table: pl.DataFrame) -> str:
+    """A table as HTML."""
+    shown = shown_table(table)
+    sides = ["number" if _is_number(table, name) else "text" for name in shown.columns]
+
+    def row(cells: tuple[str, ...] | list[str], tag: str) -> str:
+        inner = "".join(
+            f'<{tag} class="{side}">{escape(cell)}</{tag}>'
+            for cell, side in zip(cells, sides, strict=True)
+        )
+        return f"<tr>{inner}</tr>"
+
+    body = "".join(row(cells, "td") for cells in shown.iter_rows())
+    return f"<table><thead>{row(shown.columns, 'th')}</thead><tbody>{body}</tbody></table>"
+
+
+def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
+    """Write ``name.csv`` (all columns, full precision), ``name.md`` and ``name.tex``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    writers: dict[str, Callable[[pl.DataFrame], str]] = {
+        ".csv": lambda frame: frame.write_csv(),
+        ".md": to_markdown,
+        ".tex": to_latex,
+    }
+    for suffix, write in writers.items():
+        (folder / f"{name}{suffix}").write_text(write(table), encoding="utf-8")
+
+
+def escape(text: str) -> str:
+    """Text for HTML."""
+    import html
+
+    return html.escape(text, quote=True)
+
+
+def with_people(trials: pl.DataFrame) -> pl.DataFrame:
+    """A column ``who``: the observer, or "people" for every person."""
+    human = (pl.col("kind") == "human").fill_null(False)
+    return trials.with_columns(
+        pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
+    )
+
+
+def _is_number(table: pl.DataFrame, shown: str) -> bool:
+    name = shown if shown in table.columns else shown.replace(" ", "_")
+    return table.schema[name].is_numeric()
+
+
+def _number(name: str) -> pl.Expr:
+    # Adding 0.0 makes a rounded −0 a 0.
+    return (pl.col(name).round(3) + 0.0).map_elements(lambda v: f"{v:.3f}", return_dtype=pl.String)
