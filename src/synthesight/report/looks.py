@@ -46,5 +46,5 @@ def observer_looks(
     return {
         "color": alt.Color("observer:N", scale=scale(OKABE_ITO, "#000000"), legend=legend),
         "shape": alt.Shape("observer:N", scale=scale(SHAPES, "circle"), legend=legend),
-        "strokeDash": alt.StrokeDash("observer:N", scale=scale(DASHES, [1, 0]), legend=None),
+        "strokeDash": alt.StrokeDash("observer:N", scale=scale(DASHES, [1, 0]), legend=legend),
     }

@@ -110,4 +110,6 @@ def _is_number(table: pl.DataFrame, shown: str) -> bool:
 
 def _number(name: str) -> pl.Expr:
     # Adding 0.0 makes a rounded −0 a 0.
-    return (pl.col(name).round(3) + 0.0).map_elements(lambda v: f"{v:.3f}", return_dtype=pl.String)
+    return pl.col(name).map_elements(
+        lambda value: f"{round(value, 3) + 0.0:.3f}", return_dtype=pl.String
+    )

@@ -1,0 +1,159 @@
+"""The report: its files, its page in a real browser, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import polars as pl
+import pytest
+
+from synthesight.errors import SynthesightError
+from synthesight.report.report import write_report
+from synthesight.report.sources import gather
+from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown
+from synthesight.trials.exchange import write_csv
+from synthesight.trials.schema import conform
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr",
+    "--virtual-time-budget=20000",
+)  # fmt: skip
+CUES = ("bear", "cat", "clock", "truck")
+
+
+def trials_of(observer: str, kind: str, share: float, seed: int) -> pl.DataFrame:
+    """Trials on cue conflict, edge and contrast; the shape is named with a probability."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for shape in CUES:
+        for texture in CUES:
+            for n in (1, 2):
+                response = shape if rng.random() < share else texture
+                rows.append(
+                    ("cue-conflict", "0", f"{shape}{n}-{texture}1.png", shape, texture, response)
+                )
+        for n in range(12):
+            for dataset, condition in (("edge", "0"), ("contrast", "c30"), ("contrast", "c05")):
+                response = shape if rng.random() < share else "oven"
+                rows.append((dataset, condition, f"{shape}{n}.png", shape, None, response))
+    names = ["dataset", "condition", "image", "category", "texture", "response"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return conform(
+        frame.with_columns(
+            observer=pl.lit(observer),
+            kind=pl.lit(kind),
+            stimulus=pl.col("image"),
+            session=pl.lit(1),
+            trial=pl.int_range(pl.len()) + 1,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def trials() -> pl.DataFrame:
+    return pl.concat([
+        trials_of("subject-01", "human", 0.9, 1),
+        trials_of("subject-02", "human", 0.85, 2),
+        trials_of("sees-<shape>", "generative", 0.8, 3),
+        trials_of("sees_texture", "discriminative", 0.3, 4),
+    ])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(trials, tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    write_report(trials, out, resamples=50)
+    return out
+
+
+def test_every_figure_and_table_is_there_in_every_format(folder):
+    figures = {path.stem for path in (folder / "figures").iterdir()}
+    assert figures == {
+        "shape-bias", "accuracy-by-condition", "accuracy-bars", "error-consistency-cue-conflict",
+        "error-consistency-edge", "error-consistency-contrast",
+        "error-consistency-against-accuracy",
+    }  # fmt: skip
+    for name in figures:
+        sizes = [
+            (folder / "figures" / f"{name}{s}").stat().st_size for s in (".svg", ".pdf", ".png")
+        ]
+        assert min(sizes) > 2000
+    tables = {path.stem for path in (folder / "tables").iterdir()}
+    assert {"shape-bias", "benchmark-accuracy", "benchmark-likeness", "accuracy"} <= tables
+    likeness = pl.read_csv(folder / "tables" / "benchmark-likeness.csv")
+    assert likeness["observer"].to_list() == ["sees-<shape>", "sees_texture", "people"]
+    assert likeness["error_consistency_low"].null_count() == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
+@pytest.mark.parametrize("width", [1200, 420])
+def test_the_page_draws_its_figures_without_network_or_console_errors(folder, tmp_path, width):
+    page = (folder / "index.html").read_text()
+    assert not re.search(r'(?:src|href)="https?:', page)
+    run = subprocess.run(
+        [
+            str(CHROMIUM), *BROWSER, f"--user-data-dir={tmp_path / 'profile'}",
+            f"--window-size={width},2000", "--dump-dom", (folder / "index.html").as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+    assert said == []
+    assert run.stdout.count('class="marks"') == 7
+    assert run.stdout.count('type="checkbox"') == 3
+    assert "sees-&lt;shape&gt;" in run.stdout
+
+
+def test_tables_for_papers_show_intervals_and_escape_what_their_formats_need():
+    table = pl.DataFrame(
+        {"observer": ["a_b|<c>", "d"], "estimate": [0.51234, None], "low": [0.4, None],
+         "high": [0.6, None], "n": [12, 0], "mean_rank": [-0.0001, 1.5]}
+    )  # fmt: skip
+    assert shown_table(table).rows() == [
+        ("a_b|<c>", "0.512 [0.400, 0.600]", "12", "0.000"),
+        ("d", "undefined", "0", "1.500"),
+    ]
+    assert to_markdown(table).splitlines()[:2] == [
+        "| observer | estimate | n | mean rank |",
+        "| :--- | ---: | ---: | ---: |",
+    ]
+    assert r"| a_b\|<c> |" in to_markdown(table)
+    assert r"a\_b|<c> & 0.512 [0.400, 0.600] & 12 & 0.000 \\" in to_latex(table)
+    assert '<td class="text">a_b|&lt;c&gt;</td>' in to_html(table)
+
+
+def test_people_alone_and_one_model_alone_are_reported(trials, tmp_path):
+    people = trials.filter(kind="human")
+    page = write_report(people, tmp_path / "people", resamples=20)
+    assert "Benchmark" not in page.read_text().split("<script")[0]
+    assert (tmp_path / "people/figures/error-consistency-edge.svg").exists()
+    model = trials.filter(observer="sees_texture")
+    write_report(model, tmp_path / "model", resamples=20)
+    assert (tmp_path / "model/figures/shape-bias.pdf").exists()
+    with pytest.raises(SynthesightError, match="no trials to report"):
+        write_report(model.head(0), tmp_path / "none")
+
+
+def test_runs_are_joined_by_people_of_their_datasets(trials, tmp_path, monkeypatch):
+    monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
+    for dataset in ("edge", "contrast"):
+        write_csv(
+            trials.filter(kind="human", dataset=dataset), tmp_path / "data/human-trials" / dataset
+        )
+    for run in ("one", "two"):
+        write_csv(trials.filter(observer="sees_texture", dataset="edge"), tmp_path / run)
+    both = gather([tmp_path / "one", tmp_path / "two"], tmp_path / "data")
+    assert set(both["dataset"]) == {"edge"}
+    assert set(both["observer"]) == {
+        "subject-01", "subject-02", "sees_texture (one)", "sees_texture (two)",
+    }  # fmt: skip
+    assert set(gather([], tmp_path / "data")["dataset"]) == {"edge", "contrast"}
+    with pytest.raises(SynthesightError, match="nothing to report"):
+        gather([])
+    with pytest.raises(SynthesightError, match="no folder"):
+        gather([], tmp_path / "nowhere")
