@@ -22,6 +22,9 @@ app = typer.Typer(
 training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 app.add_typer(training, name="train")
 
+datasets = typer.Typer(help="Make datasets of stimuli.", no_args_is_help=True)
+app.add_typer(datasets, name="data")
+
 Model = Annotated[
     str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")
 ]
@@ -243,6 +246,38 @@ def demo(
     from synthesight.demo import run_demo
 
     run_demo(out)
+
+
+@datasets.command("make")
+def data_make(
+    photographs: Annotated[
+        str, typer.Option("--from", help="Folder <category>/<image>, Parquet or CSV file.")
+    ],
+    manipulation: Annotated[
+        str, typer.Option(help="contrast, low-pass, eidolonI, …: a parametric dataset's name.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
+    level: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="A balanced sample of so many images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of noise, phases and displacements.")] = 0,
+) -> None:
+    """Make a parametric dataset, such as `contrast`, from any photographs."""
+    from synthesight.cli_output import Progressing
+    from synthesight.stimuli.folders import find_stimuli, sample
+    from synthesight.stimuli.making import make_dataset
+
+    stimuli = find_stimuli(photographs)
+    if limit is not None:
+        stimuli = sample(stimuli, limit=limit, seed=seed)
+    with Progressing("Making images", len(stimuli), quiet=False) as progress:
+        failures = make_dataset(
+            stimuli, manipulation, out, conditions=level or (), seed=seed, report=progress.advance
+        )
+    print(f"{len(stimuli) - len(failures)} images, manipulated, are in {out}.")
+    _end(failures, len(stimuli))
 
 
 @training.command("generative")

@@ -7,12 +7,28 @@ from pathlib import Path
 
 from synthesight.errors import SynthesightError
 
-# Geirhos et al. (2021): twelve parametric ones, then five of one condition.
-DATASETS = (
-    "colour", "contrast", "high-pass", "low-pass", "phase-scrambling", "power-equalisation",
-    "false-colour", "rotation", "eidolonI", "eidolonII", "eidolonIII", "uniform-noise",
-    "sketch", "stylized", "edge", "silhouette", "cue-conflict",
-)  # fmt: skip
+# Twelve parametric ones, then five of one condition, each with its conditions in published order
+# (Geirhos et al. 2021).
+PUBLISHED: dict[str, tuple[str, ...]] = {
+    "colour": ("cr", "bw"),
+    "contrast": ("c100", "c50", "c30", "c15", "c10", "c05", "c03", "c01"),
+    "high-pass": ("inf", "3.0", "1.5", "1.0", "0.7", "0.55", "0.45", "0.4"),
+    "low-pass": ("0", "1", "3", "5", "7", "10", "15", "40"),
+    "phase-scrambling": ("0", "30", "60", "90", "120", "150", "180"),
+    "power-equalisation": ("0", "pow"),
+    "false-colour": ("True", "False"),
+    "rotation": ("0", "90", "180", "270"),
+    "eidolonI": tuple(f"{2**reach}-10-10" for reach in range(8)),
+    "eidolonII": tuple(f"{2**reach}-3-10" for reach in range(8)),
+    "eidolonIII": tuple(f"{2**reach}-0-10" for reach in range(8)),
+    "uniform-noise": ("0.0", "0.03", "0.05", "0.1", "0.2", "0.35", "0.6", "0.9"),
+    "sketch": ("0",),
+    "stylized": ("0",),
+    "edge": ("0",),
+    "silhouette": ("0",),
+    "cue-conflict": ("0",),
+}
+DATASETS = tuple(PUBLISHED)
 
 
 def data_root(data: Path | None = None) -> Path | None:

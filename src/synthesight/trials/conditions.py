@@ -8,26 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-# In published order (Geirhos et al. 2021).
-PUBLISHED: dict[str, tuple[str, ...]] = {
-    "colour": ("cr", "bw"),
-    "contrast": ("c100", "c50", "c30", "c15", "c10", "c05", "c03", "c01"),
-    "high-pass": ("inf", "3.0", "1.5", "1.0", "0.7", "0.55", "0.45", "0.4"),
-    "low-pass": ("0", "1", "3", "5", "7", "10", "15", "40"),
-    "phase-scrambling": ("0", "30", "60", "90", "120", "150", "180"),
-    "power-equalisation": ("0", "pow"),
-    "false-colour": ("True", "False"),
-    "rotation": ("0", "90", "180", "270"),
-    "eidolonI": tuple(f"{2**reach}-10-10" for reach in range(8)),
-    "eidolonII": tuple(f"{2**reach}-3-10" for reach in range(8)),
-    "eidolonIII": tuple(f"{2**reach}-0-10" for reach in range(8)),
-    "uniform-noise": ("0.0", "0.03", "0.05", "0.1", "0.2", "0.35", "0.6", "0.9"),
-    "sketch": ("0",),
-    "stylized": ("0",),
-    "edge": ("0",),
-    "silhouette": ("0",),
-    "cue-conflict": ("0",),
-}
+from synthesight.stimuli.datasets import PUBLISHED
 
 
 def _key(dataset: pl.Expr, condition: pl.Expr) -> pl.Expr:
