@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli import download
 from synthesight.stimuli.categories import SIXTEEN, canonical, imagenet_to_16
 from synthesight.stimuli.folders import find_stimuli, in_order, published_id, sample, texture_of
 
@@ -85,12 +86,15 @@ def test_datasets_by_name(tmp_path, monkeypatch):
     write(tmp_path / "stimuli" / "edge" / "cat" / "cat1.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    nowhere = {"sha256": None, "base": "http://127.0.0.1:9/"}
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", nowhere)
     with pytest.raises(SynthesightError, match="SYNTHESIGHT_DATA"):
         find_stimuli("edge")
     assert len(find_stimuli("edge", data=tmp_path)) == 1
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
     assert find_stimuli("edge")[0].id == "edge/cat/cat1.png"
-    with pytest.raises(SynthesightError, match="no dataset sketch"):
+    with pytest.raises(SynthesightError, match="sketch.tar.gz could not be downloaded"):
         find_stimuli("sketch")
 
 

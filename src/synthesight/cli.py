@@ -22,7 +22,7 @@ app = typer.Typer(
 training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 app.add_typer(training, name="train")
 
-datasets = typer.Typer(help="Make datasets of stimuli.", no_args_is_help=True)
+datasets = typer.Typer(help="Get, check and make datasets of stimuli.", no_args_is_help=True)
 app.add_typer(datasets, name="data")
 
 Model = Annotated[
@@ -46,6 +46,10 @@ Weighting = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(help="For class-conditional models: JSON file of class → list of labels."),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the datasets; default: SYNTHESIGHT_DATA, else the cache."),
 ]
 Combine = Annotated[str, typer.Option(help="How labels make a class: logsumexp or best.")]
 Seed = Annotated[int, typer.Option(help="Of the draws.")]
@@ -246,6 +250,64 @@ def demo(
     from synthesight.demo import run_demo
 
     run_demo(out)
+
+
+@datasets.command("list")
+def data_list(data: Data = None) -> None:
+    """List the 17 published datasets, and where those that are here are."""
+    from synthesight.cli_output import print_datasets
+
+    print_datasets(data)
+
+
+@datasets.command("get")
+def data_get(
+    names: Annotated[list[str], typer.Argument(help="Datasets by name, or `all`.")],
+    data: Data = None,
+    sha256: Annotated[str | None, typer.Option(help="Expected hash of the archive.")] = None,
+) -> None:
+    """Download published datasets that are not here yet."""
+    from synthesight.stimuli.datasets import DATASETS, download_root, local_folder
+    from synthesight.stimuli.download import fetch
+
+    wanted = list(DATASETS) if names == ["all"] else names
+    if unknown := [name for name in wanted if name not in DATASETS]:
+        raise SynthesightError(
+            f"There is no dataset {unknown[0]}: choose among {', '.join(DATASETS)}, or all."
+        )
+    if sha256 is not None and len(wanted) > 1:
+        raise SynthesightError("--sha256 is of one archive: name one dataset.")
+    for name in wanted:
+        place = local_folder(name, data)
+        print(f"{name} is in {place or fetch(name, download_root(data), sha256=sha256)}")
+
+
+@datasets.command("check")
+def data_check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Datasets by name; default: those that are here.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Read every image of datasets, and count them by condition and category."""
+    from synthesight.cli_output import Progressing, print_check
+    from synthesight.stimuli.checking import check_images
+    from synthesight.stimuli.datasets import DATASETS, local_folder
+    from synthesight.stimuli.folders import find_stimuli
+
+    here = names or [name for name in DATASETS if local_folder(name, data)]
+    if not here:
+        raise SynthesightError("No dataset is here to check: `synthesight data get` fetches some.")
+    failures: list[str] = []
+    count = 0
+    for name in here:
+        stimuli = find_stimuli(name, data=data)
+        with Progressing(name, len(stimuli), quiet=False) as progress:
+            broken = check_images(stimuli, progress.advance)
+        print_check(name, stimuli, broken)
+        failures += broken
+        count += len(stimuli)
+    _end(failures, count)
 
 
 @datasets.command("make")

@@ -17,9 +17,13 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import polars as pl
 
     from synthesight.observers.observer import Response
+    from synthesight.stimuli.stimulus import Stimulus
 
 SHOWN = 5  # classes in a table of one image
 
@@ -166,3 +170,30 @@ def print_models(pattern: str) -> None:
             entry.needs,
         )
     Console().print(table)
+
+
+def print_datasets(data: Path | None) -> None:
+    """The published datasets, with their conditions and places."""
+    from synthesight.stimuli.datasets import PUBLISHED, download_root, local_folder
+
+    table = Table(title=f"Datasets; downloads go to {download_root(data)}")
+    for column in ("name", "conditions", "place"):
+        table.add_column(column, overflow="fold")
+    for name, conditions in PUBLISHED.items():
+        place = local_folder(name, data)
+        table.add_row(name, " ".join(conditions), str(place) if place else "not here")
+    Console().print(table)
+
+
+def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -> None:
+    """What a dataset holds."""
+    from synthesight.stimuli.datasets import PUBLISHED
+
+    conditions = {stimulus.condition for stimulus in stimuli}
+    categories = {stimulus.category for stimulus in stimuli}
+    missing = [each for each in PUBLISHED.get(name, ()) if each not in conditions]
+    print(
+        f"{name}: {len(stimuli)} images, {len(conditions)} conditions, {len(categories)} "
+        f"categories, {len(broken)} unreadable"
+        + (f"; without the conditions {', '.join(missing)}" if missing else "")
+    )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from synthesight.errors import SynthesightError
-
 # Twelve parametric ones, then five of one condition, each with its conditions in published order
 # (Geirhos et al. 2021).
 PUBLISHED: dict[str, tuple[str, ...]] = {
@@ -38,21 +36,28 @@ def data_root(data: Path | None = None) -> Path | None:
     return None if data is None else data.expanduser()
 
 
+def download_root(data: Path | None = None) -> Path:
+    """Where downloads go: the folder of the datasets, else the user's cache."""
+    import pooch
+
+    return data_root(data) or Path(pooch.os_cache("synthesight"))
+
+
+def local_folder(name: str, data: Path | None = None) -> Path | None:
+    """Where a dataset is, if it is here: in ``stimuli/<name>`` or ``<name>`` of the root."""
+    root = download_root(data)
+    places = (root / "stimuli" / name, root / name)
+    return next((place for place in places if place.is_dir()), None)
+
+
 def dataset_folder(name: str, data: Path | None = None) -> Path:
-    """Where a dataset is: ``stimuli/<name>`` or ``<name>`` below the folder of the datasets.
+    """Where a dataset is; downloaded where it is not here yet.
 
     Raises
     ------
     SynthesightError
-        If that folder is not known, or has no such dataset.
+        If it has to be downloaded and cannot be.
     """
-    root = data_root(data)
-    if root is None:
-        raise SynthesightError(
-            f"The dataset {name} was not found: set SYNTHESIGHT_DATA to the folder of the "
-            "datasets, or name the dataset's own folder."
-        )
-    for place in (root / "stimuli" / name, root / name):
-        if place.is_dir():
-            return place
-    raise SynthesightError(f"The folder {root} has no dataset {name}: put it there as {name}/.")
+    from synthesight.stimuli.download import fetch
+
+    return local_folder(name, data) or fetch(name, download_root(data))

@@ -38,9 +38,10 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         * a Parquet file with columns ``image`` (encoded bytes) and, where known, ``label`` and
           ``name``;
         * a CSV or Parquet file with columns ``path`` (relative to the file) and ``label``;
-        * the name of one of the 17 datasets, found below ``data``.
+        * the name of one of the 17 datasets, found below ``data`` or downloaded.
     data
-        Folder of the datasets; None for the environment variable SYNTHESIGHT_DATA.
+        Folder of the datasets; None for the environment variable SYNTHESIGHT_DATA, else the user's
+        cache.
 
     Returns
     -------

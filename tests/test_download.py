@@ -1,0 +1,172 @@
+"""Downloads from a server that truncates, changes its mind, and sends hostile archives."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from synthesight.cli import app
+from synthesight.errors import SynthesightError
+from synthesight.stimuli import datasets, download
+from synthesight.stimuli.download import HASHES, fetch
+from synthesight.stimuli.folders import find_stimuli
+
+
+def archive_of(entries: dict[str, bytes], link: tuple[str, str] | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, data in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+        if link:
+            info = tarfile.TarInfo(link[0])
+            info.type, info.linkname = tarfile.SYMTYPE, link[1]
+            tar.addfile(info)
+    return buffer.getvalue()
+
+
+def picture(level: int) -> bytes:
+    buffer = io.BytesIO()
+    noise = bytes((level * n * 7919) % 251 for n in range(64 * 64 * 3))
+    Image.frombytes("RGB", (64, 64), noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Server:
+    """Serves one archive; ``cut`` is how many bytes it sends before it drops the connection."""
+
+    def __init__(self) -> None:
+        self.body = archive_of({f"edge/cat/cat{n}.png": picture(n) for n in range(1, 4)})
+        self.cut: int | None = None
+        self.ranges = True
+        self.asked: list[str | None] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if not self.path.endswith("/edge.tar.gz"):
+                    self.send_error(404)
+                    return
+                wanted = self.headers.get("Range")
+                outer.asked.append(wanted)
+                start = int(wanted[6:-1]) if wanted and outer.ranges else 0
+                if start >= len(outer.body):
+                    self.send_error(416)
+                    return
+                body = outer.body[start:]
+                self.send_response(206 if start else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body if outer.cut is None else body[: outer.cut])
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.base = f"http://127.0.0.1:{self.http.server_port}/"
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def test_a_dataset_is_downloaded_on_first_use_and_only_then(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
+    found = find_stimuli("edge", data=tmp_path)
+    assert [s.id for s in found] == [f"edge/cat/cat{n}.png" for n in (1, 2, 3)]
+    assert find_stimuli("edge", data=tmp_path) == found
+    assert len(server.asked) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["edge", HASHES]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_download_is_resumed(server, tmp_path, ranges):
+    server.cut, server.ranges = 300, ranges
+    with pytest.raises(SynthesightError, match="what has arrived is kept"):
+        fetch("edge", tmp_path, base=server.base)
+    assert not (tmp_path / "edge").exists()
+    server.cut = None
+    fetch("edge", tmp_path, base=server.base)
+    assert server.asked == [None, "bytes=300-"]
+    assert len(list((tmp_path / "edge").rglob("*.png"))) == 3
+
+
+def test_another_hash_than_expected_is_thrown_away(server, tmp_path):
+    right = hashlib.sha256(server.body).hexdigest()
+    with pytest.raises(SynthesightError, match="not 00ff"):
+        fetch("edge", tmp_path, sha256="00ff", base=server.base)
+    assert not list(tmp_path.iterdir())
+    fetch("edge", tmp_path, sha256=right.upper(), base=server.base)
+    # What was fetched once must be the same ever after.
+    before = sorted((tmp_path / "edge").rglob("*.png"))
+    server.body = archive_of({"edge/cat/other.png": picture(9)})
+    with pytest.raises(SynthesightError, match=f"not {right}"):
+        fetch("edge", tmp_path, base=server.base)
+    assert sorted((tmp_path / "edge").rglob("*.png")) == before
+
+
+@pytest.mark.parametrize(
+    ("entries", "link"),
+    [
+        ({"edge/cat/a.png": b"x", "edge/../../evil.png": b"x"}, None),
+        ({"/tmp/evil-synthesight.png": b"x", "../evil.png": b"x"}, None),
+        ({"edge/cat/a.png": b"x"}, ("edge/out", "../../..")),
+    ],
+)
+def test_an_archive_that_would_write_elsewhere_is_refused(server, tmp_path, entries, link):
+    server.body = archive_of(entries, link)
+    root = tmp_path / "data"
+    with pytest.raises(SynthesightError, match="outside its folder"):
+        fetch("edge", root, base=server.base)
+    assert [path.name for path in root.rglob("*")] == []
+    assert not (tmp_path / "evil.png").exists()
+
+
+@pytest.mark.parametrize(
+    "body", [b"no archive at all", archive_of({"edge/a.png": picture(1)})[:200]]
+)
+def test_a_damaged_archive_leaves_nothing(server, tmp_path, body):
+    server.body = body
+    with pytest.raises(SynthesightError, match="truncated or damaged"):
+        fetch("edge", tmp_path, base=server.base)
+    assert not list(tmp_path.iterdir())
+
+
+def test_server_errors_are_one_sentence(server, tmp_path):
+    with pytest.raises(SynthesightError, match="answered 404") as caught:
+        fetch("sketch", tmp_path, base=server.base)
+    assert "set SYNTHESIGHT_DATA" in str(caught.value)
+    with pytest.raises(SynthesightError, match="connection failed"):
+        fetch("sketch", tmp_path, base="http://127.0.0.1:9/")
+
+
+def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
+    monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
+    invoke = CliRunner().invoke
+    assert invoke(app, ["data", "list"]).output.count("not here") == len(datasets.DATASETS)
+    assert f"edge is in {tmp_path / 'edge'}" in invoke(app, ["data", "get", "edge"]).output
+    assert "edge: 3 images, 1 conditions, 1 categories, 0 unreadable" in (
+        invoke(app, ["data", "check"]).output
+    )
+    (tmp_path / "edge/cat/cat2.png").write_bytes(b"")
+    result = invoke(app, ["data", "check", "edge"])
+    assert result.exit_code == 2
+    assert "1 unreadable" in result.output
+    assert "cat2.png is empty" in result.output
+    result = invoke(app, ["data", "get", "edges"])
+    assert isinstance(result.exception, SynthesightError)
+    assert "no dataset edges" in str(result.exception)
