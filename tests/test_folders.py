@@ -94,7 +94,7 @@ def test_datasets_by_name(tmp_path, monkeypatch):
     assert len(find_stimuli("edge", data=tmp_path)) == 1
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
     assert find_stimuli("edge")[0].id == "edge/cat/cat1.png"
-    with pytest.raises(SynthesightError, match="sketch.tar.gz could not be downloaded"):
+    with pytest.raises(SynthesightError, match="could not be downloaded"):
         find_stimuli("sketch")
 
 

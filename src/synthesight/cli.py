@@ -231,6 +231,33 @@ def report(
 
 
 @app.command()
+def power(
+    accuracy: Annotated[list[float], typer.Option(help="Of each of the two observers: twice.")],
+    kappa: Annotated[float, typer.Option(help="Their true error consistency.")],
+    difference: Annotated[
+        float | None, typer.Option(help="Of another observer's κ, which the study should see.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 0,
+) -> None:
+    """Say how many trials a study of error consistency needs."""
+    from synthesight.analysis.power import power as simulate
+    from synthesight.analysis.power import trials_needed
+    from synthesight.cli_output import print_power
+
+    if len(accuracy) != 2:
+        raise SynthesightError("--accuracy: give two accuracies, one for each observer.")
+    table = simulate(accuracy[0], accuracy[1], kappa, difference=difference, seed=seed)
+    print_power(table, kappa)
+    if difference is not None:
+        needed = trials_needed(table)
+        print(
+            f"To see a difference of {difference}: {needed} trials for a power of 80 %."
+            if needed
+            else f"To see a difference of {difference}, {table['trials'][-1]} trials are too few."
+        )
+
+
+@app.command()
 def models(
     pattern: Annotated[str, typer.Argument(help='Name with wildcards, such as "stable-*".')] = "*",
 ) -> None:

@@ -197,3 +197,18 @@ def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -
         f"categories, {len(broken)} unreadable"
         + (f"; without the conditions {', '.join(missing)}" if missing else "")
     )
+
+
+def print_power(table: pl.DataFrame, kappa: float) -> None:
+    """What a study finds, by its number of trials."""
+    shown = Table(title=f"What studies find where the true κ is {kappa}")
+    for column in ("trials", "95 % of studies find κ in", "κ undefined", "power"):
+        shown.add_column(column, justify="right")
+    for row in table.iter_rows(named=True):
+        shown.add_row(
+            str(row["trials"]),
+            f"{row['low']:.2f} to {row['high']:.2f}",
+            f"{100 * row['undefined']:.1f} %",
+            f"{100 * row['power']:.0f} %" if "power" in row else "-",
+        )
+    Console().print(shown)

@@ -1,7 +1,7 @@
 """What trials say: each measure with its interval.
 
 ``accuracy``, ``ood_accuracy``; ``shape_bias``; ``error_consistency``, ``observed_consistency``,
-``accuracy_difference``, ``pairwise_consistency``; ``benchmark``; ``compare``.
+``accuracy_difference``, ``pairwise_consistency``; ``benchmark``; ``compare``; ``power``.
 """
 
 from synthesight.analysis.accuracy import accuracy, ood_accuracy
@@ -13,6 +13,7 @@ from synthesight.analysis.error_consistency import (
     observed_consistency,
     pairwise_consistency,
 )
+from synthesight.analysis.power import power
 from synthesight.analysis.shape_bias import shape_bias
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "observed_consistency",
     "ood_accuracy",
     "pairwise_consistency",
+    "power",
     "shape_bias",
 ]

@@ -1,0 +1,139 @@
+"""How many trials a study of error consistency needs.
+
+Simulated observers whose joint errors have given accuracies and a given κ, as Klein et al. (2025)
+simulate them: κ fixes the agreement, agreement and accuracies fix the table of who is right when.
+That is the table of an observer who copies the other's success on some share of the images and is
+independent on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from scipy.stats import norm
+
+from synthesight.analysis.error_consistency import kappa
+from synthesight.errors import SynthesightError
+
+TRIALS = (20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
+EXPERIMENTS = 4000
+
+
+def joint_probabilities(first: float, second: float, consistency: float) -> np.ndarray:
+    """Probabilities of (right, right), (right, wrong), (wrong, right), (wrong, wrong).
+
+    Parameters
+    ----------
+    first, second
+        Accuracies.
+    consistency
+        κ.
+
+    Raises
+    ------
+    SynthesightError
+        If an accuracy is not between 0 and 1, or no two observers of these accuracies can have
+        that κ.
+    """
+    for accuracy in (first, second):
+        if not 0 < accuracy < 1:
+            raise SynthesightError(
+                f"An accuracy of {accuracy} leaves κ undefined: give one between 0 and 1."
+            )
+    expected = first * second + (1 - first) * (1 - second)
+    observed = expected + consistency * (1 - expected)
+    both = (observed + first + second - 1) / 2
+    table = np.array([both, first - both, second - both, 1 - first - second + both])
+    if table.min() < -1e-12:
+        ends = [(1 - abs(first - second) - expected), (abs(first + second - 1) - expected)]
+        high, low = (end / (1 - expected) for end in ends)
+        raise SynthesightError(
+            f"Observers of accuracies {first} and {second} cannot have κ = {consistency}: it lies "
+            f"between {low:.2f} and {high:.2f}."
+        )
+    return np.maximum(table, 0.0)
+
+
+def power(
+    first: float,
+    second: float,
+    consistency: float,
+    *,
+    difference: float | None = None,
+    trials: Sequence[int] = TRIALS,
+    experiments: int = EXPERIMENTS,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Precision of κ, and power to tell two κ apart, by the number of trials.
+
+    Parameters
+    ----------
+    first, second
+        Accuracies of the two observers.
+    consistency
+        Their true κ.
+    difference
+        For the power: a third observer, with the accuracy of the second, has κ + difference with
+        the first, on the same images; the two are else independent.
+    trials, experiments, seed
+        Numbers of trials; simulated studies for each; of the simulation.
+
+    Returns
+    -------
+    One row a number of trials: ``trials``; ``low``, ``high``: 95 % of studies find κ between
+    these; ``undefined``: share of studies where κ is; with ``difference`` also ``power``: the
+    share of studies whose two-sided test at 5 % sees the difference (the test being normal, with
+    the standard error of these studies).
+    """
+    rng = np.random.default_rng(seed)
+    table = joint_probabilities(first, second, consistency)
+    cells = table if difference is None else _three(table, first, second, consistency + difference)
+    rows = []
+    for count in trials:
+        drawn = rng.multinomial(count, cells / cells.sum(), size=experiments) / count
+        if difference is None:
+            found = _kappa_of(drawn)
+        else:
+            # Cells are (first, second, third), each right or wrong.
+            cube = drawn.reshape(-1, 2, 2, 2)
+            found = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
+            other = _kappa_of(cube.sum(axis=2).reshape(-1, 4))
+        defined = found[~np.isnan(found)]
+        row: dict[str, float] = {"trials": count, "undefined": float(np.isnan(found).mean())}
+        row |= dict(zip(("low", "high"), np.quantile(defined, [0.025, 0.975]), strict=True))
+        if difference is not None:
+            gap = (other - found)[~np.isnan(other - found)]
+            sees = np.abs(gap) > norm.ppf(0.975) * gap.std()
+            row["power"] = float(sees.mean())
+        rows.append(row)
+    order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
+    return pl.DataFrame(rows).select(order)
+
+
+def trials_needed(table: pl.DataFrame, wanted: float = 0.8) -> int | None:
+    """Trials at which power reaches ``wanted``, interpolated; None beyond the table."""
+    reached = np.maximum.accumulate(table["power"].to_numpy())
+    if reached[-1] < wanted:
+        return None
+    if reached[0] >= wanted:
+        return int(table["trials"][0])
+    at = int(np.argmax(reached >= wanted))
+    logs = np.log(table["trials"].to_numpy())
+    share = (wanted - reached[at - 1]) / (reached[at] - reached[at - 1])
+    return int(np.ceil(np.exp(logs[at - 1] + share * (logs[at] - logs[at - 1]))))
+
+
+def _three(table: np.ndarray, first: float, second: float, consistency: float) -> np.ndarray:
+    """Joint probabilities of three observers, the last two independent given the first."""
+    other = joint_probabilities(first, second, consistency)
+    given = np.array([first, 1 - first])[:, None]
+    return np.einsum("ij,ik->ijk", table.reshape(2, 2), other.reshape(2, 2) / given).reshape(-1)
+
+
+def _kappa_of(cells: np.ndarray) -> np.ndarray:
+    """κ of tables (right-right, right-wrong, wrong-right, wrong-wrong), shape (…, 4)."""
+    both, one, two, none = np.moveaxis(cells, -1, 0)
+    first, second = both + one, both + two
+    return kappa(both + none, first * second + (1 - first) * (1 - second))

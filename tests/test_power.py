@@ -1,0 +1,78 @@
+"""How many trials a study needs: against closed forms and the simulation of observers who copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from synthesight.analysis.power import joint_probabilities, power, trials_needed
+from synthesight.cli import app
+from synthesight.errors import SynthesightError
+
+accuracies = st.floats(0.05, 0.95)
+
+
+@given(first=accuracies, second=accuracies, share=st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_the_joint_table_has_its_accuracies_and_kappa(first, second, share):
+    expected = first * second + (1 - first) * (1 - second)
+    highest = (1 - abs(first - second) - expected) / (1 - expected)
+    consistency = share * highest * 0.999
+    both, one, two, none = joint_probabilities(first, second, consistency)
+    assert both + one == pytest.approx(first)
+    assert both + two == pytest.approx(second)
+    assert both + one + two + none == pytest.approx(1)
+    assert (both + none - expected) / (1 - expected) == pytest.approx(consistency, abs=1e-9)
+
+
+def test_an_observer_who_copies_has_as_much_kappa_as_it_copies():
+    """Of equal accuracies, κ is the share of images on which one copies the other."""
+    rng = np.random.default_rng(0)
+    first = rng.random(400_000) < 0.7
+    own = rng.random(400_000) < 0.7
+    second = np.where(rng.random(400_000) < 0.4, first, own)
+    table = joint_probabilities(0.7, 0.7, 0.4)
+    found = [np.mean(first & second), np.mean(first & ~second), np.mean(~first & second)]
+    assert found == pytest.approx(table[:3], abs=0.004)
+
+
+def test_intervals_shrink_as_the_standard_error_of_kappa_says():
+    table = power(0.75, 0.75, 0.4, trials=(320, 5120), experiments=8000)
+    width = (table["high"] - table["low"]).to_numpy()
+    assert width[0] / width[1] == pytest.approx(4, rel=0.08)
+    # Cohen (1960): se ≈ √(p_o (1 − p_o) / n) / (1 − p_e), an approximation.
+    expected = 0.75**2 + 0.25**2
+    observed = expected + 0.4 * (1 - expected)
+    error = np.sqrt(observed * (1 - observed) / 5120) / (1 - expected)
+    assert width[1] == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def test_power_is_the_level_without_a_difference_and_grows_with_trials():
+    none = power(0.7, 0.8, 0.2, difference=0.0, trials=(640,), experiments=8000)
+    assert none["power"][0] == pytest.approx(0.05, abs=0.012)
+    some = power(0.7, 0.8, 0.2, difference=0.15)
+    assert some["power"].is_sorted()
+    needed = trials_needed(some)
+    again = power(0.7, 0.8, 0.2, difference=0.15, trials=(needed,), experiments=8000)
+    assert again["power"][0] == pytest.approx(0.8, abs=0.04)
+    assert trials_needed(power(0.7, 0.8, 0.2, difference=0.001)) is None
+
+
+def test_the_command_line_says_how_many_trials():
+    invoke = CliRunner().invoke
+    arguments = ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
+    result = invoke(app, [*arguments, "--difference", "0.1"])
+    assert result.exit_code == 0
+    assert "trials for a power of 80 %" in result.output
+    for wrong, message in (
+        (["--kappa", "0.99"], "cannot have"),
+        (["--kappa", "0.3", "--accuracy", "1.0"], "two accuracies"),
+    ):
+        result = invoke(app, [*arguments, *wrong])
+        assert isinstance(result.exception, SynthesightError)
+        assert message in str(result.exception)
+    with pytest.raises(SynthesightError, match="undefined"):
+        power(1.0, 0.5, 0.1)
