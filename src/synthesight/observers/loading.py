@@ -28,7 +28,8 @@ def load(
     name
         A name that ``synthesight models`` lists, a folder in diffusers' layout, or a name on the
         Hugging Face Hub, ``owner/model`` or, for a branch, tag or commit,
-        ``owner/model@revision``.
+        ``owner/model@revision``. For ImageNet classifiers see
+        :func:`~synthesight.observers.discriminative.imagenet.load_imagenet`.
     classes
         Class names, when calls of the observer do not name them.
     device
@@ -58,9 +59,12 @@ def load(
     import torch
 
     from synthesight.errors import SynthesightError
+    from synthesight.observers.discriminative.imagenet import is_imagenet, load_imagenet
 
-    location, entry = zoo.resolve(str(name))
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    location, entry = zoo.resolve(str(name))
+    if isinstance(location, str) and is_imagenet(location):
+        return load_imagenet(location, classes=classes, device=device)
     label = entry.name if entry else None
     folder = location if isinstance(location, Path) else None
     if folder is not None and (folder / "config.json").is_file():

@@ -12,6 +12,7 @@ from pathlib import Path
 from synthesight.errors import SynthesightError
 
 FOLDER = Path(__file__).parent
+LIBRARIES = ("transformers:", "timm:")  # whose ImageNet classifiers are opened by name
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Entry:
     name, kind, family
         As shown; ``kind`` is ``"generative"`` or ``"discriminative"``.
     source
-        A name on the Hugging Face Hub, or ``"bundled"``.
+        A name on the Hugging Face Hub, ``"bundled"``, or ``"package"``: a Python package has it.
     parameters
         Of the image network, in millions.
     resolution
@@ -44,7 +45,9 @@ class Entry:
 
     @property
     def location(self) -> str | Path:
-        """The folder of a bundled model, else the name on the Hub."""
+        """The folder of a bundled model, the name of a packaged one, else the name on the Hub."""
+        if self.source == "package":
+            return self.name
         return FOLDER / self.name if self.source == "bundled" else self.source
 
 
@@ -61,7 +64,10 @@ def find(pattern: str = "*") -> list[Entry]:
 
 
 def resolve(name: str) -> tuple[str | Path, Entry | None]:
-    """Where a model is: a known name, a folder, or ``owner/model[@revision]`` on the Hub.
+    """Where a model is.
+
+    A known name, a folder, ``owner/model[@revision]`` on the Hub, or ``transformers:…`` and
+    ``timm:…`` for ImageNet classifiers.
 
     Raises
     ------
@@ -73,6 +79,8 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
     path = Path(name).expanduser()
     if path.exists():
         return path, None
+    if name.startswith(LIBRARIES):
+        return name, None
     owned = name.split("@")[0].count("/") == 1
     if owned and not name.startswith((".", "/", "~")) and not name.endswith("/"):
         return name, None

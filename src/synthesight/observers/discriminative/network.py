@@ -1,9 +1,10 @@
-"""A discriminative network as an observer: it answers with its most probable category."""
+"""Discriminative networks as observers: they answer with their most probable category."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,78 @@ from synthesight.stimuli.stimulus import Stimulus
 BATCH = 64
 
 
-class DiscriminativeNetwork(Observer):
+class Network(Observer):
+    """A network that answers each image in one evaluation.
+
+    Attributes
+    ----------
+    resolution
+        Side of the square images that it sees, in pixels.
+    device
+        Where it runs.
+    """
+
+    kind = "discriminative"
+    resolution: int
+    device: torch.device
+
+    @abstractmethod
+    def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
+        """From images to scores for these classes.
+
+        Returns
+        -------
+        A function from float32 images, shape (B, 3, R, R), in [0, 255], to logits or log
+        probabilities, shape (B, K): up to a constant for each image.
+
+        Raises
+        ------
+        SynthesightError
+            If it cannot tell a class.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        return {"model": self.name, "kind": self.kind, "dtype": "float32"}
+
+    def respond(
+        self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
+    ) -> Iterator[Response]:
+        chosen = self.choose(classes)
+        scores = self.scores_of(chosen)
+        reader = read_ahead(stimuli, self.resolution)
+        nothing = np.full(len(chosen), np.nan)
+        unseen = np.zeros(len(chosen), dtype=np.int64)
+        while items := list(islice(reader, BATCH)):
+            read = [(stimulus, image) for stimulus, image, _ in items if image is not None]
+            for stimulus, _, error in items:
+                if error is not None:
+                    yield Response(
+                        stimulus, None, nothing, nothing, nothing, unseen, 0, "unreadable", error
+                    )
+            if not read:
+                continue
+            pixels = torch.from_numpy(np.stack([image for _, image in read]))
+            with torch.inference_mode():
+                found = scores(pixels.permute(0, 3, 1, 2).to(self.device).float()).double()
+            if not torch.isfinite(found).all():
+                raise SynthesightError(
+                    f"{self.name} gave an output that is not finite: get its weights anew."
+                )
+            log_p = torch.log_softmax(found, dim=1).cpu().numpy()
+            for (stimulus, _), row in zip(read, log_p, strict=True):
+                yield Response(
+                    stimulus,
+                    chosen[int(row.argmax())],
+                    row - row.max(),
+                    np.exp(row),
+                    np.zeros(len(chosen)),
+                    unseen + 1,
+                    1,
+                    "decided",
+                )
+
+
+class DiscriminativeNetwork(Network):
     """A network with one output a label.
 
     Parameters
@@ -42,8 +114,6 @@ class DiscriminativeNetwork(Observer):
     device
         Where the network runs.
     """
-
-    kind = "discriminative"
 
     def __init__(
         self,
@@ -99,40 +169,7 @@ class DiscriminativeNetwork(Observer):
             network, labels, resolution, name=name or folder.name, classes=classes, device=device
         )
 
-    def describe(self) -> dict[str, Any]:
-        return {"model": self.name, "kind": self.kind, "dtype": "float32"}
-
-    def respond(
-        self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
-    ) -> Iterator[Response]:
-        chosen = self.choose(classes)
-        columns = self._columns(chosen)
-        reader = read_ahead(stimuli, self.resolution)
-        nothing = np.full(len(chosen), np.nan)
-        unseen = np.zeros(len(chosen), dtype=np.int64)
-        while items := list(islice(reader, BATCH)):
-            read = [(stimulus, image) for stimulus, image, _ in items if image is not None]
-            for stimulus, _, error in items:
-                if error is not None:
-                    yield Response(
-                        stimulus, None, nothing, nothing, nothing, unseen, 0, "unreadable", error
-                    )
-            if not read:
-                continue
-            log_p = self._log_probability(np.stack([image for _, image in read]), columns)
-            for (stimulus, _), row in zip(read, log_p, strict=True):
-                yield Response(
-                    stimulus,
-                    chosen[int(row.argmax())],
-                    row - row.max(),
-                    np.exp(row),
-                    np.zeros(len(chosen)),
-                    unseen + 1,
-                    1,
-                    "decided",
-                )
-
-    def _columns(self, classes: list[str]) -> list[int]:
+    def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
         known = {canonical(label): column for column, label in enumerate(self.labels)}
         missing = [name for name in classes if canonical(name) not in known]
         if missing:
@@ -140,15 +177,5 @@ class DiscriminativeNetwork(Observer):
                 f"{self.name} was not trained to tell {missing[0]!r}: choose --classes among "
                 f"{', '.join(self.labels)}."
             )
-        return [known[canonical(name)] for name in classes]
-
-    def _log_probability(self, images: np.ndarray, columns: list[int]) -> np.ndarray:
-        """float64, shape (B, K), of uint8 images (B, R, R, 3)."""
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(self.device).float() / 127.5 - 1.0
-        with torch.inference_mode():
-            logits = self.network(pixels)[:, columns].double()
-        if not torch.isfinite(logits).all():
-            raise SynthesightError(
-                f"{self.name} gave an output that is not finite: get its weights anew."
-            )
-        return torch.log_softmax(logits, dim=1).cpu().numpy()
+        columns = [known[canonical(name)] for name in classes]
+        return lambda images: self.network(images / 127.5 - 1.0)[:, columns]
