@@ -96,7 +96,7 @@ def test_a_trained_folder_opens_by_the_ordinary_path_and_has_learnt(images, tmp_
     done = []
     right = measure(images, folder, device=CPU, count=12, report=done.append)
     assert right["own"] >= 0.8
-    assert done[-1] == 12 * 21 * 2 * 2
+    assert done[-1] == 12 * 21 * 2
     again = synthesight.load(folder, classes=["day", "night"], device="cpu")
     table = again.describe()["weighting"]
     assert len(table) == 21

@@ -29,7 +29,7 @@ from synthesight.observers.generative.weighting import WEIGHTINGS, weights
 from synthesight.observers.loading import SETTINGS
 from synthesight.training.images import LabelledImages
 
-BINS, REPEATS = 20, 2  # resolution in time; draws at each time of each image
+BINS, REPEATS = 20, 1  # resolution in time; draws at each time of each image
 RIVALS = 3  # the nearest classes are what draws are needed for
 SMOOTHNESS = 0.001
 FIT_STEPS = 400
