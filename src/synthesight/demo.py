@@ -15,6 +15,7 @@ from synthesight.analysis import accuracy, shape_bias
 from synthesight.analysis.published import SHAPE_BIAS
 from synthesight.cli_output import Progressing
 from synthesight.evaluation import evaluate
+from synthesight.inference.rules import Sequential
 from synthesight.report.figures import answers_chart, save_figure, shape_bias_chart
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.drawn import drawn_cue_conflict, drawn_objects, save
@@ -22,6 +23,7 @@ from synthesight.stimuli.stimulus import Stimulus
 
 MODELS = ("natural-32", "natural-32-cnn")
 EXAMPLES = 6
+DRAWS = 64  # a class at most: a third of the default, for a tour of minutes
 
 
 def run_demo(out: Path) -> None:
@@ -45,7 +47,8 @@ def run_demo(out: Path) -> None:
     )
     tables = []
     for name in MODELS:
-        observer = synthesight.load(name)
+        options = {"rule": Sequential(DRAWS)} if name == "natural-32" else {}
+        observer = synthesight.load(name, **options)
         with Progressing(name, len(stimuli), quiet=False) as progress:
             run = evaluate(
                 observer,
