@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -47,7 +48,7 @@ def run_demo(out: Path) -> None:
     )
     tables = []
     for name in MODELS:
-        options = {"rule": Sequential(DRAWS)} if name == "natural-32" else {}
+        options: dict[str, Any] = {"rule": Sequential(DRAWS)} if name == "natural-32" else {}
         observer = synthesight.load(name, **options)
         with Progressing(name, len(stimuli), quiet=False) as progress:
             run = evaluate(
