@@ -46,7 +46,7 @@ def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator
     blocks = [
         weights(len(columns), size, rng) @ columns for size in _sizes(len(columns), resamples)
     ]
-    return np.concatenate(blocks)
+    return np.concatenate([np.empty((0, columns.shape[1])), *blocks])
 
 
 def grouped_weights(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -78,8 +78,11 @@ def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, 
 
     Returns
     -------
-    low, high : float64, shape (...); NaN where no replicate is defined.
+    low, high : float64, shape (...); NaN where no replicate is defined, or B is 0.
     """
+    if len(replicates) == 0:
+        nothing = np.full(replicates.shape[1:], np.nan)
+        return nothing, nothing.copy()
     undefined = np.isnan(replicates).all(axis=0)
     safe = np.where(undefined, 0.0, replicates)
     low, high = np.nanquantile(safe, [(1 - level) / 2, (1 + level) / 2], axis=0)
