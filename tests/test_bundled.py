@@ -92,7 +92,7 @@ def test_classify_and_scikit_learns_way(images, model):
 
 
 def test_both_models_see_drawn_objects_better_than_chance():
-    shown = drawn_objects(per_category=4)
+    shown = drawn_objects(shapes=SHARED_SEVEN, per_category=4)
     for model in ("natural-32", "natural-32-cnn"):
         options = {"rule": Sequential(60)} if model == "natural-32" else {}
         observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.drawn import drawn_objects, save
 from synthesight.trials.store import Run
 
@@ -233,7 +234,7 @@ def test_other_categories_are_left_out(photos, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path):
     folder = tmp_path / "stimuli"
-    save(drawn_objects(per_category=8, size=32), folder)
+    save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), folder)
     options = [
         "--stimuli", str(folder), "--max-draws", "40", "--rule", "exhaustive",
         "--device", "cpu", "--batch-size", "16",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from synthesight.cli import app
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.categories import SHARED_SEVEN
+from synthesight.stimuli.categories import SHARED_SEVEN, SIXTEEN
 from synthesight.stimuli.drawn import BACKGROUND, drawn_cue_conflict, drawn_objects, save
 from synthesight.stimuli.folders import find_stimuli, texture_of
 from synthesight.stimuli.shapes import SHAPES, silhouette
@@ -19,8 +21,8 @@ def pixels(stimuli):
 
 def test_every_shape_in_every_other_texture():
     found = drawn_cue_conflict(per_pair=2, size=40)
-    assert len(found) == 7 * 6 * 2
-    assert set(SHAPES) == set(TEXTURES) == set(SHARED_SEVEN)
+    assert len(found) == 16 * 15 * 2
+    assert set(SHAPES) == set(TEXTURES) == set(SIXTEEN)
     for stimulus in found:
         name = stimulus.id.rsplit("/", 1)[-1]
         assert name.startswith(str(stimulus.category))
@@ -28,8 +30,10 @@ def test_every_shape_in_every_other_texture():
 
 
 def test_the_seed_decides():
-    first, again = (pixels(drawn_cue_conflict(size=40, seed=1)) for _ in range(2))
-    other = pixels(drawn_cue_conflict(size=40, seed=2))
+    first, again = (
+        pixels(drawn_cue_conflict(shapes=["cat", "oven"], size=40, seed=1)) for _ in range(2)
+    )
+    other = pixels(drawn_cue_conflict(shapes=["cat", "oven"], size=40, seed=2))
     for key, image in first.items():
         np.testing.assert_array_equal(image, again[key])
         assert not np.array_equal(image, other[key])
@@ -66,9 +70,45 @@ def test_saved_images_are_found_again(tmp_path):
 
 def test_objects_have_no_conflict():
     found = drawn_objects(per_category=2, size=32)
-    assert len(found) == 14
+    assert len(found) == 32
     for stimulus in found:
         assert texture_of(stimulus.id.rsplit("/", 1)[-1]) == stimulus.category
+
+
+def test_what_a_pair_looks_like_does_not_depend_on_the_others():
+    # The seven that CIFAR-10 shares keep their first places, on which their random numbers depend.
+    assert SHAPES[:7] == TEXTURES[:7] == SHARED_SEVEN
+    whole = pixels(drawn_cue_conflict(size=40))
+    for key, image in pixels(
+        drawn_cue_conflict(shapes=["oven"], textures=["car"], size=40)
+    ).items():
+        np.testing.assert_array_equal(image, whole[key])
+
+
+def test_the_command_line_draws_a_dataset_that_is_found_again(tmp_path):
+    out = tmp_path / "drawn"
+    draw = ["data", "draw", "--out", str(out), "--classes", "cat,clock,knife", "--per-pair", "2"]
+    result = CliRunner().invoke(app, draw)
+    assert "12 cue-conflict images" in result.output
+    found = find_stimuli(out)
+    assert {s.category for s in found} == {"cat", "clock", "knife"}
+    assert {s.id for s in found} >= {"drawn/cat/cat2-clock2.png", "drawn/knife/knife1-cat1.png"}
+    assert found[0].open().size == (224, 224)
+    first = pixels(found)
+    CliRunner().invoke(app, draw)
+    assert all(
+        np.array_equal(image, first[key]) for key, image in pixels(find_stimuli(out)).items()
+    )
+    (tmp_path / "file").write_text("")
+    for options, words in (
+        (["--classes", "cat,sofa"], "no drawn 'sofa'"),
+        (["--classes", "cat"], "two or more"),
+        (["--per-pair", "0"], "--per-pair 0"),
+        (["--out", str(tmp_path / "file")], "cannot be written"),
+    ):
+        result = CliRunner().invoke(app, [*draw, *options])
+        assert isinstance(result.exception, SynthesightError)
+        assert words in str(result.exception)
 
 
 def test_an_unknown_cue_names_the_known_ones():

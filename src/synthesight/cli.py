@@ -369,6 +369,35 @@ def data_make(
     _end(failures, len(stimuli))
 
 
+@datasets.command("draw")
+def data_draw(
+    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
+    classes: Annotated[
+        str | None, typer.Option(help="Categories of both cues: cat,dog,…; default: all 16.")
+    ] = None,
+    per_pair: Annotated[int, typer.Option(help="Images of each shape in each texture.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of sizes, turns and the textures' grain.")] = 0,
+) -> None:
+    """Draw a cue-conflict dataset, offline: our shapes filled with our textures."""
+    from synthesight.cli_output import Progressing
+    from synthesight.stimuli.categories import SIXTEEN
+    from synthesight.stimuli.drawn import drawn_cue_conflict, save
+
+    cues = _split(classes) or list(SIXTEEN)
+    if per_pair < 1:
+        raise SynthesightError(f"--per-pair {per_pair} leaves nothing to draw: give 1 or more.")
+    if len(set(cues)) < max(2, len(cues)):
+        raise SynthesightError("--classes: give two or more different categories.")
+    count = 0
+    with Progressing("Drawing", len(cues), quiet=False) as progress:
+        for shape in cues:
+            drawn = drawn_cue_conflict(shapes=[shape], textures=cues, per_pair=per_pair, seed=seed)
+            save(drawn, out)
+            count += len(drawn)
+            progress.advance()
+    print(f"{count} cue-conflict images, drawn, are in {out}.")
+
+
 @training.command("generative")
 def train_generative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],

@@ -37,8 +37,8 @@ def run_demo(out: Path) -> None:
     """
     started = time.monotonic()
     console = Console()
-    objects = drawn_objects(per_category=3)
-    conflict = drawn_cue_conflict(per_pair=2)
+    objects = drawn_objects(shapes=SHARED_SEVEN, per_category=3)
+    conflict = drawn_cue_conflict(shapes=SHARED_SEVEN, textures=SHARED_SEVEN, per_pair=2)
     stimuli = [*objects, *conflict]
     save(conflict, out / "cue-conflict-drawn")
     console.print(

@@ -6,13 +6,14 @@ ours are silhouettes, so the shape cue is the outline alone. Names are like the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import SIXTEEN
 from synthesight.stimuli.shapes import SHAPES, silhouette
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stimuli.textures import TEXTURES, texture
@@ -23,8 +24,8 @@ BACKGROUND = (176, 176, 176)  # none of the textures, so that each outline shows
 
 def drawn_cue_conflict(
     *,
-    shapes: Sequence[str] = SHAPES,
-    textures: Sequence[str] = TEXTURES,
+    shapes: Sequence[str] = SIXTEEN,
+    textures: Sequence[str] = SIXTEEN,
     per_pair: int = 1,
     size: int = 224,
     seed: int = 0,
@@ -34,7 +35,7 @@ def drawn_cue_conflict(
     Parameters
     ----------
     shapes, textures
-        Categories of each cue.
+        Categories of each cue. What a pair looks like does not depend on the others.
     per_pair
         Images of each pair, which differ in size, turn and direction, and in the texture's grain.
     size
@@ -44,7 +45,12 @@ def drawn_cue_conflict(
 
     Returns
     -------
-    Stimuli whose category is the shape and whose names are like ``cat3-car1.png``.
+    Stimuli whose category is the shape and whose names are like ``cat3-car3.png``.
+
+    Raises
+    ------
+    SynthesightError
+        If a category is none of the 16.
     """
     return [
         _drawn(shape, surface, number, size, seed, DATASET)
@@ -56,7 +62,7 @@ def drawn_cue_conflict(
 
 
 def drawn_objects(
-    *, shapes: Sequence[str] = SHAPES, per_category: int = 1, size: int = 224, seed: int = 0
+    *, shapes: Sequence[str] = SIXTEEN, per_category: int = 1, size: int = 224, seed: int = 0
 ) -> list[Stimulus]:
     """Every shape in its own texture: the same pictures without a conflict."""
     return [
@@ -66,12 +72,24 @@ def drawn_objects(
     ]
 
 
-def save(stimuli: Sequence[Stimulus], folder: Path) -> None:
-    """Write stimuli as PNG files, ``<category>/<name>``, below a folder."""
-    for stimulus in stimuli:
-        path = folder / str(stimulus.category) / stimulus.id.rsplit("/", 1)[-1]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stimulus.open().save(path)
+def save(stimuli: Iterable[Stimulus], folder: Path) -> None:
+    """Write stimuli as PNG files, ``<category>/<name>``, below a folder.
+
+    Raises
+    ------
+    SynthesightError
+        If the folder cannot be written to.
+    """
+    try:
+        for stimulus in stimuli:
+            path = folder / str(stimulus.category) / stimulus.id.rsplit("/", 1)[-1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stimulus.open().save(path)
+    except OSError as error:
+        raise SynthesightError(
+            f"{error.filename or folder} cannot be written ({error.strerror}): choose another "
+            "folder."
+        ) from None
 
 
 def _drawn(shape: str, surface: str, number: int, size: int, seed: int, dataset: str) -> Stimulus:
