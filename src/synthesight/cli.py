@@ -126,7 +126,9 @@ def classify(
 def evaluate(
     stimuli: Annotated[
         list[str],
-        typer.Option(help="Folder, Parquet or CSV file, or name of a dataset; repeatable."),
+        typer.Option(
+            help="Folder, Parquet or CSV file, name of a dataset, or hf:owner/name:split; repeatable."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
     model: Model = "natural-32",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from synthesight.stimuli.images import UnreadableImage, read_image
+from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
 
 
@@ -24,7 +24,7 @@ def check_images(
 
 def _problem(stimulus: Stimulus) -> str | None:
     try:
-        read_image(stimulus.source, stimulus.id)
+        stimulus.open()
     except UnreadableImage as error:
         return str(error)
     return None

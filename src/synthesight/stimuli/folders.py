@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli import hugging_face
 from synthesight.stimuli.categories import SIXTEEN, canonical
 from synthesight.stimuli.datasets import DATASETS, dataset_folder
 from synthesight.stimuli.stimulus import Stimulus
-from synthesight.stimuli.tables import from_table
+from synthesight.stimuli.tables import from_shards, from_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
@@ -38,6 +39,9 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         * a Parquet file with columns ``image`` (encoded bytes) and, where known, ``label`` and
           ``name``;
         * a CSV or Parquet file with columns ``path`` (relative to the file) and ``label``;
+        * a folder that ``datasets.save_to_disk`` wrote, or one of Parquet files, in Hugging Face's
+          layout;
+        * ``hf:owner/name[:split]``, a dataset on the Hugging Face Hub, or ``hf:FOLDER[:split]``;
         * the name of one of the 17 datasets, found below ``data`` or downloaded.
     data
         Folder of the datasets; None for the environment variable SYNTHESIGHT_DATA, else the user's
@@ -52,6 +56,8 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
     SynthesightError
         If there is no such file or folder, it cannot be read, or there are no images.
     """
+    if str(source).startswith(hugging_face.PREFIX):
+        return hugging_face.from_hub(str(source))
     path = Path(source).expanduser()
     try:
         if str(source) in DATASETS and not path.exists():
@@ -62,7 +68,11 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
             return [Stimulus(id=path.name, source=path)]
         if not path.is_dir():
             raise SynthesightError(f"There is no file or folder {path}: check the path.")
+        if hugging_face.is_saved(path):
+            return hugging_face.from_saved(path)
         found = _from_folder(path)
+        if not found and (shards := list(path.rglob("*.parquet"))):
+            return from_shards(shards, path)
     except PermissionError as error:
         raise SynthesightError(
             f"{error.filename or path} cannot be read (permission denied): check its permissions."

@@ -10,7 +10,7 @@ from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import PUBLISHED
-from synthesight.stimuli.images import UnreadableImage, read_image, to_array
+from synthesight.stimuli.images import UnreadableImage, to_array
 from synthesight.stimuli.manipulations import (
     level_of,
     manipulate,
@@ -100,7 +100,7 @@ def _read(
 ) -> Iterator[tuple[int, np.ndarray]]:
     for place, stimulus in enumerate(stimuli):
         try:
-            yield place, to_array(read_image(stimulus.source, stimulus.id), size)
+            yield place, to_array(stimulus.open(), size)
         except UnreadableImage as error:
             failures.append(str(error))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from synthesight.stimuli.images import read_image
+
+Source = Path | bytes | Image.Image | Callable[[], Path | bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class Stimulus:
         of a generative classifier depend on it, so it must not depend on the machine (no absolute
         paths) nor on the order of the images.
     source
-        Where the pixels are: a file, the bytes of an encoded image, or an image.
+        Where the pixels are: a file, the bytes of an encoded image, an image, or a function that
+        gives a file or bytes when the image is opened.
     dataset, condition
         For instance ``"contrast"`` and ``"c10"``; a dataset of one condition has ``"0"``.
     category
@@ -31,7 +35,7 @@ class Stimulus:
     """
 
     id: str
-    source: Path | bytes | Image.Image
+    source: Source
     dataset: str = ""
     condition: str = "0"
     category: str | None = None
@@ -39,4 +43,5 @@ class Stimulus:
 
     def open(self) -> Image.Image:
         """The image as 8-bit RGB, as a viewer would show it (see :func:`read_image`)."""
-        return read_image(self.source, name=self.id)
+        source = self.source() if callable(self.source) else self.source
+        return read_image(source, name=self.id)

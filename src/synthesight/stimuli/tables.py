@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Source, Stimulus
+
+LABELS = ("label", "category")
+
+_SHARD = re.compile(r"(?P<split>[\w.]+)-\d+-of-\d+\.parquet$")
 
 
 def from_table(path: Path) -> list[Stimulus]:
@@ -19,7 +26,8 @@ def from_table(path: Path) -> list[Stimulus]:
     path
         With a column ``image`` (encoded bytes, or Hugging Face's struct of bytes and path), or
         ``path`` (of image files, relative to the table's folder), and, where known, ``label`` (or
-        ``category``) and ``name``. Labels are kept as they stand; an empty one is not known.
+        ``category``) and ``name``. Labels are kept as they stand, except that Hugging Face's
+        numbers of classes become the names that the file has for them; an empty one is not known.
 
     Raises
     ------
@@ -28,46 +36,116 @@ def from_table(path: Path) -> list[Stimulus]:
     SynthesightError
         If it is no such table.
     """
-    table = _read(path)
+    dataset = path.stem if path.stem not in ("train", "test") else f"{path.parent.name}-{path.stem}"
+    return _rows(_read(path), dataset, path)
+
+
+def from_shards(files: Sequence[Path], folder: Path) -> list[Stimulus]:
+    """The stimuli of the Parquet files below a folder: one split in Hugging Face's layout.
+
+    Raises
+    ------
+    SynthesightError
+        If they are of several splits, are no such tables, or differ in their columns.
+    """
+    splits = sorted({m["split"] if (m := _SHARD.match(f.name)) else f.stem for f in files})
+    if len(splits) > 1:
+        raise SynthesightError(
+            f"{folder} has the splits {', '.join(splits)}: name the files of one, or "
+            f"hf:{folder}:{splits[0]}."
+        )
+    try:
+        table = pl.concat([_read(file) for file in sorted(files)])
+    except pl.exceptions.PolarsError:
+        raise SynthesightError(
+            f"The Parquet files in {folder} differ in their columns: name one of them."
+        ) from None
+    return _rows(table, f"{Path(os.path.abspath(folder)).name}-{splits[0]}", folder)  # noqa: PTH100
+
+
+def placed(
+    dataset: str,
+    labels: Sequence[str | None],
+    names: Sequence[str | None],
+    sources: Sequence[Source],
+) -> list[Stimulus]:
+    """Stimuli of rows, ``<dataset>/<label>/<name>``; without a name, or where two would have one
+    id, the row's number tells them apart."""
+    width = len(str(len(sources) - 1))
+    rows = [f"{row:0{width}}" for row in range(len(sources))]
+    ids = [
+        "/".join([dataset, *([label] if label else []), name or row])
+        for label, name, row in zip(labels, names, rows, strict=True)
+    ]
+    if len(set(ids)) < len(ids):
+        ids = [f"{one}#{row}" for one, row in zip(ids, rows, strict=True)]
+    return [
+        Stimulus(id=one, source=source, dataset=dataset, category=label)
+        for one, source, label in zip(ids, sources, labels, strict=True)
+    ]
+
+
+def file_names(paths: Sequence[str | None]) -> list[str | None]:
+    """The files' names, which pair images and may tell their cues."""
+    return [Path(path).name if path else None for path in paths]
+
+
+def _rows(table: pl.DataFrame, dataset: str, path: Path) -> list[Stimulus]:
     if table.is_empty():
         raise SynthesightError(f"{path} has no rows: give a table of images.")
-    dataset = path.stem if path.stem not in ("train", "test") else f"{path.parent.name}-{path.stem}"
-    label = next((c for c in ("label", "category") if c in table.columns), None)
-    labels = _strings(table, label)
-    rows = _row_names(len(table))
-    sources: list[Path | bytes]
+    labels = _strings(table, next((c for c in LABELS if c in table.columns), None))
+    names = _strings(table, "name" if "name" in table.columns else None)
+    sources: list[Source]
     if "image" in table.columns:
-        sources = _encoded(table["image"], path)
-        names = _strings(table, "name" if "name" in table.columns else None)
+        images = table["image"]
+        if isinstance(images.dtype, pl.Struct):
+            inside = images.struct.unnest()
+            if "path" in inside.columns and "name" not in table.columns:
+                names = file_names(_strings(inside, "path"))
+            images = inside["bytes"] if "bytes" in inside.columns else images
+        if images.dtype != pl.Binary:
+            raise SynthesightError(f"{path}: the column 'image' must hold encoded images as bytes.")
+        # A missing image fails as an empty one, when opened.
+        sources = images.fill_null(b"").to_list()
     elif "path" in table.columns:
         listed = [one or "" for one in _strings(table, "path")]
         sources = [path.parent / one for one in listed]
         names = [_portable(one, path.parent) for one in listed]
     else:
         raise SynthesightError(
-            f"{path} needs a column 'image' (encoded bytes) or 'path' (of image files)."
+            f"{path} needs a column 'image' (encoded bytes) or 'path' (of image files); it has "
+            f"{', '.join(table.columns)}."
         )
-    ids = [
-        "/".join([dataset, *([category] if category else []), name or row])
-        for category, name, row in zip(labels, names, rows, strict=True)
-    ]
-    if len(set(ids)) < len(ids):
-        ids = [f"{one}#{row}" for one, row in zip(ids, rows, strict=True)]
-    return [
-        Stimulus(id=one, source=source, dataset=dataset, category=category)
-        for one, source, category in zip(ids, sources, labels, strict=True)
-    ]
+    return placed(dataset, labels, names, sources)
 
 
 def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
             return pl.read_csv(path, infer_schema=False)  # text: the label 01 is not the label 1
-        return pl.read_parquet(path)
+        return _with_class_names(pl.read_parquet(path), path)
     except PermissionError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SynthesightError(f"{path} cannot be read as a table: get the file anew.") from error
+
+
+def _with_class_names(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Labels by name where Hugging Face's record in the file's metadata has names for them."""
+    try:
+        record = json.loads(pl.read_parquet_metadata(path).get("huggingface", "{}"))
+        features = record["info"]["features"]
+        names = {column: features[column]["names"] for column in LABELS if column in features}
+    except (KeyError, TypeError, ValueError):
+        return table
+    return table.with_columns(
+        # A hidden label of a test split is -1.
+        pl.col(column).replace_strict(
+            range(len(classes)), classes, default=None, return_dtype=pl.String
+        )
+        for column, classes in names.items()
+        if table[column].dtype.is_integer()
+    )
 
 
 def _strings(table: pl.DataFrame, column: str | None) -> list[str | None]:
@@ -75,19 +153,6 @@ def _strings(table: pl.DataFrame, column: str | None) -> list[str | None]:
     if column is None:
         return [None] * len(table)
     return table[column].cast(pl.String).replace("", None).to_list()
-
-
-def _row_names(count: int) -> list[str]:
-    width = len(str(count - 1))
-    return [f"{row:0{width}}" for row in range(count)]
-
-
-def _encoded(images: pl.Series, path: Path) -> list[Path | bytes]:
-    if isinstance(images.dtype, pl.Struct) and "bytes" in [f.name for f in images.dtype.fields]:
-        images = images.struct.field("bytes")
-    if images.dtype != pl.Binary:
-        raise SynthesightError(f"{path}: the column 'image' must hold encoded images as bytes.")
-    return images.fill_null(b"").to_list()  # a missing image fails as an empty one, when opened
 
 
 def _portable(listed: str, folder: Path) -> str:

@@ -1,0 +1,130 @@
+"""Stimuli in image datasets of the package `datasets`: saved on disk, or by name on the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.tables import LABELS, file_names, placed
+
+PREFIX = "hf:"
+SAVED = ("dataset_dict.json", "state.json")  # of `save_to_disk`: several splits, or one
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether ``datasets.save_to_disk`` wrote a folder."""
+    return any((folder / name).is_file() for name in SAVED)
+
+
+def from_saved(folder: Path) -> list[Stimulus]:
+    """The stimuli of a folder that ``save_to_disk`` wrote.
+
+    Raises
+    ------
+    SynthesightError
+        If it has several splits, cannot be read, or has no images.
+    """
+    package = _package()
+    found = _try(package.load_from_disk, str(folder), called=str(folder))
+    if isinstance(found, dict):
+        if len(found) > 1:
+            raise SynthesightError(
+                f"{folder} has the splits {', '.join(found)}: name one, such as "
+                f"{folder / next(iter(found))}."
+            )
+        ((split, found),) = found.items()
+        return _stimuli(package, found, f"{folder.name}-{split}", str(folder))
+    inside = (folder.parent / SAVED[0]).is_file()
+    name = f"{folder.parent.name}-{folder.name}" if inside else folder.name
+    return _stimuli(package, found, name, str(folder))
+
+
+def from_hub(source: str) -> list[Stimulus]:
+    """The stimuli of ``hf:owner/name[:split]``, downloaded on first use, or of ``hf:FOLDER``.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no such dataset, it has several splits and none is named, or has no images.
+    """
+    package = _package()
+    name, _, split = source.removeprefix(PREFIX).partition(":")
+    if is_saved(Path(name)):
+        return from_saved(Path(name, split))
+    splits = _try(package.get_dataset_split_names, name, called=source)
+    if split not in splits and (split or len(splits) > 1):
+        raise SynthesightError(
+            f"{source} has the splits {', '.join(splits)}: name one, such as "
+            f"{PREFIX}{name}:{splits[0]}."
+        )
+    split = split or splits[0]
+    found = _try(partial(package.load_dataset, split=split), name, called=source)
+    return _stimuli(package, found, f"{Path(name).name}-{split}", source)
+
+
+def _stimuli(package: ModuleType, table: Any, dataset: str, called: str) -> list[Stimulus]:
+    """A row, a stimulus; its image is read from disk when it is opened."""
+    features = dict(table.features)
+    images = [name for name, kind in features.items() if isinstance(kind, package.Image)]
+    if not images or not len(table):
+        raise SynthesightError(
+            f"{called} has no images: choose a dataset with rows and a column of images."
+        )
+    column = "image" if "image" in images else images[0]
+    classes = [name for name, kind in features.items() if isinstance(kind, package.ClassLabel)]
+    label = next((name for name in (*LABELS, *classes) if name in features), None)
+    encoded = table.select_columns([column]).cast_column(column, package.Image(decode=False))
+    named = "name" if "name" in features else None
+    return placed(
+        dataset,
+        _names(table, label),
+        # Flat columns, so that the images beside the paths are not read.
+        _names(table, named) if named else file_names(encoded.flatten()[f"{column}.path"]),
+        [_reader(encoded, column, row) for row in range(len(table))],
+    )
+
+
+def _names(table: Any, label: str | None) -> list[str | None]:
+    if label is None:
+        return [None] * len(table)
+    names = getattr(table.features[label], "names", None)
+    values = table[label]
+    if names is None:
+        return [None if value in (None, "") else str(value) for value in values]
+    # A hidden label of a test split is -1.
+    return [names[value] if value is not None and value >= 0 else None for value in values]
+
+
+def _reader(table: Any, column: str, row: int) -> Callable[[], Path | bytes]:
+    def read() -> Path | bytes:
+        image = table[row][column] or {}
+        if image.get("bytes") is not None:
+            return image["bytes"]
+        return Path(image["path"]) if image.get("path") else b""
+
+    return read
+
+
+def _package() -> ModuleType:
+    try:
+        import datasets
+    except ImportError:
+        raise SynthesightError(
+            "Hugging Face datasets need the package datasets: pip install 'synthesight[hf]'."
+        ) from None
+    return datasets
+
+
+def _try(open_it: Callable[[str], Any], name: str, *, called: str) -> Any:
+    try:
+        return open_it(name)
+    except Exception as error:  # What it raises depends on the network, the Hub and the files.
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise SynthesightError(
+            f"{called} cannot be opened as a dataset: check the name ({reason[0].rstrip('.')})."
+        ) from None

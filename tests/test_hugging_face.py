@@ -1,0 +1,133 @@
+"""Hugging Face's datasets as stimuli: saved on disk, as Parquet files, and by name."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.folders import find_stimuli, texture_of
+
+datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
+
+COLOURS = [(9 * n, 255 - 9 * n, 40) for n in range(6)]
+IDS = [f"pets-test/{'cat' if n % 2 == 0 else 'dog'}/cat{n}-dog1.png" for n in range(6)]
+
+
+def png(colour) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Six images of cats and dogs by turns, with labels as numbers of classes."""
+    features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    images = [{"bytes": png(c), "path": f"cat{n}-dog1.png"} for n, c in enumerate(COLOURS)]
+    rows = {"image": images, "label": [0, 1] * 3}
+    return datasets.Dataset.from_dict(rows, features=datasets.Features(features))
+
+
+def colours(stimuli):
+    return [s.open().getpixel((4, 4)) for s in stimuli]
+
+
+def test_a_saved_dataset_is_found_with_its_names_and_opened_when_asked(table, tmp_path):
+    splits = datasets.DatasetDict({"test": table, "train": table.select([0])})
+    splits.save_to_disk(tmp_path / "pets")
+    found = find_stimuli(tmp_path / "pets" / "test")
+    assert [s.id for s in found] == IDS
+    assert [s.category for s in found] == ["cat", "dog"] * 3
+    assert {s.dataset for s in found} == {"pets-test"}
+    assert texture_of(found[0].id.rsplit("/", 1)[-1]) == "dog"
+    assert callable(found[0].source)
+    assert colours(found) == COLOURS
+    assert [s.id for s in find_stimuli(f"hf:{tmp_path / 'pets'}:test")] == IDS
+    with pytest.raises(SynthesightError, match=r"splits test, train: name one.*pets/test"):
+        find_stimuli(tmp_path / "pets")
+
+
+def test_what_a_dataset_may_lack(table, tmp_path):
+    table.select([3, 1]).remove_columns("label").save_to_disk(tmp_path / "pets")
+    found = find_stimuli(tmp_path / "pets")
+    assert [s.id for s in found] == ["pets/cat3-dog1.png", "pets/cat1-dog1.png"]
+    assert colours(found) == [COLOURS[3], COLOURS[1]]
+    assert {s.category for s in found} == {None}
+    features = datasets.Features(
+        {
+            "img": datasets.Image(),
+            "fine": datasets.ClassLabel(names=["cat"]),
+            "x": datasets.Value("int64"),
+        }
+    )
+    rows = {"img": [{"bytes": png("red"), "path": None}, None], "fine": [0, -1], "x": [1, 2]}
+    datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "odd")
+    first, second = find_stimuli(tmp_path / "odd")
+    assert (first.id, first.category, second.id) == ("odd/cat/0", "cat", "odd/1")
+    assert first.open().size == (8, 8)
+    with pytest.raises(SynthesightError, match="odd/1 is empty"):
+        second.open()
+    table.remove_columns("image").save_to_disk(tmp_path / "labels")
+    with pytest.raises(SynthesightError, match="labels has no images"):
+        find_stimuli(tmp_path / "labels")
+    (tmp_path / "odd" / "dataset_info.json").write_text("{")
+    with pytest.raises(SynthesightError, match="odd cannot be opened as a dataset"):
+        find_stimuli(tmp_path / "odd")
+
+
+def test_parquet_files_in_the_same_layout_need_no_package(table, tmp_path, monkeypatch):
+    folder = tmp_path / "pets" / "data"
+    folder.mkdir(parents=True)
+    for part in range(2):
+        rows = table.select(range(3 * part, 3 * part + 3))
+        rows.to_parquet(folder / f"test-0000{part}-of-00002.parquet")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    found = find_stimuli(tmp_path / "pets")
+    assert [s.id for s in found] == IDS
+    assert colours(found) == COLOURS
+    (one, *_) = find_stimuli(folder / "test-00001-of-00002.parquet")
+    assert one.category == "dog"
+    (folder / "train-00000-of-00001.parquet").write_bytes(
+        (folder / "test-00000-of-00002.parquet").read_bytes()
+    )
+    with pytest.raises(SynthesightError, match="splits test, train"):
+        find_stimuli(tmp_path / "pets")
+    with pytest.raises(SynthesightError, match=r"pip install 'synthesight\[hf\]'"):
+        find_stimuli("hf:owner/name")
+
+
+def test_the_command_line_makes_images_from_a_named_dataset(table, tmp_path):
+    folder = tmp_path / "pets" / "data"
+    folder.mkdir(parents=True)
+    table.to_parquet(folder / "test-00000-of-00001.parquet")
+    table.to_parquet(folder / "train-00000-of-00001.parquet")
+
+    def make(source):
+        command = [sys.executable, "-m", "synthesight", "data", "make", "--from", source]
+        options = ["--manipulation", "contrast", "--level", "c10", "--out", str(tmp_path / "made")]
+        home = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+        return subprocess.run(
+            [*command, *options], capture_output=True, text=True, env=os.environ | home, check=False
+        )
+
+    result = make(f"hf:{tmp_path / 'pets'}:test")
+    assert result.returncode == 0, result.stderr
+    assert len(find_stimuli(tmp_path / "made")) == 6
+    pixels = np.stack([np.asarray(s.open()) for s in find_stimuli(tmp_path / "made")])
+    assert pixels.shape == (6, 224, 224, 3)
+    for source, words in (
+        (f"hf:{tmp_path / 'pets'}", "has the splits train, test: name one"),
+        (f"hf:{tmp_path / 'pets'}:validation", "name one, such as"),
+        ("hf:nobody/has-this", "cannot be opened as a dataset"),
+    ):
+        result = make(source)
+        assert result.returncode == 2
+        assert words in result.stderr
+        assert "Traceback" not in result.stderr
