@@ -8,12 +8,8 @@ import polars as pl
 
 from synthesight.analysis.accuracy import ood_accuracy
 from synthesight.analysis.bootstrap import RESAMPLES
-from synthesight.analysis.error_consistency import (
-    accuracy_difference,
-    error_consistency,
-    observed_consistency,
-)
-from synthesight.analysis.pairs import PEOPLE
+from synthesight.analysis.error_consistency import kappa_of, observed_of, squared_difference_of
+from synthesight.analysis.pairs import PEOPLE, against_people
 
 
 def benchmark(
@@ -54,11 +50,15 @@ def benchmark(
     human = (pl.col("kind") == "human").fill_null(False)
     who = pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
     accuracy = ood_accuracy(trials.with_columns(who), by=["who", "kind"], **options)
+    measures = {
+        "accuracy_difference": squared_difference_of,
+        "observed_consistency": observed_of,
+        "error_consistency": kappa_of,
+    }
+    likeness = against_people(trials, list(measures.values()), **options)
     tables = {
         "ood_accuracy": accuracy.rename({"who": "observer"}),
-        "accuracy_difference": accuracy_difference(trials, **options),
-        "observed_consistency": observed_consistency(trials, **options),
-        "error_consistency": error_consistency(trials, **options),
+        **dict(zip(measures, likeness, strict=True)),
     }
     key = ["observer", "kind"]
     result = tables["ood_accuracy"].select(key)

@@ -23,12 +23,20 @@ def weights(count: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
 
     Returns
     -------
-    float64, shape (resamples, count); each row adds up to ``count``.
+    float32, shape (resamples, count); each row adds up to ``count``. Counts of less than 2^24
+    stimuli, and their sums, are exact in it, and products are twice as fast.
     """
     drawn = rng.integers(0, count, (resamples, count))
     drawn += np.arange(resamples)[:, None] * count
     counts = np.bincount(drawn.ravel(), minlength=resamples * count)
-    return counts.reshape(resamples, count).astype(np.float64)
+    return counts.reshape(resamples, count).astype(np.float32)
+
+
+def resampled_weights(count: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """As :func:`weights`, in blocks of rows that fit into memory; none for no resamples."""
+    step = max(1, _BLOCK // max(count, 1))
+    for start in range(0, resamples, step):
+        yield weights(count, min(step, resamples - start), rng)
 
 
 def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -43,9 +51,8 @@ def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator
     -------
     float64, shape (resamples, C).
     """
-    blocks = [
-        weights(len(columns), size, rng) @ columns for size in _sizes(len(columns), resamples)
-    ]
+    columns = columns.astype(np.float32)
+    blocks = [drawn @ columns for drawn in resampled_weights(len(columns), resamples, rng)]
     return np.concatenate([np.empty((0, columns.shape[1])), *blocks])
 
 
@@ -80,16 +87,19 @@ def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, 
     -------
     low, high : float64, shape (...); NaN where no replicate is defined, or B is 0.
     """
+    shape = replicates.shape[1:]
     if len(replicates) == 0:
-        nothing = np.full(replicates.shape[1:], np.nan)
-        return nothing, nothing.copy()
-    undefined = np.isnan(replicates).all(axis=0)
-    safe = np.where(undefined, 0.0, replicates)
-    low, high = np.nanquantile(safe, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
-
-
-def _sizes(count: int, resamples: int) -> Iterator[int]:
-    step = max(1, _BLOCK // max(count, 1))
-    for start in range(0, resamples, step):
-        yield min(step, resamples - start)
+        return np.full(shape, np.nan), np.full(shape, np.nan)
+    # np.nanquantile goes column by column in Python. Sorted, NaN come last.
+    ordered = np.sort(replicates.reshape(len(replicates), -1), axis=0)
+    last = (~np.isnan(ordered)).sum(axis=0) - 1
+    ends = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        place = share * np.maximum(last, 0)
+        below = place.astype(np.int64)
+        lower, upper = (
+            np.take_along_axis(ordered, index[None], axis=0)[0]
+            for index in (below, np.minimum(below + 1, np.maximum(last, 0)))
+        )
+        ends.append((lower + (place - below) * (upper - lower)).reshape(shape))
+    return ends[0], ends[1]

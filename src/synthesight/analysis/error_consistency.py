@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import RESAMPLES, interval, resampled_sums
-from synthesight.analysis.pairs import Agreement, against_people, correctness, pair_columns
+from synthesight.analysis.bootstrap import RESAMPLES, interval
+from synthesight.analysis.pairs import Agreement, against_people, agreements, correctness
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
 
@@ -61,10 +61,11 @@ def error_consistency(
     SynthesightError
         If there are no people to compare with.
     """
-    return against_people(
-        trials, _kappa, trivial=trivial, resample_observers=resample_observers,
+    [table] = against_people(
+        trials, [kappa_of], trivial=trivial, resample_observers=resample_observers,
         resamples=resamples, seed=seed,
     )  # fmt: skip
+    return table
 
 
 def observed_consistency(
@@ -79,10 +80,11 @@ def observed_consistency(
 
     Parameters, returned columns and errors as of :func:`error_consistency`.
     """
-    return against_people(
-        trials, lambda agreement: agreement.observed, trivial=trivial,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+    [table] = against_people(
+        trials, [observed_of], trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
     )  # fmt: skip
+    return table
 
 
 def accuracy_difference(
@@ -99,10 +101,11 @@ def accuracy_difference(
     of noisy figures is too large on average, and its replicates more so: read the interval as
     leaning upwards.
     """
-    return against_people(
-        trials, lambda agreement: (agreement.first - agreement.second) ** 2, trivial=trivial,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+    [table] = against_people(
+        trials, [squared_difference_of], trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
     )  # fmt: skip
+    return table
 
 
 def pairwise_consistency(
@@ -137,17 +140,17 @@ def pairwise_consistency(
         a, b = np.triu_indices(len(names), k=1)
         if len(a) == 0:
             continue
-        columns = pair_columns(panel, a, b)
-        agreement = Agreement.of_sums(columns.sum(axis=0))
-        estimate = _kappa(agreement)
-        low, high = interval(_kappa(Agreement.of_sums(resampled_sums(columns, resamples, rng))))
+        agreement, n = agreements(panel, a, b, resamples, rng)
+        values = kappa_of(agreement)
+        estimate = values[0]
+        low, high = interval(values[1:])
         undefined = np.isnan(estimate)
         figures = {
             "estimate": estimate,
             "low": np.where(undefined, np.nan, low),
             "high": np.where(undefined, np.nan, high),
-            "observed": agreement.observed,
-            "expected": agreement.expected,
+            "observed": agreement.observed[0],
+            "expected": agreement.expected[0],
         }
         tables.append(
             pl.DataFrame({"first": names.gather(a), "second": names.gather(b)}).select(
@@ -156,7 +159,7 @@ def pairwise_consistency(
                 "first",
                 "second",
                 *(pl.Series(name, value).fill_nan(None) for name, value in figures.items()),
-                pl.Series("n", columns[:, : len(a)].sum(axis=0), dtype=pl.Float64).cast(pl.Int64),
+                pl.Series("n", n),
             )
         )
     if not tables:
@@ -166,5 +169,16 @@ def pairwise_consistency(
     return pl.concat(tables).filter(pl.col("n") > 0)
 
 
-def _kappa(agreement: Agreement) -> np.ndarray:
+def kappa_of(agreement: Agreement) -> np.ndarray:
+    """κ, NaN where undefined."""
     return kappa(agreement.observed, agreement.expected)
+
+
+def observed_of(agreement: Agreement) -> np.ndarray:
+    """Observed consistency."""
+    return agreement.observed
+
+
+def squared_difference_of(agreement: Agreement) -> np.ndarray:
+    """Squared difference of accuracy."""
+    return np.asarray((agreement.first - agreement.second) ** 2)

@@ -5,7 +5,7 @@ The sums behind error consistency, observed consistency and the accuracy differe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,18 +43,14 @@ class Agreement:
         """Agreement of two independent observers of these accuracies."""
         return self.first * self.second + (1 - self.first) * (1 - self.second)
 
-    @classmethod
-    def of_sums(cls, sums: np.ndarray) -> Agreement:
-        """From sums over stimuli, shape (..., 4 P): see :func:`pair_columns`."""
-        n, first, second, both = np.split(sums, 4, axis=-1)
-        return cls(divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n))
-
 
 Measure = Callable[[Agreement], np.ndarray]
 
 
-def pair_columns(panel: Panel, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What adds up to the agreement of pairs of a panel's columns.
+def agreements(
+    panel: Panel, a: np.ndarray, b: np.ndarray, resamples: int, rng: np.random.Generator
+) -> tuple[Agreement, np.ndarray]:
+    """Agreement of pairs of a panel's columns, as it is and in resamples of the stimuli.
 
     Parameters
     ----------
@@ -66,12 +62,31 @@ def pair_columns(panel: Panel, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    float64, shape (S, 4 P): stimulus seen by both; first right; second right; both right.
+    agreement
+        Shape (1 + resamples, P): that of the trials first.
+    n
+        int64, shape (P,): stimuli that both saw.
     """
     share = np.nan_to_num(divide(panel.values["correct"], panel.seen))
     seen = (panel.seen > 0).astype(np.float64)
-    first, second = share[:, a] * seen[:, b], share[:, b] * seen[:, a]
-    return np.hstack([seen[:, a] * seen[:, b], first, second, share[:, a] * share[:, b]])
+    both_right, both_seen = share[:, a] * share[:, b], seen[:, a] * seen[:, b]
+    if complete := bool(seen.all()):
+        columns = [share, both_right]
+    else:
+        columns = [both_seen, share[:, a] * seen[:, b], share[:, b] * seen[:, a], both_right]
+    total = np.vstack(
+        [np.hstack(columns).sum(axis=0)[None],
+         resampled_sums(np.hstack(columns), resamples, rng)]
+    )  # fmt: skip
+    parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
+    if complete:
+        # Everybody saw everything: a pair's accuracies are those of its two observers.
+        right, both = parts
+        n, first, second = np.full_like(both, len(seen)), right[:, a], right[:, b]
+    else:
+        n, first, second, both = parts
+    found = Agreement(divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n))
+    return found, np.rint(n[0]).astype(np.int64)
 
 
 def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
@@ -96,37 +111,35 @@ def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
 
 def against_people(
     trials: pl.DataFrame,
-    measure: Measure,
+    measures: Sequence[Measure],
     *,
     trivial: bool,
     resample_observers: bool,
     resamples: int,
     seed: int,
-) -> pl.DataFrame:
-    """A measure of each model with each human observer, averaged as the benchmark does.
+) -> list[pl.DataFrame]:
+    """Measures of each model with each human observer, averaged as the benchmark does.
 
     Over the human observers of a condition, then over conditions, then over datasets. A pair for
     which the measure is undefined is left out and counted.
 
     Returns
     -------
-    One row a model, and one called ``people``, of kind human, which averages over all pairs of
-    two people: the ceiling. Columns observer, kind, estimate, low, high, n (stimuli that were
-    compared, added up over pairs), datasets, conditions, and undefined (conditions without any
-    defined pair).
+    A table for each measure, from the same resamples. One row a model, and one called ``people``,
+    of kind human, which averages over all pairs of two people: the ceiling. Columns observer,
+    kind, estimate, low, high, n (stimuli that were compared, added up over pairs), datasets,
+    conditions, and undefined (conditions without any defined pair).
     """
     human = pl.col("kind") == "human"
     models = trials.filter(~human.fill_null(False)).select("observer", "kind").unique()
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
-    means = Means(groups, resamples)
+    means = [Means(groups, resamples) for _ in measures]
     rng = np.random.default_rng(seed)
     alone = True
     for panel in correctness(trials, trivial=trivial):
         persons = np.flatnonzero(panel.columns.select(human.fill_null(False)).to_series())
         others = np.setdiff1d(np.arange(len(panel.columns)), persons)
-        if len(persons) == 0:
-            continue
         grid = [grid.ravel() for grid in np.meshgrid(others, persons, indexing="ij")]
         two = np.triu_indices(len(persons), k=1)
         a = np.concatenate([grid[0], persons[two[0]]])
@@ -134,37 +147,32 @@ def against_people(
         if len(a) == 0:
             continue
         alone = False
-        columns = pair_columns(panel, a, b)
-        n = columns[:, : len(a)].sum(axis=0)
-        estimate = measure(Agreement.of_sums(columns.sum(axis=0)))
-        replicates = measure(Agreement.of_sums(resampled_sums(columns, resamples, rng)))
+        agreement, n = agreements(panel, a, b, resamples, rng)
         # The group of each pair: one of the models, or last, people.
         group = np.concatenate(
             [np.repeat(np.arange(len(others)), len(persons)), np.full(len(two[0]), len(others))]
         )
         rows = np.zeros((len(a), len(others) + 1))
         rows[np.arange(len(a)), group] = 1.0
-        times = np.ones((resamples, len(a)))
+        times = np.ones((1 + resamples, len(a)))
         if resample_observers:
             counts = np.ones((resamples, len(panel.columns)))
             counts[:, persons] = weights(len(persons), resamples, rng)
-            times = counts[:, a] * counts[:, b]
+            times[1:] = counts[:, a] * counts[:, b]
         used = rows.any(axis=0)
-        names = pl.concat([panel.columns[others], people])
-        means.add(
-            str(panel.key[0]),
-            names.filter(pl.Series(used)),
-            _mean(estimate[None], np.ones((1, len(a))), rows)[0, used],
-            _mean(replicates, times, rows)[:, used],
-            (n @ rows)[used].astype(np.int64),
-        )
+        names = pl.concat([panel.columns[others], people]).filter(pl.Series(used))
+        for measure, mean in zip(measures, means, strict=True):
+            values = _mean(measure(agreement), times, rows)[:, used]
+            mean.add(
+                str(panel.key[0]), names, values[0], values[1:], (n @ rows)[used].astype(np.int64)
+            )
     if alone:
         raise SynthesightError(
             "There is nobody to compare with: add the trials of people who saw the same datasets "
             "(load_human_trials), of kind 'human'."
         )
-    table = means.table()
-    return table.filter(pl.col("datasets") + pl.col("undefined") > 0)
+    tables = [mean.table() for mean in means]
+    return [table.filter(pl.col("datasets") + pl.col("undefined") > 0) for table in tables]
 
 
 def _mean(values: np.ndarray, times: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -69,17 +69,13 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
             f"{', '.join(trials.columns)}."
         )
     trials = trials.filter(pl.col("error").is_null() & pl.col("category").is_not_null())
-    ambiguous = (
-        trials.group_by("observer", "session", *_IMAGE)
-        .agg(pl.col("stimulus").n_unique().alias("stimuli"))
-        .filter(pl.col("stimuli") > 1)["dataset"]
-        .unique()
+    trials = trials.with_columns(
+        correct=(pl.col("response") == pl.col("category")).fill_null(False), unit=_unit("image")
     )
-    name = pl.when(pl.col("dataset").is_in(ambiguous.to_list())).then("stimulus").otherwise("image")
-    return trials.with_columns(
-        correct=(pl.col("response") == pl.col("category")).fill_null(False),
-        unit=pl.concat_str("dataset", "condition", "category", name, separator="\t"),
-    )
+    if ambiguous := _ambiguous(trials):
+        name = pl.when(pl.col("dataset").is_in(ambiguous)).then("stimulus").otherwise("image")
+        trials = trials.with_columns(unit=_unit(name))
+    return trials
 
 
 def panels(
@@ -101,32 +97,85 @@ def panels(
     values
         What to add up in each cell.
     """
-    cells = trials.group_by(*strata, *columns, "unit").agg(
-        pl.len().alias("_seen"),
-        *(value.sum().cast(pl.Float64).alias(f"_{name}") for name, value in values.items()),
-    )
-    parts = cells.partition_by(strata, as_dict=True) if strata else {(): cells}
-    for key in sorted(parts, key=lambda key: tuple(map(str, key))):
-        part = parts[key]
-        if part.is_empty():
-            continue
-        who = part.select(columns).unique().sort(columns)
-        placed = part.join(who.with_row_index("_column"), on=list(columns), nulls_equal=True)
-        row = placed["unit"].rank("dense").to_numpy().astype(np.int64) - 1
-        column = placed["_column"].to_numpy().astype(np.int64)
-
-        cell, shape = (row, column), (int(row.max()) + 1, len(who))
+    if trials.is_empty():
+        return
+    # Strata, and the units and observers of each, by number: the place of a trial in its matrix
+    # is then one number too, and sums over trials are counts of it.
+    stratum, shown = _numbered(trials, strata)
+    row, units = _numbered(trials, ["unit"], stratum)
+    column, who = _numbered(trials, columns, stratum)
+    height, width = np.bincount(stratum[units]), np.bincount(stratum[who])
+    row -= _starts(height)[stratum]
+    column -= _starts(width)[stratum]
+    cell = row * width[stratum] + column
+    order = np.argsort(stratum, kind="stable")
+    members = np.split(order, _starts(np.bincount(stratum))[1:])
+    sums = trials.select(value.cast(pl.Float64).alias(name) for name, value in values.items())
+    arrays = {name: sums[name].to_numpy() for name in values}
+    keys = trials[shown].select(strata).rows() if strata else [()]
+    names = trials[who].select(columns)
+    for number, start in enumerate(_starts(width)):
+        of, shape = members[number], (int(height[number]), int(width[number]))
         yield Panel(
-            key,
-            who,
-            _matrix(placed["_seen"], cell, shape),
-            {name: _matrix(placed[f"_{name}"], cell, shape) for name in values},
+            keys[number],
+            names.slice(start, shape[1]),
+            _matrix(cell[of], None, shape),
+            {name: _matrix(cell[of], array[of], shape) for name, array in arrays.items()},
         )
 
 
-def _matrix(
-    values: pl.Series, cell: tuple[np.ndarray, np.ndarray], shape: tuple[int, int]
-) -> np.ndarray:
-    result = np.zeros(shape)
-    result[cell] = values.to_numpy()
-    return result
+def _unit(name: str | pl.Expr) -> pl.Expr:
+    return pl.concat_str("dataset", "condition", "category", name, separator="\t")
+
+
+def _ambiguous(trials: pl.DataFrame) -> list[str]:
+    """Datasets where several stimuli of one observer and session share a unit."""
+    key = ["observer", "session", "unit"]
+    # Nearly always there are no repeats at all, which hashes tell fast: they differ then.
+    if trials.select(pl.struct(key).hash().n_unique()).item() == len(trials):
+        return []
+    stimuli = trials.group_by("dataset", *key).agg(pl.col("stimulus").n_unique())
+    return stimuli.filter(pl.col("stimulus") > 1)["dataset"].unique().to_list()
+
+
+def _numbered(
+    frame: pl.DataFrame, columns: Sequence[str], within: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct values of columns, in their order, and a row that holds each.
+
+    Parameters
+    ----------
+    within
+        int64, shape (N,): numbers that come before the columns, as if one more of them.
+
+    Returns
+    -------
+    numbers : int64, shape (N,): from 0 to M - 1.
+    rows : int64, shape (M,).
+    """
+    key = np.zeros(len(frame), dtype=np.int64) if within is None else within
+    most = 1 if within is None else int(within.max()) + 1
+    for column in columns:
+        values = frame.select(column)
+        distinct = values.unique().sort(column).with_row_index("_number")
+        placed = values.join(
+            distinct, on=column, how="left", nulls_equal=True, maintain_order="left"
+        )
+        most *= len(distinct)
+        if most > 2**62:  # more than an integer holds: make the numbers dense first
+            key, most = np.unique(key, return_inverse=True)[1], len(frame) * len(distinct)
+        key = key * len(distinct) + placed["_number"].to_numpy()
+    numbers = np.unique(key, return_inverse=True)[1]
+    rows = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
+    rows[numbers] = np.arange(len(frame))
+    return numbers, rows
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    """Where each part begins of parts that follow each other."""
+    return np.cumsum(counts) - counts
+
+
+def _matrix(cell: np.ndarray, values: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
+    total = np.bincount(cell, values, minlength=shape[0] * shape[1])
+    return total.reshape(shape).astype(np.float64)
