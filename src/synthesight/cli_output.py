@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from synthesight.observers.observer import Response
     from synthesight.stimuli.stimulus import Stimulus
+    from synthesight.zoo import Entry
 
 SHOWN = 5  # classes in a table of one image
 
@@ -147,29 +150,63 @@ def print_accuracy(trials: pl.DataFrame) -> None:
 
 
 def print_models(pattern: str) -> None:
-    """The known models whose name matches."""
+    """The known models whose name matches; all that is known, where it is only one."""
     from synthesight import zoo
     from synthesight.errors import SynthesightError
 
     found = zoo.find(pattern)
     if not found:
-        raise SynthesightError(
-            f"No known model matches {pattern!r}: `synthesight models` lists them all."
+        near = zoo.nearest(pattern)
+        hint = (
+            f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them all"
         )
-    table = Table(show_lines=True)
-    table.add_column("name, source", no_wrap=True)
-    for column in ("family", "parameters", "pixels", "licence", "needs"):
-        table.add_column(column, justify="right" if column in ("parameters", "pixels") else "left")
+        raise SynthesightError(f"No known model matches {pattern!r}: {hint}.")
+    if len(found) == 1:
+        facts = Table(show_header=False)
+        facts.add_column(style="bold")
+        facts.add_column(overflow="fold")
+        for label, value in _facts(found[0]).items():
+            if value:
+                facts.add_row(label, escape(value))
+        Console().print(facts)
+        return
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 1, 0),
+        caption="One name alone shows where its weights are, their licence, and notes.",
+    )
+    table.add_column("name, family", width=28, overflow="fold")
+    table.add_column("trained on", overflow="fold")
+    table.add_column("M", justify="right", no_wrap=True)
+    table.add_column("pixels", justify="right", no_wrap=True)
+    table.add_column("needs", overflow="fold")
     for entry in found:
+        # Escaped: "[timm]" is an extra, not a style.
         table.add_row(
-            f"{entry.name}\n[dim]{entry.source}[/dim]",
-            entry.family,
-            f"{entry.parameters:g} M",
+            f"{escape(entry.name)}\n[dim]{escape(entry.family)}[/dim]",
+            escape(entry.images),
+            f"{entry.parameters:g}",
             str(entry.resolution),
-            entry.licence,
-            entry.needs,
+            escape(entry.needs),
         )
     Console().print(table)
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    """What is known of a model, in words."""
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "family": entry.family,
+        "weights": entry.source,
+        "readout": (entry.weights or {}).get("head", {}).get("source", ""),
+        "trained on": entry.images,
+        "parameters": f"{entry.parameters:g} M",
+        "pixels": f"{entry.resolution} × {entry.resolution}",
+        "licence": entry.licence,
+        "needs": entry.needs,
+        "note": entry.text,
+    }
 
 
 def print_datasets(data: Path | None) -> None:

@@ -28,8 +28,8 @@ def load(
     name
         A name that ``synthesight models`` lists, a folder in diffusers' layout, or a name on the
         Hugging Face Hub, ``owner/model`` or, for a branch, tag or commit,
-        ``owner/model@revision``. For ImageNet classifiers see
-        :func:`~synthesight.observers.discriminative.imagenet.load_imagenet`.
+        ``owner/model@revision``. For classifiers of other libraries, ``timm:<name>`` and so on,
+        see :func:`~synthesight.observers.discriminative.loading.load_classifier`.
     classes
         Class names, when calls of the observer do not name them.
     device
@@ -38,7 +38,8 @@ def load(
         ``"float32"``, ``"bfloat16"`` or ``"float16"``; None chooses by device.
     options
         For generative models: what
-        :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes.
+        :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes. For
+        networks of images and text: ``templates``.
 
     Returns
     -------
@@ -59,12 +60,15 @@ def load(
     import torch
 
     from synthesight.errors import SynthesightError
-    from synthesight.observers.discriminative.imagenet import is_imagenet, load_imagenet
+    from synthesight.observers.discriminative.loading import is_classifier, load_classifier
+    from synthesight.observers.generative.loading import check_device, load_model
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(device)
     location, entry = zoo.resolve(str(name))
-    if isinstance(location, str) and is_imagenet(location):
-        return load_imagenet(location, classes=classes, device=device)
+    if isinstance(location, str) and is_classifier(location, entry):
+        given = {key: options[key] for key in ("templates",) if key in options}
+        return load_classifier(location, entry, classes=classes, device=device, **given)
     label = entry.name if entry else None
     folder = location if isinstance(location, Path) else None
     if folder is not None and (folder / "config.json").is_file():
@@ -75,7 +79,6 @@ def load(
     from transformers.utils import logging as transformers_logging
 
     from synthesight.observers.generative.classifier import GenerativeClassifier
-    from synthesight.observers.generative.loading import load_model
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")

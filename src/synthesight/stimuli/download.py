@@ -1,4 +1,4 @@
-"""Download a published dataset: resumed, checked by hash, unpacked safely, all or nothing."""
+"""Download published files and datasets: resumed, hash checked, unpacked safely, all or nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pooch
 import requests
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from synthesight.errors import SynthesightError
@@ -53,31 +54,61 @@ def fetch(name: str, root: Path, *, sha256: str | None = None, base: str = RELEA
     url = f"{base}{name}.tar.gz"
     root.mkdir(parents=True, exist_ok=True)
     known = _known(root)
-    expected = sha256 or known.get(name)
     archive = root / f".{name}.tar.gz"
-    partial = root / f".{name}.tar.gz.part"
-    try:
-        _download(url, partial)
-    except requests.RequestException as error:
-        kept = ", and what has arrived is kept" if partial.exists() else ""
-        raise SynthesightError(
-            f"{url} could not be downloaded ({_reason(error)}): run it again{kept}, or set "
-            f"SYNTHESIGHT_DATA to a folder that has {name}/."
-        ) from None
-    found = pooch.file_hash(str(partial), alg="sha256")
-    if expected is not None and found != expected.lower():
-        partial.unlink()
-        raise SynthesightError(
-            f"{url} has the SHA-256 {found}, not {expected}: it was changed or damaged on the way "
-            "and has been thrown away; run it again, or ask its publisher."
-        )
-    partial.replace(archive)
+    found = fetch_file(
+        url,
+        archive,
+        sha256=sha256 or known.get(name),
+        otherwise=f"set SYNTHESIGHT_DATA to a folder that has {name}/",
+    )
     try:
         unpack(archive, root / name)
     finally:
         archive.unlink(missing_ok=True)
     (root / HASHES).write_text(json.dumps(known | {name: found}, indent=2) + "\n")
     return root / name
+
+
+def fetch_file(url: str, path: Path, *, sha256: str | None = None, otherwise: str) -> str:
+    """Download one file, whole or not at all.
+
+    What an attempt that broke off has fetched is kept beside it, and the next one goes on there.
+
+    Parameters
+    ----------
+    url, path
+        From where, and to where; the folder must exist.
+    sha256
+        The hash that the file must have, in hexadecimal, or the first digits of it.
+    otherwise
+        What else a user can do when it cannot be downloaded, for the message.
+
+    Returns
+    -------
+    The hash of the file.
+
+    Raises
+    ------
+    SynthesightError
+        If it cannot be downloaded, or the hash is another.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        _download(url, partial)
+    except requests.RequestException as error:
+        kept = ", and what has arrived is kept" if partial.exists() else ""
+        raise SynthesightError(
+            f"{url} could not be downloaded ({_reason(error)}): run it again{kept}, or {otherwise}."
+        ) from None
+    found = pooch.file_hash(str(partial), alg="sha256")
+    if sha256 is not None and not found.startswith(sha256.lower()):
+        partial.unlink()
+        raise SynthesightError(
+            f"{url} has the SHA-256 {found}, not {sha256}: it was changed or damaged on the way "
+            "and has been thrown away; run it again, or ask its publisher."
+        )
+    partial.replace(path)
+    return found
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -131,9 +162,11 @@ def _download(url: str, partial: Path) -> None:
         )  # fmt: skip
         with (
             partial.open("ab" if resumed else "wb") as file,
-            Progress(*columns, transient=True) as progress,
+            # Standard output may be read by a program.
+            Progress(*columns, console=Console(stderr=True), transient=True) as progress,
         ):
-            task = progress.add_task(url.rsplit("/", 1)[1], total=total, completed=file.tell())
+            label = url.split("?")[0].rsplit("/", 1)[1]
+            task = progress.add_task(label, total=total, completed=file.tell())
             for chunk in answer.iter_content(CHUNK):
                 file.write(chunk)
                 progress.advance(task, len(chunk))

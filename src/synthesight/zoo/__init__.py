@@ -1,18 +1,25 @@
-"""The zoo: known models, as data (``models.json``), and the folders of the small ones that ship."""
+"""The zoo: known models, as data, and the folders of the small ones that ship.
+
+``models.json`` holds the models of this project and of those who use it; ``model_vs_human.json``
+the 52 networks of Geirhos et al. (2021), under the names that their toolbox gives them.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from synthesight.errors import SynthesightError
 
 FOLDER = Path(__file__).parent
-LIBRARIES = ("transformers:", "timm:")  # whose ImageNet classifiers are opened by name
+TABLES = ("models.json", "model_vs_human.json")
+# Whose ImageNet classifiers are opened by name.
+LIBRARIES = ("transformers:", "timm:", "torchvision:", "open_clip:")
 
 
 @dataclass(frozen=True)
@@ -24,13 +31,19 @@ class Entry:
     name, kind, family
         As shown; ``kind`` is ``"generative"`` or ``"discriminative"``.
     source
-        A name on the Hugging Face Hub, ``"bundled"``, or ``"package"``: a Python package has it.
+        A name on the Hugging Face Hub, the name of a library and in it, such as ``timm:resnet50``,
+        a URL, ``"bundled"``, or ``"package"``: a Python package has it.
     parameters
         Of the image network, in millions.
     resolution
         Side of the images that it sees, in pixels.
     licence, needs, text
         Licence of the weights, the machine that it needs, and anything else worth knowing.
+    images
+        What a discriminative network was trained on.
+    weights
+        For a URL: what the file holds, as
+        :mod:`~synthesight.observers.discriminative.published` explains.
     """
 
     name: str
@@ -42,6 +55,8 @@ class Entry:
     licence: str
     needs: str
     text: str
+    images: str = ""
+    weights: dict[str, Any] | None = None
 
     @property
     def location(self) -> str | Path:
@@ -54,20 +69,27 @@ class Entry:
 @cache
 def entries() -> dict[str, Entry]:
     """All known models by name."""
-    rows = json.loads((FOLDER / "models.json").read_text(encoding="utf-8"))
+    rows = [row for table in TABLES for row in json.loads((FOLDER / table).read_text("utf-8"))]
     return {row["name"]: Entry(**row) for row in rows}
 
 
 def find(pattern: str = "*") -> list[Entry]:
     """Known models whose name matches a pattern with wildcards, such as ``"stable-*"``."""
-    return [entry for entry in entries().values() if fnmatch(entry.name, pattern)]
+    wanted = pattern.lower()
+    return [entry for entry in entries().values() if fnmatchcase(entry.name.lower(), wanted)]
+
+
+def nearest(name: str) -> list[str]:
+    """Known names that are like a name, the likest first; at most three."""
+    known = {each.lower(): each for each in entries()}
+    return [known[each] for each in get_close_matches(name.lower(), known, n=3, cutoff=0.4)]
 
 
 def resolve(name: str) -> tuple[str | Path, Entry | None]:
     """Where a model is.
 
-    A known name, a folder, ``owner/model[@revision]`` on the Hub, or ``transformers:…`` and
-    ``timm:…`` for ImageNet classifiers.
+    A known name, a folder, ``owner/model[@revision]`` on the Hub, or for classifiers a library and
+    a name in it: ``transformers:…``, ``timm:…``, ``torchvision:…``, ``open_clip:…``.
 
     Raises
     ------
@@ -84,7 +106,12 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
     owned = name.split("@")[0].count("/") == 1
     if owned and not name.startswith((".", "/", "~")) and not name.endswith("/"):
         return name, None
-    near = get_close_matches(name, entries(), n=3, cutoff=0.4)
+    if name.startswith(("http://", "https://")):
+        raise SynthesightError(
+            f"The URL {name} does not tell what the weights fit: open them with torch, and give "
+            "the network to synthesight.observers.discriminative.imagenet.ImageNetNetwork."
+        )
+    near = nearest(name)
     hint = f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them"
     raise SynthesightError(
         f"There is no model {name!r}: {hint}; a folder or a Hugging Face name owner/model works "

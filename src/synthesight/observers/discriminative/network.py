@@ -20,7 +20,8 @@ from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.categories import canonical
 from synthesight.stimuli.stimulus import Stimulus
 
-BATCH = 64
+BATCH = 64  # images at a time; fewer where they have more pixels than this:
+USUAL = 224
 
 
 class Network(Observer):
@@ -64,7 +65,8 @@ class Network(Observer):
         reader = read_ahead(stimuli, self.resolution)
         nothing = np.full(len(chosen), np.nan)
         unseen = np.zeros(len(chosen), dtype=np.int64)
-        while items := list(islice(reader, BATCH)):
+        batch = max(1, min(BATCH, BATCH * USUAL**2 // self.resolution**2))
+        while items := list(islice(reader, batch)):
             read = [(stimulus, image) for stimulus, image, _ in items if image is not None]
             for stimulus, _, error in items:
                 if error is not None:

@@ -1,0 +1,100 @@
+"""Networks that compare images with sentences (CLIP), as zero-shot classifiers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import normalize
+
+from synthesight.observers.discriminative.network import Network
+from synthesight.observers.generative.prompts import (
+    DEFAULT_TEMPLATE,
+    check_templates,
+    write_prompts,
+)
+
+TEXTS = 256  # sentences encoded at a time
+
+
+class ImageTextModel(torch.nn.Module, ABC):
+    """Puts images and sentences into one space."""
+
+    @abstractmethod
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        """Normalised images (B, 3, R, R) to features (B, D)."""
+
+    @abstractmethod
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        """Sentences to features (T, D)."""
+
+    @abstractmethod
+    def scale(self) -> torch.Tensor:
+        """By what the cosine of two features is multiplied to be a logit."""
+
+
+class ImageTextNetwork(Network):
+    """Answers with the class whose prompts are nearest to the image (Radford et al. 2021).
+
+    A class stands where the mean of its prompts' features lies, each of length 1.
+
+    Parameters
+    ----------
+    model
+        The network.
+    name
+        How trials call it.
+    resolution
+        Side of the images that it sees.
+    mean, std
+        Of each channel, for pixels in [0, 1].
+    templates
+        Sentences with ``{class}`` where the class goes.
+    classes
+        Class names, when calls do not name them.
+    device
+        Where the network runs.
+    """
+
+    def __init__(
+        self,
+        model: ImageTextModel,
+        *,
+        name: str,
+        resolution: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+        classes: Sequence[str] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.templates = check_templates(templates)
+        self.device = torch.device(device)
+        self.model = model.eval().to(self.device)
+        self.name = name
+        self.resolution = resolution
+        self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
+        self.mean = 255.0 * torch.tensor(mean, device=self.device)[:, None, None]
+        self.std = 255.0 * torch.tensor(std, device=self.device)[:, None, None]
+        self.classes = list(classes) if classes is not None else None
+
+    def describe(self) -> dict[str, Any]:
+        return super().describe() | self.pixels | {"templates": self.templates}
+
+    def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
+        prompts, rows = write_prompts(classes, self.templates)
+        with torch.inference_mode():
+            parts = [
+                normalize(self.model.encode_texts(prompts[start : start + TEXTS]), dim=1)
+                for start in range(0, len(prompts), TEXTS)
+            ]
+            texts = torch.cat(parts)[torch.from_numpy(rows).to(self.device)]
+            texts = normalize(texts.mean(dim=1), dim=1) * self.model.scale()
+
+        def scores(images: torch.Tensor) -> torch.Tensor:
+            features = self.model.encode_images((images - self.mean) / self.std)
+            return normalize(features, dim=1) @ texts.T
+
+        return scores

