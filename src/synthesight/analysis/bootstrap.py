@@ -56,23 +56,25 @@ def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator
     return np.concatenate([np.empty((0, columns.shape[1])), *blocks])
 
 
-def grouped_weights(groups: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+def grouped_weights(
+    starts: np.ndarray, count: int, resamples: int, rng: np.random.Generator
+) -> np.ndarray:
     """Weights of observers that are resampled within their groups.
 
     Parameters
     ----------
-    groups
-        int64, shape (C,): each observer's group.
+    starts
+        int64, shape (G,): where each group begins.
+    count
+        Observers in all.
 
     Returns
     -------
-    float64, shape (resamples, C); those of a group add up to its size.
+    float32, shape (resamples, count); those of a group add up to its size.
     """
-    result = np.empty((resamples, len(groups)))
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        result[:, members] = weights(len(members), resamples, rng)
-    return result
+    sizes = np.diff(starts, append=count)
+    parts = [weights(int(size), resamples, rng) for size in sizes]
+    return np.concatenate(parts, axis=1)
 
 
 def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:

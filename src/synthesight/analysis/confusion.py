@@ -35,19 +35,14 @@ def confusion(
     """
     groups = [column for column in by if column != "category"]
     counted = judged(trials, groups)
-    rows = counted.group_by(*groups, "category").agg(pl.len().cast(pl.Int64).alias("_shown"))
-    responses = (
-        pl.concat([counted["category"], counted["response"]]).unique().alias("response").to_frame()
-    )
-    counts = counted.group_by(*groups, "category", "response").agg(
-        pl.len().cast(pl.Int64).alias("count")
-    )
     key = [*groups, "category", "response"]
+    counts = counted.group_by(key).agg(pl.len().cast(pl.Int64).alias("count"))
+    shown = counts.group_by(key[:-1]).agg(pl.col("count").sum().alias("_shown")).sort(key[:-1])
+    responses = pl.concat([counts["category"], counts["response"]]).unique()
     return (
-        rows.join(responses, how="cross")
-        .join(counts, on=key, how="left", nulls_equal=True)
+        shown.join(responses.sort(nulls_last=True).alias("response").to_frame(), how="cross")
+        .join(counts, on=key, how="left", nulls_equal=True, maintain_order="left")
         .with_columns(pl.col("count").fill_null(0))
         .with_columns(share=pl.col("count") / pl.col("_shown"))
         .select(*key, "count", "share")
-        .sort(key, nulls_last=True)
     )

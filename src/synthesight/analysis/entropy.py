@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.special import entr
+from scipy.special import xlogy
 
 from synthesight.analysis.bootstrap import RESAMPLES, grouped_weights, interval, resampled_sums
 from synthesight.analysis.panels import STIMULUS, judged, panels
-from synthesight.analysis.ratios import divide
+from synthesight.analysis.ratios import divide, group_starts, group_table
 
 
 def response_entropy(
@@ -43,77 +43,71 @@ def response_entropy(
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % interval, bootstrap
-    over stimuli) and ``n`` (responses); all null and n = 0 for who never responded.
+    over stimuli), ``n`` (responses) and ``stimuli`` (that got one); null and 0 for who never
+    responded.
     """
     counted = judged(trials, by)
     given = counted.filter(pl.col("response").is_not_null())
     strata = [column for column in by if column in STIMULUS]
     who = [column for column in by if column not in STIMULUS]
-    columns = [*who, *(["observer"] if "observer" not in who else []), "response"]
+    observer = ["observer"] if "observer" not in who else []
     most = np.log2(max(1, pl.concat([given["category"], given["response"]]).n_unique()))
     rng = np.random.default_rng(seed)
-    tables = []
-    for panel in panels(given, strata, columns, {}):
-        group, observer, response = (
-            _codes(panel.columns, names) for names in (who, columns[:-1], ["response"])
-        )
-        shape = (-1, int(group.max()) + 1, int(response.max()) + 1)
-        # Each column is one observer's one response; a group adds those of its observers up.
-        place = np.zeros((len(group), shape[1] * shape[2]))
-        place[np.arange(len(group)), group * shape[2] + response] = 1.0
-        total = (panel.seen.sum(axis=0) @ place).reshape(shape)
+    parts = []
+    # A column of these panels is one response of one observer: how often each stimulus got it.
+    for panel in panels(given, strata, [*who, "response", *observer], {}):
         sums = resampled_sums(panel.seen, resamples, rng)
         if resample_observers:
-            of_group = np.zeros(int(observer.max()) + 1, dtype=np.int64)
-            of_group[observer] = group
-            sums = sums * grouped_weights(of_group, resamples, rng)[:, observer]
-        estimate = entropy(total)[0]
-        low, high = interval(entropy((sums @ place).reshape(shape)))
-        figures = {
-            "estimate": estimate,
-            "low": np.minimum(2 * estimate - high, estimate),
-            "high": np.minimum(2 * estimate - low, most),
-        }
-        _, first = np.unique(group, return_index=True)
-        keys = zip(strata, panel.key, strict=True)
-        tables.append(
-            panel.columns[first].select(
-                *(pl.lit(value, counted.schema[name]).alias(name) for name, value in keys),
-                *who,
-                *(pl.Series(name, value).fill_nan(None) for name, value in figures.items()),
-                pl.Series("n", np.rint(total[0].sum(axis=-1)).astype(np.int64)),
-            )
+            sums = sums * _observer_weights(panel.columns, who, resamples, rng)
+        pairs = group_starts(panel.columns, [*who, "response"])
+        starts = group_starts(panel.columns[pairs], who)
+        total = np.add.reduceat(panel.seen.sum(axis=0), pairs)
+        estimate = entropy(total, starts)
+        low, high = interval(entropy(np.add.reduceat(sums, pairs, axis=1), starts))
+        figures = (
+            estimate,
+            np.minimum(2 * estimate - high, estimate),
+            np.minimum(2 * estimate - low, most),
+            np.rint(np.add.reduceat(total, starts)).astype(np.int64),
+            (np.add.reduceat(panel.seen, pairs[starts], axis=1) > 0).sum(axis=0),
         )
-    types = {**dict.fromkeys(("estimate", "low", "high"), pl.Float64), "n": pl.Int64}
-    none = pl.DataFrame(schema={**{name: counted.schema[name] for name in by}, **types})
-    found = pl.concat([none, *(table.select(none.columns) for table in tables)])
+        parts.append((panel.key, panel.columns[pairs[starts]].select(who), figures))
+    table = group_table(given, by, parts)
     if not by:
-        return found
-    groups = counted.select(by).unique().sort(by)
-    return groups.join(
-        found, on=list(by), how="left", nulls_equal=True, maintain_order="left"
-    ).with_columns(pl.col("n").fill_null(0))
+        return table
+    everyone = counted.select(by).unique().sort(by)
+    silent = pl.col("n", "stimuli").fill_null(0)
+    return everyone.join(
+        table, on=list(by), how="left", nulls_equal=True, maintain_order="left"
+    ).with_columns(silent)
 
 
-def entropy(counts: np.ndarray) -> np.ndarray:
-    """Entropy, in bits, of distributions given as counts along the last axis; NaN of none.
+def entropy(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Entropy of distributions that are given as counts, in bits.
 
     Parameters
     ----------
     counts
-        float64, shape (..., K), not negative.
+        float64, shape (..., C), not negative.
+    starts
+        int64, shape (G,): where each distribution begins among them.
 
     Returns
     -------
-    float64, shape (...).
+    float64, shape (..., G); NaN of a distribution without any count.
     """
-    shares = divide(counts, np.broadcast_to(counts.sum(axis=-1, keepdims=True), counts.shape))
-    return np.asarray(entr(shares).sum(axis=-1) / np.log(2))
+    total = np.add.reduceat(counts, starts, axis=-1)
+    # −Σ p log p, with p = c / n, is log n − Σ c log c / n.
+    mean = divide(np.add.reduceat(xlogy(counts, counts), starts, axis=-1), total)
+    return np.maximum((np.log(np.maximum(total, 1)) - mean) / np.log(2), 0.0)
 
 
-def _codes(frame: pl.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """int64, one for each row: the same number for the same values of the columns."""
-    if not columns:
-        return np.zeros(len(frame), dtype=np.int64)
-    ranks = frame.select(pl.struct(columns).rank("dense")).to_series()
-    return ranks.to_numpy().astype(np.int64) - 1
+def _observer_weights(
+    columns: pl.DataFrame, who: Sequence[str], resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Weights of observers that are resampled within their groups; shape (resamples, C)."""
+    key = [*who, *(["observer"] if "observer" not in who else [])]
+    observers = columns.select(key).unique().sort(key)
+    drawn = grouped_weights(group_starts(observers, who), len(observers), resamples, rng)
+    place = columns.select(pl.struct(key).rank("dense").cast(pl.Int64) - 1).to_series()
+    return drawn[:, place.to_numpy()]

@@ -108,8 +108,9 @@ def panels(
     row -= _starts(height)[stratum]
     column -= _starts(width)[stratum]
     cell = row * width[stratum] + column
-    order = np.argsort(stratum, kind="stable")
-    members = np.split(order, _starts(np.bincount(stratum))[1:])
+    # Small integers are sorted by counting.
+    small = stratum.astype(np.min_scalar_type(len(height)))
+    members = np.split(np.argsort(small, kind="stable"), _starts(np.bincount(stratum))[1:])
     sums = trials.select(value.cast(pl.Float64).alias(name) for name, value in values.items())
     arrays = {name: sums[name].to_numpy() for name in values}
     keys = trials[shown].select(strata).rows() if strata else [()]

@@ -50,34 +50,32 @@ def panel_ratios(
     panel
         With the values ``numerator`` and ``denominator``.
     by
-        Those of its columns that tell the groups.
+        The first of the columns that its columns are told by: those that tell the groups.
     """
     numerator, denominator = panel.values["numerator"], panel.values["denominator"]
-    groups = panel.columns.select(by).unique().sort(by) if by else pl.DataFrame([{}])
-    if by:
-        indexed = panel.columns.join(
-            groups.with_row_index("_group"), on=list(by), how="left", nulls_equal=True,
-            maintain_order="left",
-        )  # fmt: skip
-        member = indexed["_group"].to_numpy().astype(np.int64)
-        count = len(groups)
-    else:
-        member, count = np.zeros(len(panel.columns), dtype=np.int64), 1
-    add = np.zeros((len(member), count))
-    add[np.arange(len(member)), member] = 1.0
-    sums = resampled_sums(np.hstack([numerator, denominator]), resamples, rng)
-    above, below = np.hsplit(sums, 2)
+    starts = group_starts(panel.columns, by)
+    above, below = np.hsplit(resampled_sums(np.hstack([numerator, denominator]), resamples, rng), 2)
     if resample_observers:
-        times = grouped_weights(member, resamples, rng)
+        times = grouped_weights(starts, len(panel.columns), resamples, rng)
         above, below = above * times, below * times
-    total = denominator.sum(axis=0) @ add
+    total = np.add.reduceat(denominator.sum(axis=0), starts)
     return Ratios(
-        groups=groups,
-        estimate=divide(numerator.sum(axis=0) @ add, total),
-        replicates=divide(above @ add, below @ add),
+        groups=panel.columns[starts].select(by),
+        estimate=divide(np.add.reduceat(numerator.sum(axis=0), starts), total),
+        replicates=divide(
+            np.add.reduceat(above, starts, axis=1), np.add.reduceat(below, starts, axis=1)
+        ),
         n=np.rint(total).astype(np.int64),
-        stimuli=(panel.seen @ add > 0).sum(axis=0),
+        stimuli=(np.add.reduceat(panel.seen, starts, axis=1) > 0).sum(axis=0),
     )
+
+
+def group_starts(columns: pl.DataFrame, by: Sequence[str]) -> np.ndarray:
+    """Where each group begins in rows that are sorted by the columns ``by``; int64, shape (G,)."""
+    if not by:
+        return np.zeros(1, dtype=np.int64)
+    first = columns.select(pl.struct(by).rle_id().is_first_distinct().arg_true()).to_series()
+    return first.to_numpy().astype(np.int64)
 
 
 def ratio_table(
@@ -96,35 +94,52 @@ def ratio_table(
     columns = [*who, *(["observer"] if "observer" not in who else [])]
     rng = np.random.default_rng(seed)
     values = {"numerator": numerator, "denominator": denominator}
-    none, nobody = np.empty(0), np.empty(0, dtype=np.int64)
-    tables = [trials.clear().select(by).with_columns(_figures(none, none, none, nobody, nobody))]
+    parts = []
     for panel in panels(trials, strata, columns, values):
         ratios = panel_ratios(
             panel, who, resamples=resamples, resample_observers=resample_observers, rng=rng
         )
         low, high = interval(ratios.replicates)
-        figures = pl.DataFrame(_figures(ratios.estimate, low, high, ratios.n, ratios.stimuli))
-        keys = [
-            pl.lit(value, trials.schema[name]).alias(name)
-            for name, value in zip(strata, panel.key, strict=True)
+        figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli)
+        parts.append((panel.key, ratios.groups, figures))
+    return group_table(trials, by, parts)
+
+
+def group_table(
+    trials: pl.DataFrame,
+    by: Sequence[str],
+    parts: Sequence[tuple[tuple[object, ...], pl.DataFrame, tuple[np.ndarray, ...]]],
+) -> pl.DataFrame:
+    """Figures of the groups of all panels, in one table.
+
+    Parameters
+    ----------
+    trials
+        Has the columns ``by``.
+    parts
+        For each panel its key, its groups, and their estimate, low, high, n and stimuli.
+
+    Returns
+    -------
+    Sorted by ``by``, then estimate, low, high, n and stimuli; null instead of NaN.
+    """
+    types = {**dict.fromkeys(("estimate", "low", "high"), pl.Float64), "n": pl.Int64}
+    schema = {name: trials.schema[name] for name in by} | types | {"stimuli": pl.Int64}
+    if not parts:
+        return pl.DataFrame(schema=schema)
+    keys, groups, figures = zip(*parts, strict=True)
+    strata = {name: trials.schema[name] for name in by if name in STIMULUS}
+    repeated = np.repeat(np.arange(len(keys)), [len(part[0]) for part in figures])
+    figure = zip(list(schema)[len(by) :], zip(*figures, strict=True), strict=True)
+    result = pl.DataFrame(
+        [
+            *(pl.DataFrame(keys, strata, orient="row")[repeated] if strata else ()),
+            *(pl.concat(groups) if groups[0].width else ()),
+            *(pl.Series(name, np.concatenate(arrays), schema[name]) for name, arrays in figure),
         ]
-        table = pl.concat([ratios.groups, figures], how="horizontal") if who else figures
-        tables.append(table.with_columns(keys).select(tables[0].columns))
-    result = pl.concat(tables)
+    ).select(*schema)
+    result = result.with_columns(pl.col("estimate", "low", "high").fill_nan(None))
     return result.sort(by) if by else result
-
-
-def _figures(
-    estimate: np.ndarray, low: np.ndarray, high: np.ndarray, n: np.ndarray, stimuli: np.ndarray
-) -> list[pl.Series]:
-    return [
-        *(
-            pl.Series(name, value, pl.Float64).fill_nan(None)
-            for name, value in (("estimate", estimate), ("low", low), ("high", high))
-        ),
-        pl.Series("n", n, pl.Int64),
-        pl.Series("stimuli", stimuli, pl.Int64),
-    ]
 
 
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:

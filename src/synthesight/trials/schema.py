@@ -85,8 +85,22 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
         raise SynthesightError(
             f"{origin} has observers of kind {strange[0]!r}: it is one of {', '.join(KINDS)}."
         )
+    return _spelled(frame).with_columns(
+        pl.coalesce("image", pl.col("stimulus").str.split("/").list.last())
+        if frame["image"].null_count()
+        else "image"
+    )
+
+
+def _spelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """With the published spelling of conditions; distinct ones are far fewer than rows."""
     published = published_condition(pl.col("dataset"), pl.col("condition"))
-    return frame.with_columns(
-        pl.coalesce(published, "condition").alias("condition"),
-        pl.coalesce("image", pl.col("stimulus").str.split("/").list.last()).alias("image"),
+    pairs = frame.select("dataset", "condition").unique().with_columns(_spelling=published)
+    other = pairs.filter(pl.col("_spelling") != pl.col("condition"))
+    if other.is_empty():
+        return frame
+    key = ["dataset", "condition"]
+    return frame.join(other, on=key, how="left", maintain_order="left").select(
+        pl.coalesce("_spelling", column).alias(column) if column == "condition" else column
+        for column in frame.columns
     )
