@@ -76,7 +76,8 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
     assert figures == {
         "shape-bias", "accuracy-by-condition", "accuracy-bars", "error-consistency-cue-conflict",
         "error-consistency-edge", "error-consistency-contrast",
-        "error-consistency-against-accuracy",
+        "error-consistency-against-accuracy", "response-entropy", "confusion-cue-conflict",
+        "confusion-edge", "confusion-contrast",
     }  # fmt: skip
     for name in figures:
         sizes = [
@@ -84,29 +85,75 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
         ]
         assert min(sizes) > 2000
     tables = {path.stem for path in (folder / "tables").iterdir()}
-    assert {"shape-bias", "benchmark-accuracy", "benchmark-likeness", "accuracy"} <= tables
+    assert {"shape-bias", "shape-bias-by-category", "benchmark-accuracy", "benchmark-likeness",
+            "accuracy", "response-entropy", "confusion"} <= tables  # fmt: skip
     likeness = pl.read_csv(folder / "tables" / "benchmark-likeness.csv")
     assert likeness["observer"].to_list() == ["sees-<shape>", "sees_texture", "people"]
     assert likeness["error_consistency_low"].null_count() == 0
+    # 48 of edge, 96 of contrast (neither condition is left out) and 32 of cue conflict.
+    assert likeness["trials"].to_list() == [176, 176, 352]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")
-@pytest.mark.parametrize("width", [1200, 420])
-def test_the_page_draws_its_figures_without_network_or_console_errors(folder, tmp_path, width):
+@pytest.fixture
+def browse(tmp_path):
+    """Open a page in Chromium; what it said on its console is an error."""
+
+    def browse(page, *options):
+        run = subprocess.run(
+            [
+                str(CHROMIUM), *BROWSER, f"--user-data-dir={tmp_path / 'profile'}", *options,
+                page.as_uri(),
+            ],
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        assert [line for line in run.stderr.splitlines() if "CONSOLE" in line] == []
+        return run.stdout
+
+    return browse
+
+
+def in_browser(test):
+    return pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here to open the page with")(
+        test
+    )
+
+
+@in_browser
+@pytest.mark.parametrize("width", [1200, 480])
+def test_the_page_draws_its_figures_without_network_or_console_errors(folder, browse, width):
     page = (folder / "index.html").read_text()
     assert not re.search(r'(?:src|href)="https?:', page)
-    run = subprocess.run(
-        [
-            str(CHROMIUM), *BROWSER, f"--user-data-dir={tmp_path / 'profile'}",
-            f"--window-size={width},2000", "--dump-dom", (folder / "index.html").as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    said = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
-    assert said == []
-    assert run.stdout.count('class="marks"') == 7
-    assert run.stdout.count('type="checkbox"') == 3
-    assert "sees-&lt;shape&gt;" in run.stdout
+    shown = browse(folder / "index.html", f"--window-size={width},2000", "--dump-dom")
+    assert shown.count('class="marks"') == 11
+    assert shown.count('type="checkbox"') == 3
+    assert "sees-&lt;shape&gt;" in shown
+
+
+@in_browser
+def test_observers_can_be_picked(folder, browse, tmp_path):
+    """Point marks in the figures of accuracy and of κ, before and after one is unticked."""
+    script = """<script>setTimeout(() => {
+      const count = () => document.querySelectorAll(
+        "#benchmark .mark-symbol path[aria-label], #accuracy .mark-rect path[aria-label]").length;
+      const before = count();
+      document.querySelector("#observers input[value=sees_texture]").click();
+      setTimeout(() => { document.title = `${before} ${count()}`; }, 3000);
+    }, 5000);</script>"""
+    page = tmp_path / "page.html"
+    before, end, after = (folder / "index.html").read_text().rpartition("</body>")
+    page.write_text(before + script + end + after)
+    shown = browse(page, "--window-size=1200,2000", "--dump-dom")
+    before, after = map(int, re.search(r"<title>(\d+) (\d+)</title>", shown).groups())
+    # A point in the scatter and a bar of edge images are gone, of three each.
+    assert (before, after) == (6, 4)
+
+
+@in_browser
+def test_the_page_prints(folder, browse, tmp_path):
+    browse(folder / "index.html", f"--print-to-pdf={tmp_path / 'page.pdf'}")
+    printed = (tmp_path / "page.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert len(printed) > 50_000
 
 
 def test_tables_for_papers_show_intervals_and_escape_what_their_formats_need():

@@ -229,7 +229,7 @@ def report(
             resamples=resamples,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
-    print(f"{len(trials)} trials of {trials['observer'].n_unique()} observers; open {page}")
+    print(f"{len(trials)} trials in {trials['dataset'].n_unique()} datasets; open {page}")
 
 
 @app.command()

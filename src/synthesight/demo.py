@@ -67,8 +67,8 @@ def run_demo(out: Path) -> None:
     figure = alt.vconcat(
         _examples(conflict, trials), shape_bias_chart(bias, SHAPE_BIAS), spacing=14
     )
-    for suffix in (".svg", ".png"):
-        path = save_figure(figure, out / f"shape-bias{suffix}")
+    path = out / "shape-bias.png"
+    save_figure(figure, path.with_suffix(".svg"), path)
     console.print(
         "Published figures are for the photographs of Geirhos et al. (2019), not for these "
         "drawings: they give the scale, not a comparison."

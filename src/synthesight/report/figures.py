@@ -13,7 +13,7 @@ import polars as pl
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.report.looks import observer_looks
+from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
 from synthesight.stimuli.folders import in_order
 
 # Of the palette of Okabe & Ito (2008).
@@ -121,20 +121,26 @@ def shape_bias_figure(
     title = "shape decisions / (shape + texture decisions), by the shape's category"
     upper = alt.layer(
         alt.Chart(alt.Data(values=_records(overall)))
+        .transform_filter(is_picked())
         .mark_rule(strokeWidth=1.5, opacity=0.7)
-        .encode(x=_bias("estimate:Q", orient="top", title=title), color=looks["color"]),
+        .encode(
+            x=_bias("estimate:Q", orient="top", title=title),
+            color=looks["color"],
+            tooltip=_said("observer"),
+        ),
         alt.Chart(alt.Data(values=_records(points)))
+        .transform_filter(is_picked())
         .mark_point(filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5)
         .encode(
             x=_bias("estimate:Q", orient="top", title=title),
             y=rows,
             color=looks["color"],
             shape=looks["shape"],
+            tooltip=_said("observer", "category"),
         ),
     ).properties(width=420, height=22 * points["category"].n_unique())
-    return alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12).configure_view(
-        stroke="#bbbbbb"
-    )
+    both = alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12)
+    return both.add_params(picked(observers or names)).configure_view(stroke="#bbbbbb")
 
 
 def _means(
@@ -154,21 +160,33 @@ def _means(
     )
     title = "shape bias over all images, 95 % interval"
     base = alt.Chart(alt.Data(values=_records(measured))).encode(y=rows)
+    base = base.transform_filter(is_picked())
     layers = [
         base.mark_rule(strokeWidth=2).encode(
             x=_bias("low:Q", title=title), x2="high:Q", color=looks["color"]
         ),
         base.mark_point(filled=True, size=80, opacity=1).encode(
-            x=_bias("estimate:Q", title=title), color=looks["color"], shape=looks["shape"]
+            x=_bias("estimate:Q", title=title),
+            color=looks["color"],
+            shape=looks["shape"],
+            tooltip=_said("observer"),
         ),
     ]
     if printed:
         layers.append(
             alt.Chart(alt.Data(values=printed))
             .mark_point(size=70, shape="diamond", color="#555555", strokeWidth=1.8)
-            .encode(x=_bias("estimate:Q", title=title), y=rows)
+            .encode(
+                x=_bias("estimate:Q", title=title),
+                y=rows,
+                tooltip=["label:N", alt.Tooltip("estimate:Q", title="shape bias", format=".0%")],
+            )
         )
     return alt.layer(*layers).properties(width=420, height=22 * len(order))
+
+
+def _said(*names: str) -> list[Any]:
+    return tooltip(*names, title="shape bias", n="cue decisions")
 
 
 def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
@@ -213,13 +231,23 @@ def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str
     )
 
 
-def save_figure(chart: alt.TopLevelMixin, path: Path) -> Path:
-    """Write a figure as SVG, PNG (at 2 × 96 dots an inch) or PDF, by the file's suffix."""
-    if path.suffix not in (".svg", ".png", ".pdf"):
-        raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    chart.save(str(path), scale_factor=2 if path.suffix == ".png" else 1)
-    return path
+def save_figure(chart: alt.TopLevelMixin, *paths: Path) -> None:
+    """Write a figure as SVG, PNG (at 2 × 96 dots an inch) or PDF, by each file's suffix."""
+    import vl_convert
+
+    drawn = io.StringIO()
+    chart.save(drawn, format="svg")  # the costly step, once for all formats
+    svg = drawn.getvalue()
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".svg":
+            path.write_text(svg, encoding="utf-8")
+        elif path.suffix == ".png":
+            path.write_bytes(vl_convert.svg_to_png(svg, scale=2))
+        elif path.suffix == ".pdf":
+            path.write_bytes(vl_convert.svg_to_pdf(svg))
+        else:
+            raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
 
 
 def _kind(name: str) -> str:

@@ -1,4 +1,4 @@
-"""How observers look, the same in every figure of a report."""
+"""How observers look, and how they are picked: the same in every figure of a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import polars as pl
 
 from synthesight.analysis.pairs import PEOPLE
 
@@ -15,6 +16,7 @@ OKABE_ITO = (
 )  # fmt: skip
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "circle",
           "stroke")  # fmt: skip
+PICKED = "picked"  # the parameter by which the page shows and hides observers
 DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])
 
 
@@ -48,3 +50,40 @@ def observer_looks(
         "shape": alt.Shape("observer:N", scale=scale(SHAPES, "circle"), legend=legend),
         "strokeDash": alt.StrokeDash("observer:N", scale=scale(DASHES, [1, 0]), legend=legend),
     }
+
+
+def picked(observers: Sequence[str]) -> alt.Parameter:
+    """The parameter that holds the observers to show."""
+    return alt.param(name=PICKED, value=list(observers))
+
+
+def is_picked() -> str:
+    """The filter of records whose observer is to be shown."""
+    return f"indexof({PICKED}, datum.observer) >= 0"
+
+
+def legend() -> alt.Legend:
+    """A legend of observers, above a figure."""
+    return alt.Legend(title=None, orient="top", columns=6, symbolLimit=0, symbolOpacity=1)
+
+
+def percent() -> alt.Axis:
+    """An axis from 0 to 100 %."""
+    return alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
+
+
+def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> list[Any]:
+    """What a mark says when pointed at: names, estimate, interval and n."""
+    return [
+        *(f"{name}:N" for name in names),
+        alt.Tooltip("estimate:Q", title=title, format=form),
+        alt.Tooltip("low:Q", title="95 % from", format=form),
+        alt.Tooltip("high:Q", title="to", format=form),
+        alt.Tooltip("n:Q", title=n),
+    ]
+
+
+def how_many(counts: pl.Series, what: str) -> str:
+    """The numbers behind a panel's marks, such as "n = 80 to 160 trials a point"."""
+    low, high = counts.min(), counts.max()
+    return f"n = {low} {what}" if low == high else f"n = {low} to {high} {what}"

@@ -1,0 +1,81 @@
+"""Figures of confusion matrices: what was answered to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from synthesight.report.looks import is_picked, picked
+from synthesight.stimuli.folders import in_order
+
+NOTHING = "no response"
+COLUMNS = 4
+
+
+def confusion_matrices(
+    cells: pl.DataFrame, dataset: str, observers: Sequence[str]
+) -> alt.FacetChart:
+    """One matrix an observer of one dataset: categories shown, from top, by responses.
+
+    Parameters
+    ----------
+    cells
+        From :func:`~synthesight.analysis.confusion.confusion`: columns observer, category,
+        response (null: none), count and share.
+    observers
+        Of the report, in order.
+    """
+    named = cells.with_columns(pl.col("response").fill_null(NOTHING))
+    shown = in_order(named["category"].to_list())
+    answers = [name for name in in_order(named["response"].to_list()) if name != NOTHING]
+    if (named["response"] == NOTHING).any():
+        answers.append(NOTHING)
+    # An empty cell is white, as the ground is: only the others are drawn.
+    rows = named.filter(pl.col("count") > 0).with_columns(pl.col("share").round(4))
+    there = set(rows["observer"])
+    matrix = (
+        alt.Chart(alt.Data(values=rows.to_dicts()))
+        .transform_filter(is_picked())
+        .mark_rect()
+        .encode(
+            x=alt.X(
+                "response:N",
+                scale=alt.Scale(domain=answers),
+                title=None,
+                axis=alt.Axis(labelAngle=-90, labelFontSize=8, ticks=False),
+            ),
+            y=alt.Y(
+                "category:N",
+                scale=alt.Scale(domain=shown),
+                title=None,
+                axis=alt.Axis(labelFontSize=8, ticks=False),
+            ),
+            # Lightness alone, on a root's scale: rare answers are what such a matrix is read for.
+            color=alt.Color(
+                "share:Q",
+                scale=alt.Scale(range=["#ffffff", "#08254d"], type="sqrt", domain=[0, 1]),
+                legend=alt.Legend(title="share", format=".0%", values=[0.01, 0.1, 0.25, 0.5, 1]),
+            ),
+            tooltip=[
+                "observer:N",
+                alt.Tooltip("category:N", title="shown"),
+                alt.Tooltip("response:N", title="answered"),
+                alt.Tooltip("share:Q", title="share of what was shown", format=".1%"),
+                alt.Tooltip("count:Q", title="trials"),
+            ],
+        )
+        .properties(width=10 * len(answers), height=10 * len(shown))
+    )
+    facets = matrix.facet(
+        alt.Facet(
+            "observer:N",
+            sort=[name for name in observers if name in there],
+            title=None,
+            header=alt.Header(labelFontWeight="bold"),
+        ),
+        columns=COLUMNS,
+        title=alt.TitleParams(dataset, anchor="start"),
+    )
+    return facets.add_params(picked(observers))

@@ -1,0 +1,122 @@
+"""Figures of error consistency: matrices of observers, and against accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from synthesight.report.looks import how_many, is_picked, legend, observer_looks, picked
+
+FEW = 20  # observers; matrices of more have small cells without figures
+
+
+def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
+    """Error consistency of every two observers in one dataset, as a matrix.
+
+    Parameters
+    ----------
+    pairs
+        Columns first, second, estimate (κ, mean over conditions; null where undefined), n and
+        conditions, of one dataset.
+    """
+    both = pl.concat(
+        [pairs, pairs.rename({"first": "second", "second": "first"}).select(pairs.columns)]
+    )
+    order = sorted(set(both["first"]), key=lambda name: (not name.startswith("subject"), name))
+    few = len(order) <= FEW
+    base = alt.Chart(alt.Data(values=both.to_dicts())).encode(
+        x=alt.X("first:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
+        y=alt.Y("second:N", sort=order, title=None),
+        tooltip=[
+            alt.Tooltip("first:N", title="observer"),
+            alt.Tooltip("second:N", title="and"),
+            alt.Tooltip("estimate:Q", title="error consistency κ", format=".3f"),
+            alt.Tooltip("n:Q", title="images"),
+            alt.Tooltip("conditions:Q", title="conditions"),
+        ],
+    )
+    # Lightness carries the value, so that it reads in grey and for every eye.
+    cells = base.mark_rect().encode(
+        color=alt.Color(
+            "estimate:Q",
+            scale=alt.Scale(scheme="viridis", domain=[-0.1, 0.8], clamp=True),
+            legend=None if few else alt.Legend(title="κ"),
+        )
+    )
+    layers = [cells]
+    if few:
+        layers.append(
+            base.mark_text(fontSize=9).encode(
+                text=alt.Text("estimate:Q", format=".2f"),
+                color=alt.condition(
+                    "datum.estimate > 0.35", alt.value("black"), alt.value("white")
+                ),
+            )
+        )
+    side = alt.Step(24 if few else 12)
+    title = alt.TitleParams(
+        dataset,
+        subtitle=how_many(pairs["n"], "images a pair"),
+        subtitleColor="#595959",
+        subtitleFontSize=10.5,
+        anchor="start",
+    )
+    return alt.layer(*layers).properties(width=side, height=side, title=title)
+
+
+def consistency_against_accuracy(
+    benchmark: pl.DataFrame, observers: Sequence[str]
+) -> alt.LayerChart:
+    """Error consistency with people against accuracy, one point an observer, with intervals.
+
+    Parameters
+    ----------
+    benchmark
+        From :func:`~synthesight.analysis.benchmark.benchmark`.
+    observers
+        Of the report.
+    """
+    looks = observer_looks(observers, benchmark["observer"].to_list(), legend=legend())
+    base = alt.Chart(
+        alt.Data(values=benchmark.filter(pl.col("error_consistency").is_not_null()).to_dicts())
+    ).transform_filter(is_picked())
+    wide = alt.Scale(zero=False, padding=12)
+    x_axis = {
+        "scale": wide,
+        "axis": alt.Axis(format=".0%", tickCount=6),
+        "title": "OOD accuracy",
+    }
+    y_axis = {"scale": wide, "title": "error consistency with people, κ"}
+    x, y = alt.X("ood_accuracy:Q", **x_axis), alt.Y("error_consistency:Q", **y_axis)
+    across = base.mark_rule(opacity=0.5).encode(
+        x=alt.X("ood_accuracy_low:Q", **x_axis), x2="ood_accuracy_high:Q", y=y, color=looks["color"]
+    )
+    along = base.mark_rule(opacity=0.5).encode(
+        x=x,
+        y=alt.Y("error_consistency_low:Q", **y_axis),
+        y2="error_consistency_high:Q",
+        color=looks["color"],
+    )
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(
+        x=x,
+        y=y,
+        color=looks["color"],
+        shape=looks["shape"],
+        tooltip=[
+            "observer:N",
+            alt.Tooltip("trials:Q", title="trials"),
+            alt.Tooltip("ood_accuracy:Q", title="OOD accuracy", format=".1%"),
+            alt.Tooltip("ood_accuracy_low:Q", title="95 % from", format=".1%"),
+            alt.Tooltip("ood_accuracy_high:Q", title="to", format=".1%"),
+            alt.Tooltip("error_consistency:Q", title="κ", format=".3f"),
+            alt.Tooltip("error_consistency_low:Q", title="95 % from", format=".3f"),
+            alt.Tooltip("error_consistency_high:Q", title="to", format=".3f"),
+        ],
+    )
+    return (
+        alt.layer(across, along, points)
+        .properties(width=420, height=320)
+        .add_params(picked(observers))
+    )

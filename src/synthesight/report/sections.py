@@ -1,0 +1,298 @@
+"""The sections of the report, each from all trials; None where these do not allow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import altair as alt
+import polars as pl
+
+from synthesight.analysis import (
+    accuracy,
+    benchmark,
+    confusion,
+    pairwise_consistency,
+    response_entropy,
+    shape_bias,
+)
+from synthesight.analysis.conditions import without_trivial
+from synthesight.analysis.pairs import PEOPLE
+from synthesight.analysis.published import SHAPE_BIAS
+from synthesight.errors import SynthesightError
+from synthesight.report import panels
+from synthesight.report.confusions import confusion_matrices
+from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
+from synthesight.report.figures import shape_bias_figure
+from synthesight.trials.conditions import PUBLISHED
+
+MATRICES = 40  # confusion matrices; more are drawn only when asked for
+
+
+@dataclass
+class Section:
+    """One part of the report.
+
+    Attributes
+    ----------
+    name, title, text
+        Of its files; heading; what is shown and how it was computed.
+    tables, figures
+        By file name.
+    folded
+        Whether figures are shown only when asked for: where there are many.
+    """
+
+    name: str
+    title: str
+    text: str
+    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
+    figures: dict[str, alt.TopLevelMixin] = field(default_factory=dict)
+    folded: bool = False
+
+
+def order(everyone: pl.DataFrame) -> list[str]:
+    """People, then the models by kind and name."""
+    kinds = everyone.select("who", "kind").unique().sort("kind", "who", descending=[True, False])
+    names = kinds["who"].unique(maintain_order=True).to_list()
+    return sorted(names, key=lambda name: name != PEOPLE)
+
+
+def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: ARG001
+    """Who answered what, and how often."""
+    by = ["who", "kind", "dataset"]
+    table = (
+        everyone.group_by(by)
+        .agg(
+            pl.col("observer").n_unique().alias("observers"),
+            pl.len().alias("trials"),
+            pl.col("image").n_unique().alias("images"),
+            pl.col("response").is_null().sum().alias("no response"),
+            pl.col("evaluations").mean().alias("network evaluations an image"),
+        )
+        .rename({"who": "observer"})
+    )
+    table = _ordered(table.sort(_rank(), "dataset", nulls_last=True), order(everyone))
+    if table["network evaluations an image"].null_count() == len(table):
+        table = table.drop("network evaluations an image")
+    people = table.filter(pl.col("observer") == PEOPLE)["observers"]
+    models = everyone.filter(pl.col("who") != PEOPLE)["who"].n_unique()
+    who = [f"{models} model{'s' * (models != 1)}"] if models else []
+    if len(people):
+        low, high = people.min(), people.max()
+        who.insert(0, f"people ({low if low == high else f'{low} to {high}'} in each dataset)")
+    return Section(
+        "trials",
+        "What was compared",
+        f"{len(everyone)} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
+        "datasets. Each row of the table is an observer, or all people, in one dataset. A trial "
+        "without a response counts as an error.",
+        {"trials": table},
+    )
+
+
+def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """Which of two conflicting cues decides."""
+    conflict = everyone.filter(pl.col("texture").is_not_null())
+    if conflict.is_empty():
+        return None
+    shown = conflict.drop("observer").rename({"who": "observer"})
+    names = order(everyone)
+    overall = shape_bias(shown, by=["observer", "kind"], resamples=resamples)
+    overall = _ordered(overall, names).drop_nulls("estimate")
+    each = _ordered(shape_bias(shown, by_category=True, resamples=resamples), names)
+    if overall.is_empty():
+        return None
+    tables = {"shape-bias": overall, "shape-bias-by-category": each}
+    people = conflict.filter(pl.col("kind") == "human")
+    if not people.is_empty():
+        by = ["dataset", "observer"]
+        tables["shape-bias-of-people"] = shape_bias(people, by=by, resamples=resamples)
+    return Section(
+        "shape-bias",
+        "Shape bias",
+        "Of the images whose shape and texture belong to different categories, and the responses "
+        "that name either: the share that name the shape (Geirhos et al. 2019). n is the number "
+        "of such responses, trials that of all to such images. Intervals are 95 %, bootstrap over "
+        "images; people are pooled. Diamonds are published figures (Jaini, Clark & Geirhos 2024).",
+        {name: table.rename({"stimuli": "trials"}) for name, table in tables.items()},
+        {"shape-bias": shape_bias_figure(overall, each, published=SHAPE_BIAS, observers=names)},
+    )
+
+
+def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """The two tables of the model-vs-human benchmark, and κ against accuracy."""
+    human = (pl.col("kind") == "human").fill_null(False)
+    counted = without_trivial(everyone)
+    models = counted.filter(~human)
+    people = set(counted.filter(human)["dataset"].unique())
+    seen = models.group_by("observer").agg(pl.col("dataset").unique())["dataset"].to_list()
+    common = sorted(people.intersection(*seen)) if seen else []
+    if not common:
+        return None
+    counted = counted.filter(pl.col("dataset").is_in(common))
+    table = benchmark(counted.drop("who"), resamples=resamples)
+    trials = counted.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
+    table = table.join(trials, on="observer", how="left", maintain_order="left")
+    first = table.select("observer", "trials", r"^ood_accuracy.*$")
+    model = pl.col("observer") != PEOPLE
+    first = pl.concat(
+        [first.filter(model).sort("ood_accuracy", descending=True), first.filter(~model)]
+    )
+    second = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
+    second = second.select(pl.exclude(r"^ood_accuracy.*$"))
+    return Section(
+        "benchmark",
+        "Benchmark",
+        f"As Geirhos et al. (2021), over the {len(common)} datasets that all models and people "
+        f"saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
+        "consistency is agreement on which images are hard, beyond what accuracy implies; the row "
+        "of people is people with each other. Intervals are 95 %, bootstrap over images.",
+        {"benchmark-accuracy": first, "benchmark-likeness": second},
+        {
+            "error-consistency-against-accuracy": consistency_against_accuracy(
+                table, order(everyone)
+            )
+        },
+    )
+
+
+def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """Accuracy by dataset and condition."""
+    names = order(everyone)
+    overall = accuracy(everyone, by=["who", "dataset"], resamples=resamples)
+    overall = overall.sort(_rank(), "dataset", nulls_last=True).rename({"who": "observer"})
+    tables = {"accuracy": _ordered(overall, names)}
+    figures: dict[str, alt.TopLevelMixin] = {}
+    published = everyone.filter(pl.col("dataset").is_in(list(PUBLISHED)))
+    if not published.is_empty():
+        by = ["who", "dataset", "condition"]
+        detail = _as_published(accuracy(published, by=by, resamples=resamples))
+        tables["accuracy-by-condition"] = detail
+        there = set(detail["dataset"])
+        if there.intersection(panels.PARAMETRIC):
+            figures["accuracy-by-condition"] = panels.accuracy_by_condition(detail, names)
+        if there.intersection(panels.ONE_CONDITION):
+            figures["accuracy-bars"] = panels.accuracy_bars(detail, names)
+    return Section(
+        "accuracy",
+        "Accuracy",
+        "Share of correct responses; in cue conflict the shape is what is correct. Intervals are "
+        "95 %, bootstrap over images; people are pooled.",
+        tables,
+        figures,
+    )
+
+
+def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:  # noqa: ARG001
+    """Error consistency of every two observers, people one by one."""
+    try:
+        # Means over conditions have no interval here: the benchmark's table has those.
+        pairs = pairwise_consistency(everyone.drop("who"), resamples=2)
+    except SynthesightError:
+        return None  # one observer only
+    means = (
+        pairs.group_by("dataset", "first", "second", maintain_order=True)
+        .agg(pl.col("estimate").mean(), pl.col("n").sum(), pl.len().alias("conditions"))
+        .sort("dataset", "first", "second")
+    )
+    figures = {
+        f"error-consistency-{name}": consistency_matrix(
+            means.filter(pl.col("dataset") == name).drop("dataset"), name
+        )
+        for name in _datasets(means)
+    }
+    return Section(
+        "error-consistency",
+        "Error consistency of every two observers",
+        "κ, mean over conditions (Geirhos, Meding & Wichmann 2020): 0 is what independent "
+        "observers of the same accuracies would reach, 1 is erring on the same images. The "
+        "lighter, the more consistent; empty where κ is undefined, because both were always right "
+        "or always wrong.",
+        {"error-consistency": means},
+        dict(figures),
+    )
+
+
+def entropy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """Whether some categories are named more than others."""
+    published = everyone.filter(pl.col("dataset").is_in(list(PUBLISHED)))
+    if published.is_empty():
+        return None
+    table = response_entropy(published, by=["who", "dataset", "condition"], resamples=resamples)
+    table = _as_published(table)
+    figures: dict[str, alt.TopLevelMixin] = {}
+    if set(table["dataset"]).intersection(panels.PARAMETRIC):
+        figures["response-entropy"] = panels.entropy_by_condition(table, order(everyone))
+    return Section(
+        "response-entropy",
+        "Response entropy",
+        "Shannon entropy of the responses, in bits (Geirhos et al. 2018): 4 where all 16 "
+        "categories are named equally often, 0 where one is always named. Too small by some "
+        "15 / (2 n ln 2) bits of n responses. Intervals are 95 %, bootstrap over images; people "
+        "are pooled.",
+        {"response-entropy": table},
+        figures,
+    )
+
+
+def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:  # noqa: ARG001
+    """What was answered to what."""
+    cells = confusion(everyone, by=["who", "dataset"]).rename({"who": "observer"})
+    if cells.is_empty():
+        return None
+    names = order(everyone)
+    return Section(
+        "confusion",
+        "Confusion matrices",
+        "A matrix an observer of each dataset, over all its conditions: the category shown from "
+        "top to bottom, the response from left to right; the darker, the larger its share of what "
+        "was shown. The diagonal is what was right; in cue conflict the shape is.",
+        {"confusion": cells},
+        {
+            f"confusion-{name}": confusion_matrices(
+                cells.filter(pl.col("dataset") == name), name, names
+            )
+            for name in _datasets(cells)
+        },
+        folded=len(cells.select("observer", "dataset").unique()) > MATRICES,
+    )
+
+
+SECTIONS = (
+    observers_section, shape_bias_section, benchmark_section, accuracy_section, consistency_section,
+    entropy_section, confusion_section,
+)  # fmt: skip
+
+
+def _ordered(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    rank = pl.col("observer").replace_strict({name: n for n, name in enumerate(names)})
+    return table.sort(rank, maintain_order=True)
+
+
+def _rank() -> pl.Expr:
+    """The place of a dataset in the published order; null for others."""
+    ranks = range(len(PUBLISHED))
+    return pl.col("dataset").replace_strict(list(PUBLISHED), ranks, default=None)
+
+
+def _datasets(table: pl.DataFrame) -> list[str]:
+    """Datasets in published order, then the others."""
+    names = table.select(pl.col("dataset").unique())
+    return names.sort(_rank(), "dataset", nulls_last=True)["dataset"].to_list()
+
+
+def _as_published(table: pl.DataFrame) -> pl.DataFrame:
+    """Datasets and conditions in published order; others after them."""
+    place = pl.DataFrame(
+        [(dataset, each) for dataset, names in PUBLISHED.items() for each in names],
+        schema=["dataset", "condition"],
+        orient="row",
+    ).with_row_index("_place")
+    return (
+        table.rename({"who": "observer"})
+        .join(place, on=["dataset", "condition"], how="left")
+        .sort(
+            _rank(), "dataset", "_place", "condition", "observer", nulls_last=True,
+        )
+        .drop("_place")
+    )  # fmt: skip
