@@ -85,5 +85,10 @@ def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> li
 
 def how_many(counts: pl.Series, what: str) -> str:
     """The numbers behind a panel's marks, such as "n = 80 to 160 trials a point"."""
-    low, high = counts.min(), counts.max()
-    return f"n = {low} {what}" if low == high else f"n = {low} to {high} {what}"
+    return f"n = {span(counts)} {what}"
+
+
+def span(counts: pl.Series) -> str:
+    """The least and the largest of numbers, as "4 to 10", or the one that they all are."""
+    numbers = sorted(set(counts.to_list()))
+    return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])

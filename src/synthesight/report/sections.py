@@ -23,6 +23,7 @@ from synthesight.report import panels
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.figures import shape_bias_figure
+from synthesight.report.looks import span
 from synthesight.trials.conditions import PUBLISHED
 
 MATRICES = 40  # confusion matrices; more are drawn only when asked for
@@ -78,8 +79,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
     models = everyone.filter(pl.col("who") != PEOPLE)["who"].n_unique()
     who = [f"{models} model{'s' * (models != 1)}"] if models else []
     if len(people):
-        low, high = people.min(), people.max()
-        who.insert(0, f"people ({low if low == high else f'{low} to {high}'} in each dataset)")
+        who.insert(0, f"people ({span(people)} in each dataset)")
     return Section(
         "trials",
         "What was compared",
@@ -204,10 +204,10 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
     return Section(
         "error-consistency",
         "Error consistency of every two observers",
-        "κ, mean over conditions (Geirhos, Meding & Wichmann 2020): 0 is what independent "
-        "observers of the same accuracies would reach, 1 is erring on the same images. The "
-        "lighter, the more consistent; empty where κ is undefined, because both were always right "
-        "or always wrong.",
+        "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
+        "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
+        "erring on the same images. The lighter, the more consistent; empty where κ is undefined, "
+        "because both were always right or always wrong.",
         {"error-consistency": means},
         dict(figures),
     )
