@@ -96,9 +96,9 @@ def test_who_names_all_alike_has_log2_k_and_who_names_one_has_none():
     even = answers([(category, category) for category in SIXTEEN for _ in range(80)])
     constant = answers([(category, "dog") for category in SIXTEEN], observer="n")
     table = response_entropy(pl.concat([even, constant]), by=["observer"])
-    assert table["estimate"].to_list() == pytest.approx([4, 0])
+    assert table["estimate"].to_list() == pytest.approx([4, 0], abs=1e-9)
     assert table.select("n", "stimuli").rows() == [(1280, 1280), (16, 16)]
-    assert table.filter(observer="n").select("low", "high").row(0) == (0, 0)
+    assert table.filter(observer="n").select("low", "high").row(0) == pytest.approx((0, 0))
     assert table["high"][0] == 4
     # Groups of several observers: their responses together.
     pooled = response_entropy(pl.concat([even, constant]), by=["kind"], resamples=0)

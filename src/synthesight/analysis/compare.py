@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from synthesight.analysis.bootstrap import interval, resampled_sums
-from synthesight.analysis.panels import judged, panels
+from synthesight.analysis.panels import UNIT, judged, panels
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
 
@@ -84,7 +84,7 @@ def compare(
         known = known.filter(pl.col("texture") != pl.col("category"))
         below = pl.col("correct") | (pl.col("response") == pl.col("texture")).fill_null(False)
     values = {"above": pl.col("correct"), "below": below}
-    shared = known.filter(pl.col("observer").n_unique().over("unit") == 2)
+    shared = known.filter(pl.col("observer").n_unique().over(UNIT) == 2)
     if shared.is_empty():
         raise SynthesightError(
             f"{first!r} and {second!r} saw no common stimuli for {measure}: show both the same "

@@ -16,7 +16,8 @@ from synthesight.trials.schema import SCHEMA, conform
 
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
-_IMAGE = ["dataset", "condition", "category", "image"]
+UNIT = ("dataset", "condition", "category", "unit")
+_MOST = 2**26  # numbers for which there is a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +46,9 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     """The trials that can be right or wrong, with the columns ``correct`` and ``unit``.
 
     No response is an error; an unreadable stimulus, or one whose category is not known, is no
-    trial. A unit is what is resampled and what pairs observers: the published id of an image.
-    Where such ids are ambiguous in a dataset (several stimuli of one observer and session share
-    one), its units are the stimuli themselves.
+    trial. A unit is what is resampled and what pairs observers: in each dataset, condition and
+    category, the published id of an image. Where such ids are ambiguous in a dataset (several
+    stimuli of one observer and session share one), its units are the stimuli themselves.
 
     Parameters
     ----------
@@ -70,11 +71,11 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
         )
     trials = trials.filter(pl.col("error").is_null() & pl.col("category").is_not_null())
     trials = trials.with_columns(
-        correct=(pl.col("response") == pl.col("category")).fill_null(False), unit=_unit("image")
+        correct=(pl.col("response") == pl.col("category")).fill_null(False), unit="image"
     )
     if ambiguous := _ambiguous(trials):
         name = pl.when(pl.col("dataset").is_in(ambiguous)).then("stimulus").otherwise("image")
-        trials = trials.with_columns(unit=_unit(name))
+        trials = trials.with_columns(unit=name)
     return trials
 
 
@@ -102,7 +103,7 @@ def panels(
     # Strata, and the units and observers of each, by number: the place of a trial in its matrix
     # is then one number too, and sums over trials are counts of it.
     stratum, shown = _numbered(trials, strata)
-    row, units = _numbered(trials, ["unit"], stratum)
+    row, units = _numbered(trials, [name for name in UNIT if name not in strata], stratum)
     column, who = _numbered(trials, columns, stratum)
     height, width = np.bincount(stratum[units]), np.bincount(stratum[who])
     row -= _starts(height)[stratum]
@@ -125,17 +126,13 @@ def panels(
         )
 
 
-def _unit(name: str | pl.Expr) -> pl.Expr:
-    return pl.concat_str("dataset", "condition", "category", name, separator="\t")
-
-
 def _ambiguous(trials: pl.DataFrame) -> list[str]:
     """Datasets where several stimuli of one observer and session share a unit."""
-    key = ["observer", "session", "unit"]
+    key = ["observer", "session", *UNIT]
     # Nearly always there are no repeats at all, which hashes tell fast: they differ then.
     if trials.select(pl.struct(key).hash().n_unique()).item() == len(trials):
         return []
-    stimuli = trials.group_by("dataset", *key).agg(pl.col("stimulus").n_unique())
+    stimuli = trials.group_by(key).agg(pl.col("stimulus").n_unique())
     return stimuli.filter(pl.col("stimulus") > 1)["dataset"].unique().to_list()
 
 
@@ -163,10 +160,13 @@ def _numbered(
             distinct, on=column, how="left", nulls_equal=True, maintain_order="left"
         )
         most *= len(distinct)
-        if most > 2**62:  # more than an integer holds: make the numbers dense first
-            key, most = np.unique(key, return_inverse=True)[1], len(frame) * len(distinct)
         key = key * len(distinct) + placed["_number"].to_numpy()
-    numbers = np.unique(key, return_inverse=True)[1]
+        if most > _MOST:  # dense numbers, before they overflow
+            key = np.unique(key, return_inverse=True)[1]
+            most = len(frame)
+    there = np.zeros(most, dtype=bool)
+    there[key] = True
+    numbers = (np.cumsum(there) - 1)[key]
     rows = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
     rows[numbers] = np.arange(len(frame))
     return numbers, rows
