@@ -17,7 +17,7 @@ from synthesight.trials.schema import SCHEMA, conform
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
 UNIT = ("dataset", "condition", "category", "unit")
-_MOST = 2**26  # numbers for which there is a table
+_MOST = 2**24  # numbers for which a table is faster than sorting
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,17 +159,27 @@ def _numbered(
         placed = values.join(
             distinct, on=column, how="left", nulls_equal=True, maintain_order="left"
         )
-        most *= len(distinct)
+        if most * len(distinct) > _MOST:
+            key, most = _dense(key, most)
         key = key * len(distinct) + placed["_number"].to_numpy()
-        if most > _MOST:  # dense numbers, before they overflow
-            key = np.unique(key, return_inverse=True)[1]
-            most = len(frame)
-    there = np.zeros(most, dtype=bool)
-    there[key] = True
-    numbers = (np.cumsum(there) - 1)[key]
-    rows = np.zeros(int(numbers.max()) + 1, dtype=np.int64)
+        most *= len(distinct)
+    numbers, count = _dense(key, most)
+    rows = np.zeros(count, dtype=np.int64)
     rows[numbers] = np.arange(len(frame))
     return numbers, rows
+
+
+def _dense(key: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """Numbers below ``most``, made consecutive in their order, and how many there are."""
+    if most > _MOST:
+        there, numbers = np.unique(key, return_inverse=True)
+        return numbers, len(there)
+    used = np.zeros(most, dtype=bool)
+    used[key] = True
+    there = np.flatnonzero(used)
+    number = np.empty(most, dtype=np.int64)
+    number[there] = np.arange(len(there))
+    return number[key], len(there)
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:
