@@ -16,6 +16,7 @@ The files are pickles; they are opened with ``weights_only``, which runs nothing
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import re
 from collections import OrderedDict
@@ -97,11 +98,18 @@ def read_weights(
         If the file is no checkpoint, holds more than plain data, or has no such weights.
     """
     try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        # Some checkpoints hold the options of their training, which are data alone.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else "empty"
+        foreign = re.search(r"global: GLOBAL ([\w.]+)", str(error))
+        reason = (
+            f"it holds {foreign[1]}, which is not data"
+            if foreign
+            else "it is damaged, or was not saved by torch"
+        )
         raise SynthesightError(
-            f"{path} cannot be opened as weights ({first}): delete it, and it is fetched anew."
+            f"{path} cannot be opened as weights ({reason}): delete it, and it is fetched anew."
         ) from None
     state = checkpoint.get(inside) if inside and isinstance(checkpoint, Mapping) else checkpoint
     if not isinstance(state, Mapping):

@@ -1,0 +1,94 @@
+"""CLIP as a zero-shot classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import synthesight
+import tiny_models
+from synthesight.errors import SynthesightError
+
+CLASSES = ["cat", "dog", "car"]
+TWO = ["A bad photo of a {class}", "a drawing of one {class}"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A small random CLIP, saved as transformers saves it."""
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextConfig
+
+    torch.manual_seed(0)
+    tokenizer = tiny_models.clip_tokenizer()
+    small = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }  # fmt: skip
+    text = CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        max_position_embeddings=tokenizer.model_max_length,
+        **small,
+    )
+    config = CLIPConfig(
+        text_config=text.to_dict(),
+        vision_config={"image_size": 32, "patch_size": 8, **small},
+        projection_dim=8,
+    )
+    folder = tmp_path_factory.mktemp("clip")
+    CLIPModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    size = {"height": 32, "width": 32}
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def image() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+
+
+def logits(folder, image, texts) -> torch.Tensor:
+    """What transformers makes of an image and sentences, by its own way."""
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    model = CLIPModel.from_pretrained(folder).eval()
+    tokens = CLIPTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
+    pixels = CLIPImageProcessor.from_pretrained(folder)(image, return_tensors="pt")
+    with torch.inference_mode():
+        return model(**tokens, **pixels).logits_per_image[0].double()
+
+
+def test_one_prompt_a_class_gives_the_logits_of_transformers(folder, image):
+    observer = synthesight.load(f"transformers:{folder}", device="cpu")
+    assert observer.resolution == 32
+    result = observer.classify([image], classes=CLASSES)
+    expected = logits(folder, image, [f"A bad photo of a {name}" for name in CLASSES])
+    np.testing.assert_allclose(result.posterior[0], expected.softmax(0), rtol=1e-4)
+    np.testing.assert_allclose(result.evidence[0], expected - expected.max(), atol=1e-4)
+    assert observer.describe()["templates"] == ["A bad photo of a {class}"]
+
+
+def test_several_prompts_are_averaged_in_the_common_space(folder, image):
+    observer = synthesight.load(
+        f"transformers:{folder}", device="cpu", classes=CLASSES, templates=TWO
+    )
+    # The cosine with a mean is the mean of the cosines over the mean's length.
+    sentences = [t.replace("{class}", name) for name in CLASSES for t in TWO]
+    with torch.inference_mode():
+        features = torch.nn.functional.normalize(observer.model.encode_texts(sentences), dim=1)
+    length = features.reshape(3, 2, -1).mean(dim=1).norm(dim=1).double()
+    expected = logits(folder, image, sentences).reshape(3, 2).mean(dim=1) / length
+    posterior = observer.predict_proba([image])[0]
+    np.testing.assert_allclose(posterior, expected.softmax(0), rtol=1e-4)
+
+
+def test_classes_and_prompts_are_checked(folder, image):
+    with pytest.raises(SynthesightError, match="no place for the class"):
+        synthesight.load(f"transformers:{folder}", device="cpu", templates=["a photo"])
+    observer = synthesight.load(f"transformers:{folder}", device="cpu")
+    with pytest.raises(SynthesightError, match="among which classes"):
+        observer.classify([image])
