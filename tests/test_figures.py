@@ -80,7 +80,7 @@ def test_nothing_to_draw_is_said(trials):
 )
 def test_figures_are_saved_in_three_formats(figure, tmp_path, suffix, start):
     path = tmp_path / "new" / f"figure.{suffix}"
-    save_figure(figure, path)
+    save_figure(figure.to_dict(), path)
     assert path.read_bytes().startswith(start)
     if suffix == "png":
         with Image.open(path) as image:
@@ -99,4 +99,4 @@ def _quarters(width, height):
 
 def test_other_formats_are_refused(figure, tmp_path):
     with pytest.raises(SynthesightError, match=r"\.svg, \.png or \.pdf"):
-        save_figure(figure, tmp_path / "figure.gif")
+        save_figure(figure.to_dict(), tmp_path / "figure.gif")

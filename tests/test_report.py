@@ -12,8 +12,9 @@ import pytest
 
 from synthesight.errors import SynthesightError
 from synthesight.report.report import write_report
+from synthesight.report.sections import SECTIONS, confusion_section
 from synthesight.report.sources import gather
-from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown
+from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown, with_people
 from synthesight.trials.exchange import write_csv
 from synthesight.trials.schema import conform
 
@@ -92,6 +93,24 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
     assert likeness["error_consistency_low"].null_count() == 0
     # 48 of edge, 96 of contrast (neither condition is left out) and 32 of cue conflict.
     assert likeness["trials"].to_list() == [176, 176, 352]
+
+
+def test_every_figure_is_valid_vega_lite(trials):
+    # The report itself does not check its figures, to save time.
+    everyone = with_people(trials)
+    for make in SECTIONS:
+        for figure in make(everyone, 20).figures.values():
+            figure.to_dict(validate=True)
+
+
+def test_confusion_matrices_of_a_crowd_are_left_to_the_table(trials):
+    model = trials.filter(observer="sees_texture")
+    crowd = [model.with_columns(observer=pl.lit(f"m{n:02}")) for n in range(14)]
+    section = confusion_section(with_people(pl.concat([trials, *crowd])), 20)
+    drawn = section.figures["confusion-edge"].to_dict()["data"]["values"]
+    assert {row["observer"] for row in drawn} == {"people"}
+    assert section.tables["confusion"]["observer"].n_unique() == 17
+    assert "people's alone is drawn" in section.text
 
 
 @pytest.fixture

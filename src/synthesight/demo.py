@@ -68,7 +68,7 @@ def run_demo(out: Path) -> None:
         _examples(conflict, trials), shape_bias_chart(bias, SHAPE_BIAS), spacing=14
     )
     path = out / "shape-bias.png"
-    save_figure(figure, path.with_suffix(".svg"), path)
+    save_figure(figure.to_dict(), path.with_suffix(".svg"), path)
     console.print(
         "Published figures are for the photographs of Geirhos et al. (2019), not for these "
         "drawings: they give the scale, not a comparison."

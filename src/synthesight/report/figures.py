@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 import polars as pl
+import vl_convert
 from PIL import Image
 
 from synthesight.errors import SynthesightError
@@ -231,13 +232,17 @@ def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str
     )
 
 
-def save_figure(chart: alt.TopLevelMixin, *paths: Path) -> None:
-    """Write a figure as SVG, PNG (at 2 × 96 dots an inch) or PDF, by each file's suffix."""
-    import vl_convert
+def save_figure(spec: dict[str, Any], *paths: Path) -> None:
+    """Write a figure as SVG, PNG (at 2 × 96 dots an inch) or PDF, by each file's suffix.
 
-    drawn = io.StringIO()
-    chart.save(drawn, format="svg")  # the costly step, once for all formats
-    svg = drawn.getvalue()
+    Parameters
+    ----------
+    spec
+        A chart as Vega-Lite has it, from its ``to_dict()``.
+    paths
+        Their folders are made if need be.
+    """
+    svg = vl_convert.vegalite_to_svg(spec)  # the costly step, once for all formats
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".svg":

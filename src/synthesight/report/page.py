@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import vl_convert
@@ -96,19 +96,26 @@ window.addEventListener("afterprint", () => {
 """
 
 
-def write_page(sections: Sequence[Section], observers: Sequence[str], path: Path) -> Path:
+def write_page(
+    sections: Sequence[Section],
+    specs: Mapping[str, dict[str, Any]],
+    observers: Sequence[str],
+    path: Path,
+) -> Path:
     """Write the page.
 
     Parameters
     ----------
     sections
         In the order shown.
+    specs
+        Their figures as Vega-Lite has them, by file name.
     observers
         Those to pick from.
     path
         Of the page; figures and tables are linked to beside it.
     """
-    body = "\n".join(_section(section) for section in sections)
+    body = "\n".join(_section(section, specs) for section in sections)
     boxes = "".join(
         f'<label><input type="checkbox" checked value="{escape(name)}"> {escape(name)}</label> '
         for name in observers
@@ -145,20 +152,20 @@ value, interval and number of trials.</span></p>
     return path
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, specs: Mapping[str, dict[str, Any]]) -> str:
     return (
         f'<section id="{section.name}"><h2>{escape(section.title)}</h2>'
-        f"<p>{escape(section.text)}</p>{_figures(section)}"
+        f"<p>{escape(section.text)}</p>{_figures(section, specs)}"
         f"{''.join(_table(name, table) for name, table in section.tables.items())}</section>"
     )
 
 
-def _figures(section: Section) -> str:
+def _figures(section: Section, specs: Mapping[str, dict[str, Any]]) -> str:
     figures = "".join(
         f'<figure data-spec="spec-{name}"><div></div><figcaption>{_links("figures", name, FIGURES)}'
         f'</figcaption></figure><script type="application/json" id="spec-{name}">'
-        f"{_safe(json.dumps(figure.to_dict()))}</script>"
-        for name, figure in section.figures.items()
+        f"{_safe(json.dumps(specs[name]))}</script>"
+        for name in section.figures
     )
     if len(section.figures) > 3:
         figures = f'<div class="many">{figures}</div>'

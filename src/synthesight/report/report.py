@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from altair.utils.schemapi import debug_mode
 
 from synthesight.analysis.bootstrap import RESAMPLES
 from synthesight.errors import SynthesightError
@@ -51,19 +52,27 @@ def write_report(
         raise SynthesightError("There are no trials to report: name a run that has some.")
     everyone = with_people(answered)
     sections = []
-    for make in SECTIONS:
-        report(make.__name__.removesuffix("_section").replace("_", " "))
-        section = make(everyone, resamples)
-        if section is not None:
-            sections.append(section)
+    # Altair would check every record of every figure, which takes most of the time.
+    with debug_mode(False):
+        for make in SECTIONS:
+            report(make.__name__.removesuffix("_section").replace("_", " "))
+            section = make(everyone, resamples)
+            if section is not None:
+                sections.append(section)
+        specs = {
+            name: figure.to_dict(validate=False)
+            for section in sections
+            for name, figure in section.figures.items()
+        }
     report("writing figures")
     try:
         for section in sections:
             for name, table in section.tables.items():
                 write_table(table, out / "tables", name)
-            for name, figure in section.figures.items():
-                save_figure(figure, *(out / "figures" / f"{name}{suffix}" for suffix in FORMATS))
-        return write_page(sections, order(everyone), out / "index.html")
+            for name in section.figures:
+                files = (out / "figures" / f"{name}{suffix}" for suffix in FORMATS)
+                save_figure(specs[name], *files)
+        return write_page(sections, specs, order(everyone), out / "index.html")
     except OSError as error:
         raise SynthesightError(
             f"{error.filename or out} cannot be written ({error.strerror}): choose another --out."

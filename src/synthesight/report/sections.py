@@ -26,7 +26,8 @@ from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import span
 from synthesight.trials.conditions import PUBLISHED
 
-MATRICES = 40  # confusion matrices; more are drawn only when asked for
+MATRICES = 40  # confusion matrices; the page draws more only when asked for
+CROWD = 12  # observers of a dataset; the matrices of more would take minutes
 
 
 @dataclass
@@ -83,7 +84,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
     return Section(
         "trials",
         "What was compared",
-        f"{len(everyone)} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
+        f"{len(everyone):,} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
         "datasets. Each row of the table is an observer, or all people, in one dataset. A trial "
         "without a response counts as an error.",
         {"trials": table},
@@ -241,20 +242,29 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     if cells.is_empty():
         return None
     names = order(everyone)
+    counts = cells.group_by("dataset").agg(pl.col("observer").n_unique())
+    crowded = counts.filter(pl.col("observer") > CROWD)["dataset"].to_list()
+    people = pl.col("observer") == PEOPLE
+    drawn = cells.filter(people | ~pl.col("dataset").is_in(crowded))
+    left_out = (
+        f" Where more than {CROWD} observers saw a dataset, people's alone is drawn; the table has "
+        "all."
+    )
     return Section(
         "confusion",
         "Confusion matrices",
         "A matrix an observer of each dataset, over all its conditions: the category shown from "
         "top to bottom, the response from left to right; the darker, the larger its share of what "
-        "was shown. The diagonal is what was right; in cue conflict the shape is.",
+        "was shown. The diagonal is what was right; in cue conflict the shape is."
+        + (left_out if crowded else ""),
         {"confusion": cells},
         {
             f"confusion-{name}": confusion_matrices(
-                cells.filter(pl.col("dataset") == name), name, names
+                drawn.filter(pl.col("dataset") == name), name, names
             )
-            for name in _datasets(cells)
+            for name in _datasets(drawn)
         },
-        folded=len(cells.select("observer", "dataset").unique()) > MATRICES,
+        folded=len(drawn.select("observer", "dataset").unique()) > MATRICES,
     )
 
 
