@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthesight.errors import SynthesightError
+from synthesight.inference.draws import GOLDEN, TREND, trend_basis
 from synthesight.inference.evidence import PairedEvidence, posterior
 from synthesight.inference.replay import replay
 from synthesight.inference.rules import Exhaustive, RepeatedTTest, Sequential, Staged
@@ -56,29 +57,115 @@ def test_a_repeated_t_test_breaks_the_promise_that_sequential_keeps(capsys):
     assert their_error > 0.01
 
 
+def golden(images: int, draws: int, seed: int = 0) -> np.ndarray:
+    """Positions of draws, as images have them."""
+    offset = np.random.default_rng(seed).random((images, 1))
+    return (offset + np.arange(draws) * GOLDEN) % 1.0
+
+
+def of_two(d: np.ndarray, positions: np.ndarray, n: int) -> PairedEvidence:
+    """Evidence after n draws between a class without error and one of error d."""
+    evidence = PairedEvidence(len(d), 2)
+    slots = np.arange(len(d))
+    evidence.clear(slots)
+    index = np.broadcast_to(np.arange(n), (len(d), n))
+    errors = np.stack([np.zeros_like(d[:, :n]), d[:, :n]], axis=2)
+    evidence.add(slots, errors, np.full(len(d), n), trend_basis(positions, index))
+    return evidence
+
+
+def test_without_trend_is_least_squares():
+    rng = np.random.default_rng(4)
+    positions, n = golden(5, 40), 17
+    d = rng.normal(size=(5, 40)) + 0.5
+    leader, freedom, weight, total, square = of_two(d, positions, n).without_trend(np.arange(5))
+    assert (freedom == n - TREND).all()
+    sign = np.where(leader == 0, 1, -1)
+    for image in range(5):
+        phi = trend_basis(positions[image : image + 1], np.arange(n)[None])[0]
+        one, of_d = (
+            y - phi @ np.linalg.lstsq(phi, y, rcond=None)[0] for y in (np.ones(n), d[image, :n])
+        )
+        other = 1 - leader[image]
+        np.testing.assert_allclose(weight[image, 0], one @ one)
+        np.testing.assert_allclose(total[image, other], sign[image] * (one @ of_d), atol=1e-12)
+        np.testing.assert_allclose(square[image, other], of_d @ of_d)
+
+
+def test_after_the_last_draw_the_trend_adds_up_to_nothing():
+    d = np.random.default_rng(1).normal(size=(20, 30))
+    evidence = of_two(d, golden(20, 30), 30)
+    leader, _, weight, total, _ = evidence.without_trend(np.arange(20))
+    np.testing.assert_array_equal(leader, evidence.leader(np.arange(20)))
+    np.testing.assert_allclose(weight, 30)
+    np.testing.assert_allclose(total.max(axis=1), np.abs(d.sum(axis=1)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), size=st.floats(0.1, 100.0), n=st.integers(6, 49))
+def test_what_is_said_does_not_depend_on_the_trend(seed, size, n):
+    rng = np.random.default_rng(seed)
+    d, positions = rng.normal(size=(3, 50)), golden(3, 50, seed)
+    phi = trend_basis(positions, np.broadcast_to(np.arange(50), (3, 50)))
+    bent = d + size * np.einsum("bnf,bf->bn", phi, rng.normal(size=(3, TREND)))
+    plain = of_two(d, positions, n).without_trend(np.arange(3))
+    for found, expected in zip(
+        of_two(bent, positions, n).without_trend(np.arange(3)), plain, strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-9 * size**2, rtol=1e-6)
+
+
+def null(images: int, draws: int, seed: int = 0) -> np.ndarray:
+    """Differences whose sum over N draws is 0: Brownian bridges."""
+    d = np.random.default_rng(seed).normal(size=(images, draws))
+    return d - d.mean(axis=1, keepdims=True)
+
+
 def test_the_null_martingale_has_mean_one():
     """E[M_n] = 1 on Brownian bridges, which Ville's inequality rests on."""
-    rng = np.random.default_rng(0)
     rule = Sequential(60)
-    d = rng.normal(size=(200_000, 60))
-    d -= d.mean(axis=1, keepdims=True)
+    d = null(200_000, 60)
+    positions = golden(len(d), 60)
     for n in (2, 5, 8):
         part = d[:, :n]
-        log_m = rule.log_martingale(np.array(n), part.sum(axis=1), np.square(part).sum(axis=1))
-        np.testing.assert_allclose(np.exp(log_m).mean(), 1.0, atol=0.02)
+        sums = np.array(n), np.array(n), part.sum(axis=1), np.square(part).sum(axis=1)
+        np.testing.assert_allclose(np.exp(rule.log_martingale(*sums)).mean(), 1.0, atol=0.02)
+    for n in (TREND + 2, 8):
+        evidence = of_two(d, positions, n)
+        leader, freedom, weight, total, square = evidence.without_trend(np.arange(len(d)))
+        with np.errstate(divide="ignore", invalid="ignore"):  # of the leader with itself
+            log_m = rule.log_martingale(freedom[:, None], weight, total, square)
+        other = np.take_along_axis(log_m, 1 - leader[:, None], axis=1)
+        np.testing.assert_allclose(np.exp(other).mean(), 1.0, atol=0.02)
 
 
 @pytest.mark.parametrize("classes", [2, 10])
 def test_ville_bounds_the_crossing_of_the_worst_case(classes):
     """Two classes with equal sums over N draws: the leader is a toss, and rarely is one dropped."""
-    rng = np.random.default_rng(3)
-    d = rng.normal(size=(20_000, 200))
-    d -= d.mean(axis=1, keepdims=True)
+    d = null(20_000, 200, seed=3)
     rule = Sequential(200, 0.05)
     n = np.arange(1, 200)
-    log_m = rule.log_martingale(n, d.cumsum(axis=1)[:, :-1], np.square(d).cumsum(axis=1)[:, :-1])
-    crossed = (log_m >= np.log((classes - 1) / (2 * 0.05))) & (d.cumsum(axis=1)[:, :-1] > 0)
+    total, square = d.cumsum(axis=1)[:, :-1], np.square(d).cumsum(axis=1)[:, :-1]
+    log_m = rule.log_martingale(n, n, total, square)
+    crossed = (log_m >= np.log((classes - 1) / (2 * 0.05))) & (total > 0)
     assert crossed[:, 5:].any(axis=1).mean() <= 0.05 / (classes - 1) + 0.003
+
+
+def test_knowing_the_times_keeps_the_promise_at_less_cost():
+    """Errors that change with the draws' times, as those of networks do."""
+    delta, positions = 0.05, golden(1500, 200)
+    phi = trend_basis(positions, np.broadcast_to(np.arange(200), positions.shape))
+    rng = np.random.default_rng(8)
+    bend = 1.5 * rng.normal(size=(1500, TREND, 5))
+    errors = simulated(1500, 5, 200, "normal") + np.einsum("bnf,bfk->bnk", phi, bend)
+    errors = errors + 0.4 * rng.random((1500, 1, 5))
+    reference, _ = replay(Exhaustive(200), errors)
+    blind, blind_cost = replay(Sequential(200, delta), errors)
+    response, cost = replay(Sequential(200, delta), errors, positions)
+    limit = delta + 3 * np.sqrt(delta * (1 - delta) / len(errors))
+    assert np.mean(blind != reference) <= limit
+    assert np.mean(response != reference) <= limit
+    assert cost.mean() < 0.9 * blind_cost.mean()
 
 
 @settings(max_examples=30, deadline=None)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from synthesight.errors import SynthesightError
-from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
+from synthesight.inference.draws import normal_noise, stimulus_key, trend_basis, uniforms
 from synthesight.inference.evidence import PairedEvidence, posterior
 from synthesight.inference.prefetch import read_ahead
 from synthesight.inference.rules import Rule
@@ -344,7 +344,9 @@ class _Work:
         ready = touched[self.missing[touched] == 0]
         if not len(ready):
             return
-        self.evidence.add(ready, self.errors[ready], self.chunk[ready])
+        self.evidence.add(
+            ready, self.errors[ready], self.chunk[ready], self._trend(ready, self.errors.shape[1])
+        )
         alive = self.engine.rule.review(self.evidence, ready)
         self.evidence.alive_[ready] = alive
         groups = self.engine.groups
@@ -355,6 +357,14 @@ class _Work:
         self._finish(ready[decided | spent], spent[decided | spent])
         if not (decided | spent).all():
             self._enqueue(ready[~(decided | spent)])
+
+    def _trend(self, slots: np.ndarray, ahead: int) -> np.ndarray:
+        """The trend functions of the next draws of images: float64, shape (B, ahead, F)."""
+        most = self.engine.rule.max_draws
+        keys = np.repeat(self.keys[slots], most, axis=0)
+        position = uniforms(keys, np.tile(np.arange(most), len(slots)))
+        index = self.evidence.n_[slots][:, None] + np.arange(ahead)
+        return trend_basis(position.reshape(-1, most), np.minimum(index, most - 1))
 
     def _finish(self, slots: np.ndarray, spent: np.ndarray) -> None:
         if not len(slots):

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from synthesight.inference.draws import TREND
+
 
 class PairedEvidence:
     """Sums over draws of d and d² for each pair of classes, in ``slots`` places for images.
@@ -25,6 +27,10 @@ class PairedEvidence:
         int64, shape (S, K): draws that each class has seen; fixed once it is dropped.
     total_, square_
         float64, shape (S, K, K): Σ (e_k − e_j) and Σ (e_k − e_j)² over the draws that both saw.
+    waves_ : float64, shape (S, K, F)
+        Σ e_k φ_f over the draws that each class saw, φ being the trend functions of the draws.
+    gram_ : float64, shape (S, 1 + F, 1 + F)
+        Σ φ φᵀ of the constant 1 and the trend functions over the n draws.
     """
 
     def __init__(self, slots: int, classes: int) -> None:
@@ -33,6 +39,8 @@ class PairedEvidence:
         self.draws_ = np.zeros((slots, classes), dtype=np.int64)
         self.total_ = np.zeros((slots, classes, classes))
         self.square_ = np.zeros((slots, classes, classes))
+        self.waves_ = np.zeros((slots, classes, TREND))
+        self.gram_ = np.zeros((slots, 1 + TREND, 1 + TREND))
 
     def clear(self, slots: Sequence[int] | np.ndarray) -> None:
         """Make places ready for new images."""
@@ -41,8 +49,16 @@ class PairedEvidence:
         self.draws_[slots] = 0
         self.total_[slots] = 0.0
         self.square_[slots] = 0.0
+        self.waves_[slots] = 0.0
+        self.gram_[slots] = 0.0
 
-    def add(self, slots: np.ndarray, errors: np.ndarray, draws: np.ndarray) -> None:
+    def add(
+        self,
+        slots: np.ndarray,
+        errors: np.ndarray,
+        draws: np.ndarray,
+        trend: np.ndarray | None = None,
+    ) -> None:
         """Take in the weighted errors of further draws.
 
         Parameters
@@ -54,6 +70,9 @@ class PairedEvidence:
             beyond ``draws`` is ignored.
         draws
             int64, shape (B,): how many of the C draws are there for each image.
+        trend
+            float64, shape (B, C, F): the trend functions at these draws, from
+            :func:`~synthesight.inference.draws.trend_basis`; None where errors have no trend.
         """
         seen = np.arange(errors.shape[1])[None, :] < draws[:, None]
         use = seen[:, :, None] & self.alive_[slots][:, None, :]
@@ -61,6 +80,12 @@ class PairedEvidence:
         difference = np.where(both, errors[:, :, :, None] - errors[:, :, None, :], 0.0)
         self.total_[slots] += difference.sum(axis=1)
         self.square_[slots] += np.square(difference).sum(axis=1)
+        if trend is not None:
+            functions = np.concatenate([np.ones((*trend.shape[:2], 1)), trend], axis=2)
+            functions = np.where(seen[:, :, None], functions, 0.0)
+            self.gram_[slots] += functions.transpose(0, 2, 1) @ functions
+            known = np.where(use, errors, 0.0)
+            self.waves_[slots] += known.transpose(0, 2, 1) @ functions[:, :, 1:]
         self.n_[slots] += draws
         self.draws_[slots] += np.where(self.alive_[slots], draws[:, None], 0)
 
@@ -71,6 +96,46 @@ class PairedEvidence:
         origin = alive.argmax(axis=1)
         relative = self.total_[slots, :, origin]
         return np.where(alive, relative, np.inf).argmin(axis=1)
+
+    def without_trend(
+        self, slots: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Sums of d = e_k − e_leader with the least-squares trend over the draws taken out.
+
+        Of a model d = μ + β·φ + noise, the part of the data that does not depend on β: what is
+        left of n draws when F of them, in effect, have gone to estimate β. The trend functions
+        add up to 0 over all N draws, so that after the last one the sums are the plain ones.
+
+        Returns
+        -------
+        leader : int64, shape (B,)
+            The class, of those in the running, of least μ.
+        freedom : int64, shape (B,)
+            n, less the number of trend functions.
+        weight : float64, shape (B, 1)
+            What n is in the plain sums: Σ (1 − its fit by φ)².
+        total, square : float64, shape (B, K)
+            What Σ d and Σ d² are in the plain sums.
+        """
+        slots = np.asarray(slots)
+        alive = self.alive_[slots]
+        rows = np.arange(len(slots))
+        origin = alive.argmax(axis=1)
+        gram, n = self.gram_[slots], self.n_[slots]
+        inverse = np.linalg.pinv(gram[:, 1:, 1:], hermitian=True)
+        fit = np.einsum("bf,bfg->bg", gram[:, 0, 1:], inverse)
+        waves = self.waves_[slots]
+        total = self.total_[slots, :, origin] - np.einsum(
+            "bg,bkg->bk", fit, waves - waves[rows, origin][:, None]
+        )
+        leader = np.where(alive, total, np.inf).argmin(axis=1)
+        total = total - total[rows, leader][:, None]
+        waves = waves - waves[rows, leader][:, None]
+        square = self.square_[slots][rows, :, leader]
+        square = square - np.einsum("bkf,bfg,bkg->bk", waves, inverse, waves)
+        weight = n - np.einsum("bg,bg->b", fit, gram[:, 0, 1:])
+        trending = gram[:, 0, 0] > 0
+        return leader, n - np.where(trending, TREND, 0), weight[:, None], total, square
 
     def differences(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean paired difference of each class to the leader, with covariance.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from synthesight.inference.draws import trend_basis
 from synthesight.inference.evidence import PairedEvidence
 from synthesight.inference.rules import Rule
 
 
-def replay(rule: Rule, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def replay(
+    rule: Rule, errors: np.ndarray, positions: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """What a rule would have decided, and at what cost.
 
     Parameters
@@ -17,6 +20,8 @@ def replay(rule: Rule, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         The decision rule; its ``max_draws`` must not exceed N.
     errors
         float64, shape (B, N, K): weighted error of each image, draw and class.
+    positions
+        float64, shape (B, N): of the draws in (0, 1), where errors change with them.
 
     Returns
     -------
@@ -34,7 +39,10 @@ def replay(rule: Rule, errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chunk = rule.review_at(n) - n
         ahead = n[:, None] + np.arange(chunk.max())[None, :]
         ahead = np.minimum(ahead, errors.shape[1] - 1)
-        evidence.add(slots, errors[slots[:, None], ahead], chunk)
+        trend = None
+        if positions is not None:
+            trend = trend_basis(positions[slots, : rule.max_draws], ahead)
+        evidence.add(slots, errors[slots[:, None], ahead], chunk, trend)
         alive = rule.review(evidence, slots)
         evidence.alive_[slots] = alive
         slots = slots[(alive.sum(axis=1) > 1) & (evidence.n_[slots] < rule.max_draws)]

@@ -115,22 +115,24 @@ class Sequential:
     """Drop a class as soon as a test that stays valid under constant peeking says it is worse.
 
     The promise: the class that ``exhaustive`` would choose with the same ``max_draws`` is dropped
-    with probability at most ``delta``. Two things make the test cheap. It is *paired*: all classes
-    share their draws. And it is for a *finite horizon*: what matters is the sign of S_N, the sum
-    of the N differences that the exhaustive rule would see, of which n are known.
+    with probability at most ``delta``. Three things make the test cheap. It is *paired*: all
+    classes share their draws. It is for a *finite horizon*: what matters is the sign of S_N, the
+    sum of the N differences that the exhaustive rule would see, of which n are known. And it knows
+    the draws' *times*: how differences change with them is no noise, since N draws cover them all.
 
-    For normal differences d = e_k − e_j with S_N = 0, the first n are a Brownian bridge whose
-    likelihood, for unknown variance, can be set against that of unconstrained draws with mean
-    θσ, θ ~ N(0, 1/c²). With Haar's measure on σ in both, the ratio is a non-negative martingale of
-    initial value 1:
+    For differences d = e_k − e_j = μ + β·φ(t) + σ · normal with S_N = 0, what the first n say
+    whatever β may be is a Brownian bridge, whose likelihood can be set against that of
+    unconstrained draws with μ = θσ, θ ~ N(0, 1/c²). With Haar's measure on σ and β in both, the
+    ratio is a non-negative martingale of initial value 1:
 
-        M_n = √((N − n)/N) · √(c²/(n + c²)) · ((Q + S²/(N − n)) / (Q − S²/(n + c²)))^(n/2),
+        M_n = √((N − g)/N) · √(c²/(g + c²)) · ((Q + S²/(N − g)) / (Q − S²/(g + c²)))^((n − F)/2),
 
-    S = Σ d, Q = Σ d². By Ville's inequality it ever reaches a level L with probability at most
-    1/L, and by symmetry half of that with S > 0, which S_N < 0 only makes rarer. So class k goes
-    when S > 0 against the leader and M_n ≥ (K − 1) / (2δ): the union bound over the K − 1 classes
-    that may lead. For N → ∞, M_n is the anytime-valid t-test of Lai (1976) in the form of Wang &
-    Ramdas (2024).
+    S, Q and g being Σ d, Σ d² and n without the least-squares trend in the F functions φ
+    (:meth:`~synthesight.inference.evidence.PairedEvidence.without_trend`). By Ville's inequality
+    it ever reaches a level L with probability at most 1/L, and by symmetry half of that with
+    S > 0, which S_N < 0 only makes rarer. So class k goes when S > 0 against the leader and
+    M_n ≥ (K − 1) / (2δ): the union bound over the K − 1 classes that may lead. For N → ∞ and no
+    trend, M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
 
     Clark & Jaini (2023) repeat a t-test at p < 2e-3 after each draw instead, which has no such
     promise: :class:`RepeatedTTest`.
@@ -152,7 +154,7 @@ class Sequential:
     max_draws: int = 200
     delta: float = 0.01
     min_draws: int = 6
-    effect: float = 0.7
+    effect: float = 1.0
     name: str = field(default="sequential", init=False)
 
     def __post_init__(self) -> None:
@@ -169,27 +171,29 @@ class Sequential:
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
         alive = evidence.alive_[slots]
         rows = np.arange(len(slots))
-        leader = evidence.leader(slots)
-        n = evidence.n_[slots, None].astype(np.float64)
-        total = evidence.total_[slots][rows, :, leader]
-        square = evidence.square_[slots][rows, :, leader]
+        leader, freedom, weight, total, square = evidence.without_trend(slots)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_m = self.log_martingale(n, total, square)
+            log_m = self.log_martingale(freedom[:, None], weight, total, square)
         level = np.log((alive.shape[1] - 1) / (2 * self.delta)) if alive.shape[1] > 1 else np.inf
         worse = (total > 0) & (log_m >= level)
         # After the last draw the leader is exhaustive's own choice.
-        worse |= n >= self.max_draws
+        spent = evidence.n_[slots] >= self.max_draws
+        leader = np.where(spent, evidence.leader(slots), leader)
+        worse |= spent[:, None]
         worse[rows, leader] = False
         return alive & ~worse
 
-    def log_martingale(self, n: np.ndarray, total: np.ndarray, square: np.ndarray) -> np.ndarray:
-        """log M_n for sums S and Q over n < N draws (broadcast together); see the class."""
+    def log_martingale(
+        self, freedom: np.ndarray, weight: np.ndarray, total: np.ndarray, square: np.ndarray
+    ) -> np.ndarray:
+        """log M_n for n − F, g, S and Q (broadcast together); see the class."""
         c2 = self.effect**-2
-        left = self.max_draws - n
+        left = self.max_draws - weight
         return 0.5 * (
             np.log(left / self.max_draws)
-            + np.log(c2 / (n + c2))
-            + n * (np.log(square + total**2 / left) - np.log(square - total**2 / (n + c2)))
+            + np.log(c2 / (weight + c2))
+            + freedom
+            * (np.log(square + total**2 / left) - np.log(square - total**2 / (weight + c2)))
         )
 
 
@@ -249,6 +253,6 @@ def _check_draws(max_draws: int) -> None:
 
 
 def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:
-    """First after ``min_draws``, then after each draw, and ever more rarely: n/8 apart."""
-    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 8))
+    """First after ``min_draws``, then after each draw, and ever more rarely: n/16 apart."""
+    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 16))
     return np.minimum(following, max_draws)
