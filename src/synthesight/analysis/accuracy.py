@@ -24,6 +24,9 @@ def accuracy(
 ) -> pl.DataFrame:
     """Share of correct responses; no response is an error, an unreadable stimulus no trial.
 
+    Each trial counts, a repeated stimulus as often as it was shown. Observers are measured on what
+    they were shown, whatever others were.
+
     Parameters
     ----------
     trials
@@ -35,12 +38,12 @@ def accuracy(
         Whether the interval is for observers like these (True) or for just these (False); matters
         where a group holds several.
     resamples, seed
-        Of the bootstrap.
+        Of the bootstrap; no resamples, no interval.
 
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % percentile
-    interval, bootstrap over stimuli), ``n`` (trials) and ``stimuli``.
+    interval, bootstrap over stimuli; null without resamples), ``n`` (trials) and ``stimuli``.
     """
     return ratio_table(
         judged(trials, by), by, pl.col("correct"), pl.col("correct").is_not_null(),
@@ -58,6 +61,10 @@ def ood_accuracy(
     seed: int = 0,
 ) -> pl.DataFrame:
     """Mean over datasets of the mean over conditions of accuracy (Geirhos et al. 2021).
+
+    Within a condition as :func:`accuracy`. The means are over what the group was shown: groups
+    that saw different datasets or conditions are not comparable, which ``datasets`` and
+    ``conditions`` tell.
 
     Parameters
     ----------

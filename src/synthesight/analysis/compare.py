@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from synthesight.analysis.bootstrap import interval, resampled_sums
+from synthesight.analysis.consistency_difference import consistency_difference
 from synthesight.analysis.panels import UNIT, judged, panels
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
@@ -27,7 +29,7 @@ class Difference:
     p
         Two-sided.
     n
-        Stimuli that both saw.
+        Stimuli that both saw (and a reference observer, for error consistency).
     """
 
     estimate: float
@@ -42,15 +44,25 @@ def compare(
     first: str,
     second: str,
     *,
-    measure: Literal["accuracy", "shape_bias"] = "accuracy",
+    measure: Literal["accuracy", "shape_bias", "error_consistency"] = "accuracy",
+    reference: str | Sequence[str] | None = None,
+    trivial: bool = False,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Difference:
     """The difference of two observers on the stimuli that both saw.
 
-    The interval is a bootstrap over stimuli, the same for both. The p-value is that of the paired
-    randomisation test (Fisher 1935): if the two were alike, swapping their responses to any
-    stimulus would change nothing; how often do random swaps give a difference as large?
+    The interval is a bootstrap over stimuli, the same for both.
+
+    For accuracy and shape bias, the p-value is that of the paired randomisation test (Fisher
+    1935): if the two were alike, swapping their responses to any stimulus would change nothing;
+    how often do random swaps give a difference as large?
+
+    For error consistency it is the bootstrap's (Klein et al. 2025): twice the share of resamples
+    that reach the other side of 0, so that p < 0.05 where the interval leaves 0 out. Observers
+    can agree with people equally while their accuracies differ, which is not what swaps test.
+    ``benchmarks/error_consistency.py`` measures it: with equal κ, 5 % of studies have p < 0.05,
+    more only where an observer makes few errors.
 
     Parameters
     ----------
@@ -59,7 +71,14 @@ def compare(
     first, second
         Names of observers.
     measure
-        What is compared.
+        What is compared. A repeated stimulus counts as often as it was seen in accuracy and shape
+        bias, once, with the share of correct responses, in error consistency; no response is an
+        error, and names no cue.
+    reference
+        For error consistency: with whom, one observer or several, over whom κ is averaged. None:
+        all people (kind ``human``) but the two.
+    trivial
+        For error consistency: whether to count the conditions that the benchmark leaves out.
     resamples
         Of the bootstrap and of the swaps; p is at least 1 / (resamples + 1).
     seed
@@ -68,16 +87,21 @@ def compare(
     Raises
     ------
     SynthesightError
-        If an observer is not in the table, the two share no stimulus, or the measure is undefined
-        for one of them.
+        If an observer is not in the table, the two share no stimulus (with a reference observer),
+        or the measure is undefined for one of them.
     """
     known = judged(trials)
-    for name in (first, second):
+    others = [reference] if isinstance(reference, str) else list(reference or [])
+    for name in (first, second, *others):
         if known.filter(pl.col("observer") == name).is_empty():
             there = ", ".join(known["observer"].unique().sort())
             raise SynthesightError(f"There are no trials of {name!r}: choose among {there}.")
     if first == second:
         raise SynthesightError(f"{first!r} cannot be compared with itself: name two observers.")
+    if measure == "error_consistency":
+        return _consistency(
+            trials, first, second, others, trivial=trivial, resamples=resamples, seed=seed
+        )
     known = known.filter(pl.col("observer").is_in([first, second]))
     below: pl.Expr = pl.col("correct").is_not_null()
     if measure == "shape_bias":
@@ -111,6 +135,44 @@ def compare(
         float((extreme + 1) / (resamples + 1)),
         len(columns),
     )
+
+
+def _consistency(
+    trials: pl.DataFrame,
+    first: str,
+    second: str,
+    reference: list[str],
+    *,
+    trivial: bool,
+    resamples: int,
+    seed: int,
+) -> Difference:
+    if both := {first, second}.intersection(reference):
+        raise SynthesightError(
+            f"{both.pop()!r} is both compared and a reference: name other reference observers."
+        )
+    if not reference:
+        people = trials.filter(pl.col("kind") == "human")["observer"].unique().sort()
+        reference = [name for name in people if name not in (first, second)]
+    differences, n = consistency_difference(
+        trials, first, second, reference, trivial=trivial, resamples=resamples, seed=seed
+    )
+    if n == 0:
+        raise SynthesightError(
+            f"{first!r} and {second!r} saw no common stimuli that a reference observer saw too: "
+            "add the trials of people on the same images, or name reference=."
+        )
+    estimate, replicates = float(differences[0]), differences[1:]
+    if np.isnan(estimate):
+        raise SynthesightError(
+            f"error_consistency is undefined for {first!r} or {second!r} with every reference "
+            "observer, as neither erred, or neither was ever right: show them other images."
+        )
+    low, high = interval(replicates[:, None])
+    defined = replicates[~np.isnan(replicates)]
+    tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
+    p = min(1.0, float(2 * (tail + 1) / (len(defined) + 1)))
+    return Difference(estimate, float(low[0]), float(high[0]), p, n)
 
 
 def _difference(sums: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ def response_entropy(
 
     A measure of bias: over stimuli of K categories in equal numbers, who names all equally often
     has log2 K (4 bits for 16), who always names one has 0, whatever was right. Missing responses
-    name no category and are left out; each other trial counts once.
+    name no category and are left out; each other trial counts once. (The published toolbox leaves
+    them out of the categories but not of the total, so that its shares add up to less than 1.)
 
     The estimate is that of the observed shares, as published. It is too small on average, by some
     (K − 1) / (2 n ln 2) bits of n responses (Miller 1955): 0.14 where 80 responses are spread

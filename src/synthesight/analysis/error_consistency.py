@@ -40,6 +40,13 @@ def error_consistency(
 ) -> pl.DataFrame:
     """Mean κ of each model with people, and of people with each other.
 
+    Two observers are compared on the stimuli that both saw in a condition; who share none are no
+    pair. No response is an error. A stimulus that an observer saw more than once counts once, with
+    the share of its correct responses: agreement is then that of a response drawn from each.
+
+    The interval is that of Klein et al. (2025): stimuli are resampled within each condition, the
+    same for all observers, and each resample is averaged as the trials are.
+
     Parameters
     ----------
     trials

@@ -62,11 +62,16 @@ class Means:
         self._n[rows] += n
         self._undefined[rows] += np.isnan(estimate)
 
+    def means(self) -> np.ndarray:
+        """Of each group, then of its resamples; float64, shape (1 + B, G), NaN where undefined."""
+        each = [_mean(np.stack(found)) for found in self._found.values()]
+        if not each:
+            return np.full((self.resamples + 1, len(self.groups)), np.nan)
+        return _mean(np.stack(each))
+
     def table(self) -> pl.DataFrame:
         """One row a group: estimate, low, high, n, datasets, conditions and undefined."""
-        shape = (self.resamples + 1, len(self.groups))
-        each = [_mean(np.stack(found)) for found in self._found.values()]
-        total = _mean(np.stack(each)) if each else np.full(shape, np.nan)
+        total = self.means()
         low, high = interval(total[1:])
         figures = [("estimate", total[0]), ("low", low), ("high", high)]
         defined = [~np.isnan(np.stack(found)[:, 0]) for found in self._found.values()]

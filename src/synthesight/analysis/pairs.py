@@ -56,7 +56,8 @@ def agreements(
     ----------
     panel
         With the value ``correct``. An observer who saw a stimulus more than once counts with the
-        share of its correct responses.
+        share of its correct responses, so that the observed agreement is that of a response drawn
+        from each.
     a, b
         int64, shape (P,): the columns of each pair.
 
@@ -162,7 +163,7 @@ def against_people(
         used = rows.any(axis=0)
         names = pl.concat([panel.columns[others], people]).filter(pl.Series(used))
         for measure, mean in zip(measures, means, strict=True):
-            values = _mean(measure(agreement), times, rows)[:, used]
+            values = group_mean(measure(agreement), times, rows)[:, used]
             mean.add(
                 str(panel.key[0]), names, values[0], values[1:], (n @ rows)[used].astype(np.int64)
             )
@@ -175,7 +176,7 @@ def against_people(
     return [table.filter(pl.col("datasets") + pl.col("undefined") > 0) for table in tables]
 
 
-def _mean(values: np.ndarray, times: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def group_mean(values: np.ndarray, times: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Weighted mean, in each group of pairs, of the values that are defined; shape (B, G)."""
     defined = ~np.isnan(values)
     return divide((np.where(defined, values, 0.0) * times) @ groups, (defined * times) @ groups)

@@ -22,7 +22,9 @@ def shape_bias(
 ) -> pl.DataFrame:
     """Shape decisions over shape and texture decisions (Geirhos et al. 2019).
 
-    Only cue-conflict images whose two cues differ count, and only responses that name either cue.
+    Only cue-conflict images whose two cues differ count, and only responses that name either cue:
+    no response names none. Each trial counts, a repeated stimulus as often as it was shown, and
+    observers are measured on what they were shown.
 
     Parameters
     ----------
