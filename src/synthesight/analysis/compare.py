@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ from synthesight.analysis.panels import UNIT, judged, panels
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
 
+Measure = Literal["accuracy", "shape_bias", "error_consistency"]
 _BLOCK = 4_000_000
 
 
@@ -44,7 +45,7 @@ def compare(
     first: str,
     second: str,
     *,
-    measure: Literal["accuracy", "shape_bias", "error_consistency"] = "accuracy",
+    measure: Measure = "accuracy",
     reference: str | Sequence[str] | None = None,
     trivial: bool = False,
     resamples: int = 10_000,
@@ -87,15 +88,21 @@ def compare(
     Raises
     ------
     SynthesightError
-        If an observer is not in the table, the two share no stimulus (with a reference observer),
+        If there is no such measure, an observer is not in the table, the two share no stimulus (with a reference observer),
         or the measure is undefined for one of them.
     """
+    if measure not in get_args(Measure):
+        raise SynthesightError(
+            f"measure={measure!r} cannot be compared: choose among {', '.join(get_args(Measure))}."
+        )
     known = judged(trials)
     others = [reference] if isinstance(reference, str) else list(reference or [])
     for name in (first, second, *others):
         if known.filter(pl.col("observer") == name).is_empty():
             there = ", ".join(known["observer"].unique().sort())
             raise SynthesightError(f"There are no trials of {name!r}: choose among {there}.")
+    if resamples < 1:
+        raise SynthesightError(f"resamples={resamples} gives no p-value: give at least 1.")
     if first == second:
         raise SynthesightError(f"{first!r} cannot be compared with itself: name two observers.")
     if measure == "error_consistency":

@@ -1,0 +1,135 @@
+"""Whether one observer errs more like a reference than another: against closed forms and studies.
+
+`benchmarks/error_consistency.py` is the same with 1000 studies for each of 15 settings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from synthesight.analysis import compare, error_consistency, pairwise_consistency, power
+from synthesight.analysis.power import joint_probabilities
+from synthesight.errors import SynthesightError
+from synthesight.observers.human import load_human_trials, load_model_trials
+from test_accuracy import table
+
+
+def study(count, kappas, rng, accuracy=0.8, own=(0.7, 0.7)):
+    """A reference observer and two others, independent of each other given it."""
+    reference = rng.random(count) < accuracy
+    observers = [table(reference, observer="r", kind="human")]
+    for name, right, kappa in zip("ab", own, kappas, strict=True):
+        both, one, _, _ = joint_probabilities(right, accuracy, kappa)
+        chance = np.where(reference, both / accuracy, one / (1 - accuracy))
+        observers.append(table(rng.random(count) < chance, observer=name))
+    return pl.concat(observers)
+
+
+def test_it_is_the_difference_of_the_two_kappas():
+    trials = study(300, (0.3, 0.5), np.random.default_rng(0))
+    kappas = dict(pairwise_consistency(trials, resamples=0).select("first", "estimate").rows()[1:])
+    found = compare(trials, "b", "a", measure="error_consistency", resamples=500)
+    assert found.estimate == pytest.approx(kappas["b"] - kappas["a"])
+    assert found.low < found.estimate < found.high
+    assert found.n == 300
+    named = compare(trials, "b", "a", measure="error_consistency", reference="r", resamples=500)
+    assert named == found
+    turned = compare(trials, "a", "b", measure="error_consistency", resamples=500)
+    assert (turned.estimate, turned.low, turned.p) == pytest.approx(
+        (-found.estimate, -found.high, found.p)
+    )
+
+
+def test_p_and_interval_agree_and_the_level_is_kept():
+    rng = np.random.default_rng(1)
+    found = [
+        compare(study(200, (0.3, 0.3), rng), "a", "b", measure="error_consistency", resamples=400)
+        for _ in range(150)
+    ]
+    for one in found:
+        if abs(one.p - 0.05) > 0.01:
+            assert (one.p < 0.05) == (not one.low <= 0 <= one.high)
+    rejected = np.mean([one.p < 0.05 for one in found])
+    covered = np.mean([one.low <= 0 <= one.high for one in found])
+    # Standard error 1.8 %.
+    assert 0.005 <= rejected <= 0.105
+    assert 0.9 <= covered <= 0.99
+
+
+def test_it_has_the_power_that_was_foretold():
+    rng = np.random.default_rng(2)
+    foretold = power(0.8, 0.7, 0.3, difference=0.2, trials=(300,))["power"][0]
+    seen = [
+        compare(study(300, (0.3, 0.5), rng), "b", "a", measure="error_consistency", resamples=400).p
+        < 0.05
+        for _ in range(100)
+    ]
+    assert np.mean(seen) == pytest.approx(foretold, abs=0.13)
+
+
+def test_both_kappas_are_on_the_same_stimuli_and_averaged_as_the_benchmark_does():
+    rng = np.random.default_rng(3)
+    trials = pl.concat(
+        [
+            study(40, (0.2, 0.4), rng).with_columns(dataset=pl.lit("contrast"), condition=pl.lit(c))
+            for c in ("c50", "c30", "c100")
+        ]
+        + [study(60, (0.2, 0.4), rng).with_columns(dataset=pl.lit("edge"))]
+    )
+    each = {
+        name: error_consistency(
+            trials.filter(pl.col("observer").is_in([name, "r"])), resamples=0
+        )["estimate"][0]
+        for name in "ab"
+    }  # fmt: skip
+    found = compare(trials, "a", "b", measure="error_consistency", resamples=20)
+    assert found.estimate == pytest.approx(each["a"] - each["b"])
+    assert found.n == 40 + 40 + 60
+    every = compare(trials, "a", "b", measure="error_consistency", trivial=True, resamples=20)
+    assert every.n == 40 * 3 + 60
+    # Stimuli that b was not shown do not count for a either.
+    fewer = trials.filter((pl.col("observer") != "b") | ~pl.col("stimulus").str.contains("/1"))
+    common = trials.filter(~pl.col("stimulus").str.contains("/1"))
+    assert compare(fewer, "a", "b", measure="error_consistency", resamples=20) == compare(
+        common, "a", "b", measure="error_consistency", resamples=20
+    )
+
+
+def test_what_cannot_be_compared_is_refused():
+    trials = study(50, (0.2, 0.4), np.random.default_rng(4))
+    with pytest.raises(SynthesightError, match="both compared and a reference"):
+        compare(trials, "a", "b", measure="error_consistency", reference=["r", "a"])
+    with pytest.raises(SynthesightError, match="choose among a, b, r"):
+        compare(trials, "a", "b", measure="error_consistency", reference="s")
+    with pytest.raises(SynthesightError, match="resamples=0"):
+        compare(trials, "a", "b", resamples=0)
+    with pytest.raises(SynthesightError, match="choose among accuracy"):
+        compare(trials, "a", "b", measure="shape-bias")
+    nobody = trials.with_columns(kind=pl.lit("generative"))
+    with pytest.raises(SynthesightError, match="name reference="):
+        compare(nobody, "a", "b", measure="error_consistency")
+    elsewhere = pl.concat(
+        [trials.filter(observer="a"), trials.filter(observer="r"),
+         trials.filter(observer="b").with_columns(dataset=pl.lit("e"))]
+    )  # fmt: skip
+    with pytest.raises(SynthesightError, match="no common stimuli"):
+        compare(elsewhere, "a", "b", measure="error_consistency")
+    faultless = pl.concat([table([True] * 5, observer=o) for o in "abr"])
+    with pytest.raises(SynthesightError, match="undefined"):
+        compare(faultless, "a", "b", measure="error_consistency", reference="r")
+
+
+def test_people_err_more_like_people_than_networks_do(data_folder):
+    names = ["cue-conflict", "edge", "silhouette"]
+    trials = pl.concat(
+        [load_human_trials(data_folder, names), load_model_trials(data_folder, names)]
+    )
+    kappas = dict(error_consistency(trials, resamples=0).select("observer", "estimate").iter_rows())
+    networks = compare(trials, "resnet50", "vgg", measure="error_consistency", resamples=1000)
+    assert networks.estimate == pytest.approx(kappas["resnet50"] - kappas["vgg"])
+    assert networks.n == 1600
+    person = compare(trials, "subject-01", "resnet50", measure="error_consistency", resamples=1000)
+    assert person.low > 0.05
+    assert person.p == pytest.approx(2 / 1001)
