@@ -88,8 +88,8 @@ def compare(
     Raises
     ------
     SynthesightError
-        If there is no such measure, an observer is not in the table, the two share no stimulus (with a reference observer),
-        or the measure is undefined for one of them.
+        If there is no such measure, an observer is not in the table, the two share no stimulus
+        (with a reference observer), or the measure is undefined for one of them.
     """
     if measure not in get_args(Measure):
         raise SynthesightError(
