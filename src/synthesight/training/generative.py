@@ -29,6 +29,7 @@ from synthesight.training.images import LabelledImages
 from synthesight.training.text import prompts_of, small_text_encoder, train_tokenizer
 
 COMPILE_STEPS = 500
+REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
 RESUME_FREE = {"steps", "save_every", "ema"}  # options that may change when a training goes on
 
 
@@ -142,7 +143,8 @@ def train(
     out
         Folder of this training: checkpoint, log and model.
     report
-        Called after each step with the number of steps done and the smoothed loss.
+        Called after each step (each twentieth on a GPU) with the number of steps done and the
+        smoothed loss.
 
     Returns
     -------
@@ -179,11 +181,12 @@ def train(
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
     # Compiling takes a minute, and then saves a quarter of the time.
     predict = torch.compile(model) if options.steps - step > COMPILE_STEPS else model
-    smooth, seconds, since = float("nan"), _seconds_so_far(out), time.perf_counter()
+    images = images.to(device)
+    smooth: torch.Tensor | None = None
+    every = 1 if device.type == "cpu" else REPORT_STEPS
+    seconds, since = _seconds_so_far(out), time.perf_counter()
     while step < options.steps:
-        x, labels = (
-            part.to(device) for part in images.batch(options.seed, step, options.batch_size)
-        )
+        x, labels = images.batch(options.seed, step, options.batch_size)
         chance = np.random.default_rng([options.seed, step, 2])
         # One prompt for each label and step: reading all of them would cost as much as seeing.
         chosen = torch.from_numpy(first + chance.integers(count)).to(device)
@@ -206,14 +209,14 @@ def train(
             optimizer.zero_grad(set_to_none=True)
         average.update_parameters(model)
         step += 1
-        value = loss.item()
-        smooth = value if smooth != smooth else 0.98 * smooth + 0.02 * value
-        report(step, smooth)
+        smooth = loss.detach() if smooth is None else smooth.lerp(loss.detach(), 0.02)
+        if step % every == 0 or step == options.steps:
+            report(step, float(smooth))
         if step % options.save_every == 0 or step == options.steps:
             checkpoint.save(saved, step, fixed, **parts)
             seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
             with (out / "log.jsonl").open("a") as log:
-                row = {"step": step, "loss": round(smooth, 5), "seconds": round(seconds, 1)}
+                row = {"step": step, "loss": round(float(smooth), 5), "seconds": round(seconds, 1)}
                 log.write(json.dumps(row) + "\n")
             write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     return out / "model"

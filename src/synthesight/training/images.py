@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,10 @@ class LabelledImages:
         pixels = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
         return cls(pixels, torch.from_numpy(labels.cast(pl.Int64).to_numpy().copy()), names)
 
+    def to(self, device: torch.device) -> LabelledImages:
+        """The same images, kept on a device: batches then come from there."""
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
     def batch(self, seed: int, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch that is a pure function of (seed, step): an epoch is a permutation.
 
@@ -73,11 +78,17 @@ class LabelledImages:
         position = np.arange(step * size, (step + 1) * size)
         chosen = np.empty(size, dtype=np.int64)
         for epoch in np.unique(position // count):
-            order = np.random.default_rng([seed, int(epoch)]).permutation(count)
             inside = position // count == epoch
-            chosen[inside] = order[position[inside] % count]
-        index = torch.from_numpy(chosen)
+            chosen[inside] = _order(seed, int(epoch), count)[position[inside] % count]
+        place = self.pixels.device
+        index = torch.from_numpy(chosen).to(place)
         images = self.pixels[index].float() / 127.5 - 1.0
         mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(size) < 0.5)
-        images[mirrored] = images[mirrored].flip(-1)
+        images = torch.where(mirrored.to(place)[:, None, None, None], images.flip(-1), images)
         return images, self.labels[index]
+
+
+@lru_cache(maxsize=4)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of the images in an epoch; kept, since every step of the epoch asks for it."""
+    return np.random.default_rng([seed, epoch]).permutation(count)
