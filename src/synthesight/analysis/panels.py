@@ -154,19 +154,27 @@ def _numbered(
     key = np.zeros(len(frame), dtype=np.int64) if within is None else within
     most = 1 if within is None else int(within.max()) + 1
     for column in columns:
-        values = frame.select(column)
-        distinct = values.unique().sort(column).with_row_index("_number")
-        placed = values.join(
-            distinct, on=column, how="left", nulls_equal=True, maintain_order="left"
-        )
-        if most * len(distinct) > _MOST:
+        code = _coded(frame[column])
+        count = int(code.max()) + 1
+        if most * count > _MOST:
             key, most = _dense(key, most)
-        key = key * len(distinct) + placed["_number"].to_numpy()
-        most *= len(distinct)
+        key = key * count + code
+        most *= count
     numbers, count = _dense(key, most)
     rows = np.zeros(count, dtype=np.int64)
     rows[numbers] = np.arange(len(frame))
     return numbers, rows
+
+
+def _coded(values: pl.Series) -> np.ndarray:
+    """int64: the place of each value among the distinct ones, from 1; 0 for null."""
+    if values.dtype == pl.String:
+        # Ranks of strings would compare them all; an enumeration only looks them up.
+        distinct = values.unique().drop_nulls().sort()
+        codes = values.cast(pl.Enum(distinct)).to_physical().cast(pl.Int64) + 1
+    else:
+        codes = values.rank("dense").cast(pl.Int64)
+    return codes.fill_null(0).to_numpy()
 
 
 def _dense(key: np.ndarray, most: int) -> tuple[np.ndarray, int]:
