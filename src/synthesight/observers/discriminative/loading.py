@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -68,18 +71,33 @@ def load_classifier(
         If it cannot be found, got or read, or a package is missing.
     """
     name = entry.name if entry else location
-    if entry is not None and entry.weights is not None:
-        network, pixels = open_published(entry)
-    elif location == EFFICIENTNET:
-        network, pixels = _efficientnet()
-    else:
-        library, _, place = location.partition(":")
-        network, pixels = OPENERS[library](place)
+    with _quiet():
+        network, pixels = _open(location, entry)
     if isinstance(network, ImageTextModel):
         return ImageTextNetwork(
             network, name=name, templates=templates, classes=classes, device=device, **pixels
         )
     return ImageNetNetwork(network, name=name, classes=classes, device=device, **pixels)
+
+
+def _open(location: str, entry: Entry | None) -> Opened:
+    if entry is not None and entry.weights is not None:
+        return open_published(entry)
+    if location == EFFICIENTNET:
+        return _efficientnet()
+    library, _, place = location.partition(":")
+    return OPENERS[library](place)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the libraries' logs: when something fails, we say what."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _TransformersImageText(ImageTextModel):
@@ -164,7 +182,7 @@ def _timm(location: str) -> Opened:
     except Exception as error:  # timm, the Hub and HTTP libraries each have their own
         raise SynthesightError(
             f"timm:{location} cannot be opened ({_first_line(error)}): check the name with "
-            "timm.list_pretrained()."
+            "timm.list_pretrained(), and the connection."
         ) from None
     settings = timm.data.resolve_data_config({}, model=network)
     return network, {
@@ -205,13 +223,20 @@ def _open_clip(location: str) -> Opened:
     name, weights = location, None
     if not location.startswith(("hf-hub:", "local-dir:")):
         name, _, weights = location.partition("/")
+        known = ["/".join(pair) for pair in open_clip.list_pretrained()]
+        if location not in known:
+            near = get_close_matches(location, known, n=2, cutoff=0.3)
+            raise SynthesightError(
+                f"There is no open_clip:{location}: write open_clip:<name>/<weights>, such as "
+                f"{' or '.join(near or known[:1])}; open_clip.list_pretrained() has them all."
+            )
     try:
         model = open_clip.create_model(name, weights, require_pretrained=True)
         tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip, the Hub and HTTP libraries each have their own
         raise SynthesightError(
-            f"open_clip:{location} cannot be opened ({_first_line(error)}): write "
-            "open_clip:<name>/<weights>, a pair of open_clip.list_pretrained()."
+            f"open_clip:{location} cannot be opened ({_first_line(error)}): check the "
+            "name and the connection."
         ) from None
     seen = model.visual.preprocess_cfg
     side = seen["size"] if isinstance(seen["size"], int) else seen["size"][0]
