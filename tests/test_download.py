@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sys
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synthesight.cli import app
+from synthesight.cli import app, main
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import datasets, download
 from synthesight.stimuli.download import HASHES, fetch
@@ -170,3 +171,36 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     result = invoke(app, ["data", "get", "edges"])
     assert isinstance(result.exception, SynthesightError)
     assert "no dataset edges" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("truncated", "what has arrived is kept"),
+        ("other hash", "not 00ff"),
+        ("../", "outside its folder"),
+        ("damaged", "truncated or damaged"),
+        ("not there", "answered 404"),
+    ],
+)
+def test_the_command_line_says_why_a_download_failed(
+    server, tmp_path, monkeypatch, capsys, case, words
+):
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
+    arguments = ["data", "get", "sketch" if case == "not there" else "edge"]
+    if case == "truncated":
+        server.cut = 300
+    elif case == "other hash":
+        arguments += ["--sha256", "00ff"]
+    elif case == "../":
+        server.body = archive_of({"edge/../../evil.png": b"x"})
+    elif case == "damaged":
+        server.body = server.body[:200]
+    monkeypatch.setattr(sys, "argv", ["synthesight", *arguments, "--data", str(tmp_path / "data")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert words in said
+    assert "http" in said or "edge" in said
+    assert not (tmp_path / "evil.png").exists()

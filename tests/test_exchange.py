@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from synthesight.cli import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
 from synthesight.stimuli.folders import DATASETS, published_id, texture_of
 from synthesight.trials.conditions import PUBLISHED
-from synthesight.trials.exchange import read_csv, write_csv
+from synthesight.trials.exchange import COLUMNS, read_csv, write_csv
+from synthesight.trials.reading import read_trials
 from synthesight.trials.schema import conform
+from synthesight.trials.store import Run
 
 HEADER = "subj,Session,trial,rt,object_response,category,condition,imagename\n"
 GOOD = "subject-01,1,1,0.8,oven,oven,0.90,0001_nse_s01_0.90_oven_10_n04111531_14126.png\n"
@@ -126,36 +130,125 @@ def test_our_trials_are_written_as_the_toolbox_reads_them(tmp_path):
         write_csv(both, tmp_path)
 
 
+CONDITIONS = [(dataset, name) for dataset, names in PUBLISHED.items() for name in names]
+# What a file can hold: text that is not blank at its ends, as no-one would name an observer.
+NAME = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="/"),
+    min_size=1,
+    max_size=12,
+).filter(lambda name: name.strip() == name)
+
+
 @given(
     st.lists(
         st.fixed_dictionaries(
             {
-                "observer": st.sampled_from(["subject-01", "subject-02"]),
+                "place": st.sampled_from(CONDITIONS),
+                "observer": st.sampled_from(["subject-01", "subject-02"]) | NAME,
                 "session": st.integers(1, 3),
+                "trial": st.integers(1, 10**9),
                 "rt": st.none() | st.floats(0, 10),
                 "response": st.none() | st.sampled_from(SIXTEEN),
                 "category": st.sampled_from(SIXTEEN),
-                "condition": st.sampled_from(PUBLISHED["high-pass"]),
+                "name": NAME,
             }
         ),
         min_size=1,
         max_size=20,
+        unique_by=(lambda row: row["trial"], lambda row: row["name"]),
     )
 )
 def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("trials")
-    names = [f"{n:04}_hp_s01_x_n0_n01_{n}.png" for n in range(len(rows))]
+    people = [row["observer"].startswith("subject-") for row in rows]
+    named = [f"{row['trial']:04}_x_{row['name']}.png" for row in rows]
+    images = [published_id(name) for name in named]
+    frame = pl.DataFrame([{**row, "place": None} for row in rows], infer_schema_length=None)
     trials = conform(
-        pl.DataFrame(rows).with_columns(
-            kind=pl.lit("human"),
-            dataset=pl.lit("high-pass"),
-            trial=pl.int_range(1, len(rows) + 1),
-            stimulus=pl.Series(names),
-            image=pl.Series([published_id(name) for name in names]),
+        frame.drop("place", "name").with_columns(
+            dataset=pl.Series([row["place"][0] for row in rows]),
+            condition=pl.Series([row["place"][1] for row in rows]),
+            kind=pl.Series(["human" if person else None for person in people], dtype=pl.String),
+            stimulus=pl.Series(named),
+            image=pl.Series(images),
+            texture=pl.Series([texture_of(image) for image in images], dtype=pl.String),
         )
     )
-    write_csv(trials, folder)
-    assert read_csv(folder).sort("trial").equals(trials)
+    try:
+        write_csv(trials, folder)
+    except SynthesightError:
+        reject()  # "a b" and "a:b" cannot both name a file
+    assert read_csv(folder).sort("trial").equals(trials.sort("trial"))
+
+
+@pytest.mark.parametrize("dataset", sorted(PUBLISHED))
+def test_pandas_reads_what_the_toolbox_needs(tmp_path, dataset):
+    """As modelvshuman's plotting_helper does: types guessed, then conditions made text."""
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    trials = pl.DataFrame(
+        {
+            "observer": "m",
+            "dataset": dataset,
+            "condition": PUBLISHED[dataset],
+            "stimulus": [f"{dataset}/cat/cat{n}.png" for n in range(len(PUBLISHED[dataset]))],
+            "category": "cat",
+            "response": None,
+        }
+    )
+    (path,) = write_csv(trials, tmp_path)
+    assert path.parent.name == dataset
+    table = pandas.read_csv(path)
+    assert list(table.columns) == list(COLUMNS)
+    assert set(table["condition"].astype(str)) == set(PUBLISHED[dataset])
+    assert set(table["object_response"]) == {"na"}
+    assert set(table["subj"]) == {"m"}
+
+
+def test_trials_become_a_pandas_frame(write):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = read_csv(write(HEADER + GOOD + NONE)).to_pandas()
+    assert isinstance(frame, pandas.DataFrame)
+    assert list(frame["condition"]) == ["0.9", "0.0"]
+    assert frame["response"].isna().tolist() == [False, True]
+    assert frame["session"].tolist() == [1, 1]
+
+
+def test_the_command_line_exports_runs_and_folders(write, tmp_path):
+    write(HEADER + GOOD + NONE)
+    run = Run.create(tmp_path / "run", {})
+    row = {
+        "observer": "a model", "dataset": "edge", "stimulus": "edge/cat/cat1.png",
+        "category": "cat", "response": "dog",
+    }  # fmt: skip
+    run.append([row, {**row, "stimulus": "edge/cat/x.png", "response": None, "error": "bad"}])
+    invoke = CliRunner().invoke
+    sources = [str(tmp_path / "run"), str(tmp_path / "uniform-noise")]
+    out = tmp_path / "out"
+    result = invoke(app, ["export", *sources, "--out", str(out)])
+    assert "3 trials are in 2 files" in result.output
+    assert "1 images that could not be read are left out" in result.output
+    again = read_trials(out)
+    assert again.sort("dataset")["observer"].to_list() == ["a model", "subject-01", "subject-01"]
+    assert invoke(app, ["export", str(out), "--out", str(tmp_path / "twice")]).exit_code == 0
+    for path in out.rglob("*.csv"):
+        assert path.read_text() == (tmp_path / "twice" / path.relative_to(out)).read_text()
+
+
+def test_what_cannot_be_exported_is_said(tmp_path):
+    run = Run.create(tmp_path / "run", {})
+    with pytest.raises(SynthesightError, match="no trials to write"):
+        write_csv(run.trials(), tmp_path / "out")
+    run.append([{"observer": "m", "stimulus": "photos/1.png", "response": "cat"}])
+    with pytest.raises(SynthesightError, match=r"photos/1\.png has no category"):
+        write_csv(run.trials(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(SynthesightError, match="no file or folder"):
+        read_trials(tmp_path / "nowhere")
+    # A dataset's name does not lead out of the folder.
+    row = {"observer": "m", "stimulus": "1.png", "category": "cat", "response": "cat"}
+    (path,) = write_csv(pl.DataFrame([{**row, "dataset": ".."}]), tmp_path / "out" / "in")
+    assert path.is_relative_to(tmp_path / "out" / "in")
+    assert path.resolve().is_relative_to((tmp_path / "out" / "in").resolve())
 
 
 @given(st.lists(st.sampled_from(["n0", "n02503517", "7728.JPEG", "cat", "x"]), min_size=1))

@@ -127,7 +127,7 @@ def evaluate(
     stimuli: Annotated[
         list[str],
         typer.Option(
-            help="Folder, Parquet or CSV file, name of a dataset, or hf:owner/name:split; repeatable."
+            help="Folder, Parquet or CSV file, dataset by name, or hf:owner/name:split; repeatable."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
@@ -216,6 +216,7 @@ def report(
     """Compare runs with people: one page, its figures and its tables."""
     from rich.console import Console
 
+    from synthesight.report.coverage import strangers
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
 
@@ -231,6 +232,31 @@ def report(
         )
     print(f"{len(trials)} trials in {trials['dataset'].n_unique()} datasets; open {page}")
 
+    if problems := strangers(with_people(trials)):
+        for problem in problems:
+            print(f"synthesight: {problem}", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+@app.command()
+def export(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for <dataset>/<dataset>_<observer>_….csv.")],
+) -> None:
+    """Write trials in the published CSV layout, which the model-vs-human toolbox plots."""
+    import polars as pl
+
+    from synthesight.trials.exchange import write_csv
+    from synthesight.trials.reading import read_trials
+
+    trials = pl.concat([read_trials(run) for run in runs])
+    files = write_csv(trials, out)
+    shown = trials["error"].null_count()
+    unread = len(trials) - shown
+    left_out = f"; {unread} images that could not be read are left out" if unread else ""
+    print(f"{shown} trials are in {len(files)} files below {out}{left_out}.")
 
 @app.command()
 def power(

@@ -22,6 +22,7 @@ from synthesight.errors import SynthesightError
 from synthesight.report import panels
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
+from synthesight.report.coverage import fewer_conditions, strangers
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import span
 from synthesight.trials.conditions import PUBLISHED
@@ -67,6 +68,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         .agg(
             pl.col("observer").n_unique().alias("observers"),
             pl.len().alias("trials"),
+            pl.col("condition").n_unique().alias("conditions"),
             pl.col("image").n_unique().alias("images"),
             pl.col("response").is_null().sum().alias("no response"),
             pl.col("evaluations").mean().alias("network evaluations an image"),
@@ -86,7 +88,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         "What was compared",
         f"{len(everyone):,} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
         "datasets. Each row of the table is an observer, or all people, in one dataset. A trial "
-        "without a response counts as an error.",
+        "without a response counts as an error. " + " ".join(strangers(everyone)),
         {"trials": table},
     )
 
@@ -141,13 +143,16 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     )
     second = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
     second = second.select(pl.exclude(r"^ood_accuracy.*$"))
+    fewer = fewer_conditions(counted)
+    incomplete = f" Over fewer conditions than others: {'; '.join(fewer)}." if fewer else ""
     return Section(
         "benchmark",
         "Benchmark",
         f"As Geirhos et al. (2021), over the {len(common)} datasets that all models and people "
         f"saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
         "consistency is agreement on which images are hard, beyond what accuracy implies; the row "
-        "of people is people with each other. Intervals are 95 %, bootstrap over images.",
+        "of people is people with each other. Intervals are 95 %, bootstrap over images."
+        + incomplete,
         {"benchmark-accuracy": first, "benchmark-likeness": second},
         {
             "error-consistency-against-accuracy": consistency_against_accuracy(

@@ -10,8 +10,7 @@ import polars as pl
 from synthesight.errors import SynthesightError
 from synthesight.observers.human import load_human_trials, load_model_trials
 from synthesight.stimuli.datasets import data_root
-from synthesight.trials.exchange import read_csv
-from synthesight.trials.store import MANIFEST, Run
+from synthesight.trials.reading import read_trials
 
 
 def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
@@ -30,7 +29,7 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
     SynthesightError
         If there are neither runs nor published trials, or one cannot be read.
     """
-    tables = _told_apart([_trials(run) for run in runs], runs)
+    tables = _told_apart([read_trials(run) for run in runs], runs)
     root = data_root(data)
     if root is not None and not root.is_dir():
         raise SynthesightError(
@@ -56,12 +55,6 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
             "has human-trials."
         )
     return pl.concat(tables)
-
-
-def _trials(run: Path) -> pl.DataFrame:
-    if run.is_dir() and not (run / MANIFEST).is_file() and any(run.rglob("*.csv")):
-        return read_csv(run)
-    return Run.open(run).trials()
 
 
 def _told_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:

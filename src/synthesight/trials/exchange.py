@@ -64,6 +64,8 @@ def read_csv(
     if not files or not files[0].is_file():
         raise SynthesightError(f"There are no CSV files of trials in {source}: check the path.")
     frame = _with_line(_scan(files))
+    if frame.is_empty():
+        raise SynthesightError(f"{files[0]} has no trials, only the names of columns: get it anew.")
     names = {str(file): dataset or _dataset_of(file) for file in files}
     frame = frame.with_columns(dataset=pl.col("file").replace_strict(names))
     _check(frame, categories)
@@ -73,8 +75,10 @@ def read_csv(
 def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
     """Write trials as ``<dataset>/<dataset>_<observer>_session_<n>.csv`` below a folder.
 
-    Stimuli that could not be read are left out: nobody was shown them. Trials without a number
-    are numbered in the order of their stimuli.
+    The folder can be copied into ``raw-data/`` of the model-vs-human toolbox (Geirhos et al.
+    2021). Stimuli that could not be read are left out: nobody was shown them. Trials without a
+    number are numbered in the order of their stimuli. Evidence, cost and kinds of observers have
+    no column in this layout; people are those whose names begin with ``subject-``.
 
     Parameters
     ----------
@@ -90,11 +94,20 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
     Raises
     ------
     SynthesightError
-        If the names of two observers give one file name, or the folder cannot be written to.
+        If there are no trials, one has no category, the names of two observers give one file
+        name, or the folder cannot be written to.
     """
     folder = Path(folder)
     written: dict[Path, str] = {}
     shown = conform(trials).filter(pl.col("error").is_null()).sort("trial", "stimulus")
+    if shown.is_empty():
+        raise SynthesightError("There are no trials to write: name a run that has some.")
+    nameless = shown.filter(pl.col("category").is_null())
+    if not nameless.is_empty():
+        raise SynthesightError(
+            f"The stimulus {nameless['stimulus'][0]} has no category, which the published layout "
+            "needs: leave it out, or put images into <category>/ folders and evaluate them anew."
+        )
     groups = shown.partition_by("dataset", "observer", "session", as_dict=True)
     for (dataset, observer, session), group in sorted(groups.items()):
         place, name = _plain(str(dataset) or "trials"), _plain(str(observer))
@@ -108,7 +121,7 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
             subj="observer",
             session="session",
             trial=pl.coalesce("trial", pl.int_range(1, pl.len() + 1)),
-            rt=pl.col("rt").fill_null(float("nan")),
+            rt=pl.col("rt").fill_null(float("nan")),  # as the published files of models
             object_response=pl.col("response").fill_null("na"),
             category="category",
             condition="condition",
@@ -191,6 +204,10 @@ def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
     for column in ("session", "trial"):
         number = _number(column)
         _refuse(frame, number.is_null(), column, "{column} {value!r} is no number: correct it")
+    time = pl.col("rt").str.strip_chars()
+    timed = time.cast(pl.Float64, strict=False).is_not_null()
+    missing = time.is_null() | time.str.to_lowercase().is_in(_NOTHING)
+    _refuse(frame, ~timed & ~missing, "rt", "{column} {value!r} is no number: correct it")
     if categories is not None:
         few = len(categories) <= 16
         known = ", ".join(categories) if few else f"the {len(categories)} given"
@@ -205,8 +222,8 @@ def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
         frame,
         known_dataset & published.is_null(),
         "condition",
-        "{dataset} has no condition {value!r}, only {conditions}: correct it, or give another "
-        "dataset=",
+        "{dataset} has no condition {value!r}, only {conditions}: correct it, or name the file's "
+        "folder after another dataset",
     )
 
 
@@ -252,10 +269,10 @@ def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
         category="category",
         texture=image.str.extract(r"(?i)^[a-z]+\d+-([a-z]+)\d+\.\w+$"),
         response=_response(),
-        rt=pl.col("rt").cast(pl.Float64, strict=False).fill_nan(None),
+        rt=pl.col("rt").str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None),
     )
 
 
 def _plain(name: str) -> str:
-    """A name that every file system takes."""
-    return re.sub(r"[^\w.+-]+", "-", name)
+    """A name that every file system takes, and that stays in its folder."""
+    return re.sub(r"[^\w.+-]+", "-", name).lstrip(".") or "-"

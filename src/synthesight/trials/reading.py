@@ -1,0 +1,33 @@
+"""Trials from a folder, whichever way they are kept in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from synthesight.errors import SynthesightError
+from synthesight.trials.exchange import read_csv
+from synthesight.trials.store import MANIFEST, Run
+
+
+def read_trials(source: Path) -> pl.DataFrame:
+    """The trials of a run, or of CSV files in the published layout.
+
+    Parameters
+    ----------
+    source
+        A folder that ``synthesight evaluate`` wrote, a folder of published CSV files, or one such
+        file.
+
+    Raises
+    ------
+    SynthesightError
+        If it is neither, or cannot be read.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise SynthesightError(f"There is no file or folder {source}: check the path.")
+    if source.is_file() or (not (source / MANIFEST).is_file() and any(source.rglob("*.csv"))):
+        return read_csv(source)
+    return Run.open(source).trials()

@@ -1,0 +1,98 @@
+"""What users get wrong: each a sentence that names file, row and remedy, and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from synthesight.cli import main
+from synthesight.trials.store import Run
+
+HEADER = "subj,session,trial,rt,object_response,category,condition,imagename\n"
+GOOD = "m,1,1,NaN,cat,cat,c10,0001_x_cat1.png\n"
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Run the command line; what it says on standard error, of which it must end with code 2."""
+
+    def refused(*arguments):
+        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert "Traceback" not in said[0]
+        assert len(said) == 1, "one sentence"
+        return said[0]
+
+    return refused
+
+
+@pytest.fixture
+def trials(tmp_path, monkeypatch):
+    """Write a file of trials of `contrast`, and give its path."""
+    monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
+
+    def trials(text, observer="m"):
+        path = tmp_path / "contrast" / f"contrast_{observer}_session_1.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return trials
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        (HEADER.replace("category,", "") + GOOD, "", "lacks the column 'category': trials need"),
+        (HEADER + GOOD + GOOD.replace("cat,cat", "cat,yak"), ", line 3", "category 'yak' is none"),
+        (HEADER + GOOD.replace("cat,cat", "yak,cat"), ", line 2", "'yak' is none of the categ"),
+        (HEADER + GOOD + GOOD.replace("c10", "c07"), ", line 3", "contrast has no condition 'c07'"),
+        (HEADER + GOOD + GOOD.replace("c10", ""), ", line 3", "there is no condition: correct it"),
+        (HEADER + GOOD.replace("NaN", "fast"), ", line 2", "rt 'fast' is no number: correct it"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_mistake_in_a_file_of_trials(refused, trials, tmp_path, text, place, words, command):
+    trials(HEADER + GOOD, "another")
+    path = trials(text)
+    said = refused(command, path.parent, "--out", tmp_path / "out")
+    assert said.startswith(f"synthesight: {path}{place}")
+    assert words in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_without_trials(refused, trials, tmp_path):
+    path = trials(HEADER)
+    said = refused("report", path.parent, "--out", tmp_path / "out")
+    assert f"{path} has no trials, only the names of columns" in said
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_half_written_part(refused, tmp_path, command):
+    run = Run.create(tmp_path / "run", {})
+    row = {"observer": "m", "dataset": "edge", "category": "cat", "response": "cat"}
+    run.append([{**row, "stimulus": f"edge/cat/{n}.png"} for n in range(200)])
+    (part,) = run.folder.glob("part-*")
+    part.write_bytes(part.read_bytes()[:-200])
+    said = refused(command, run.folder, "--out", tmp_path / "out")
+    assert f"{part} is damaged: delete it and run the same command again" in said
+
+
+def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(refused, trials, tmp_path):
+    trials(HEADER + GOOD + GOOD.replace("cat1.png", "cat2.png"))
+    trials(HEADER + GOOD.replace("m,", "other,").replace("cat1.png", "dog1.png"), "other")
+    said = refused("report", tmp_path / "contrast", "--out", tmp_path / "out", "--resamples", "9")
+    assert "In contrast, no image of m (such as cat1.png), of other (such as dog1.png)" in said
+    assert "show all the same images" in said
+    assert said.removeprefix("synthesight: ") in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_a_condition_without_images(refused, tmp_path):
+    said = refused(
+        "data", "make", "--from", tmp_path, "--manipulation", "contrast", "--out", tmp_path / "out"
+    )
+    assert f"No images in the folder {tmp_path}" in said
