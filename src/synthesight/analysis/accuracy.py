@@ -82,9 +82,23 @@ def ood_accuracy(
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials),
     ``datasets`` and ``conditions``: how many the mean is over.
     """
-    counted = judged(trials, by)
-    if not trivial:
-        counted = without_trivial(counted)
+    return ood_table(
+        judged(trials, by), by, trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def ood_table(
+    known: pl.DataFrame,
+    by: Sequence[str],
+    *,
+    trivial: bool,
+    resample_observers: bool,
+    resamples: int,
+    seed: int,
+) -> pl.DataFrame:
+    """As :func:`ood_accuracy`, of judged trials."""
+    counted = known if trivial else without_trivial(known)
     rng = np.random.default_rng(seed)
     columns = [*by, *(["observer"] if "observer" not in by else [])]
     values = {"numerator": pl.col("correct"), "denominator": pl.col("correct").is_not_null()}

@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from synthesight.analysis.accuracy import ood_accuracy
+from synthesight.analysis.accuracy import ood_table
 from synthesight.analysis.bootstrap import RESAMPLES
 from synthesight.analysis.error_consistency import kappa_of, observed_of, squared_difference_of
 from synthesight.analysis.pairs import PEOPLE, against_people
+from synthesight.analysis.panels import judged
 
 
 def benchmark(
@@ -49,13 +50,14 @@ def benchmark(
     }
     human = (pl.col("kind") == "human").fill_null(False)
     who = pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
-    accuracy = ood_accuracy(trials.with_columns(who), by=["who", "kind"], **options)
+    known = judged(trials).with_columns(who)
+    accuracy = ood_table(known, ["who", "kind"], **options)
     measures = {
         "accuracy_difference": squared_difference_of,
         "observed_consistency": observed_of,
         "error_consistency": kappa_of,
     }
-    likeness = against_people(trials, list(measures.values()), **options)
+    likeness = against_people(known, list(measures.values()), **options)
     tables = {
         "ood_accuracy": accuracy.rename({"who": "observer"}),
         **dict(zip(measures, likeness, strict=True)),

@@ -107,7 +107,7 @@ def compare(
         raise SynthesightError(f"{first!r} cannot be compared with itself: name two observers.")
     if measure == "error_consistency":
         return _consistency(
-            trials, first, second, others, trivial=trivial, resamples=resamples, seed=seed
+            known, first, second, others, trivial=trivial, resamples=resamples, seed=seed
         )
     known = known.filter(pl.col("observer").is_in([first, second]))
     below: pl.Expr = pl.col("correct").is_not_null()
@@ -145,7 +145,7 @@ def compare(
 
 
 def _consistency(
-    trials: pl.DataFrame,
+    known: pl.DataFrame,
     first: str,
     second: str,
     reference: list[str],
@@ -159,10 +159,10 @@ def _consistency(
             f"{both.pop()!r} is both compared and a reference: name other reference observers."
         )
     if not reference:
-        people = trials.filter(pl.col("kind") == "human")["observer"].unique().sort()
+        people = known.filter(pl.col("kind") == "human")["observer"].unique().sort()
         reference = [name for name in people if name not in (first, second)]
     differences, n = consistency_difference(
-        trials, first, second, reference, trivial=trivial, resamples=resamples, seed=seed
+        known, first, second, reference, trivial=trivial, resamples=resamples, seed=seed
     )
     if n == 0:
         raise SynthesightError(

@@ -14,7 +14,7 @@ from synthesight.analysis.panels import Panel
 
 
 def consistency_difference(
-    trials: pl.DataFrame,
+    known: pl.DataFrame,
     first: str,
     second: str,
     reference: Sequence[str],
@@ -33,6 +33,8 @@ def consistency_difference(
 
     Parameters
     ----------
+    known
+        Judged trials.
     reference
         Names of observers, none of the two among them.
 
@@ -44,7 +46,7 @@ def consistency_difference(
     n
         Stimuli that both saw, and a reference observer too.
     """
-    known = trials.filter(pl.col("observer").is_in([first, second, *reference]))
+    known = known.filter(pl.col("observer").is_in([first, second, *reference]))
     rng = np.random.default_rng(seed)
     mean = Means(pl.DataFrame({"pair": [0]}), resamples)
     total = 0

@@ -7,6 +7,7 @@ import polars as pl
 
 from synthesight.analysis.bootstrap import RESAMPLES, interval
 from synthesight.analysis.pairs import Agreement, against_people, agreements, correctness
+from synthesight.analysis.panels import judged
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
 
@@ -69,7 +70,7 @@ def error_consistency(
         If there are no people to compare with.
     """
     [table] = against_people(
-        trials, [kappa_of], trivial=trivial, resample_observers=resample_observers,
+        judged(trials), [kappa_of], trivial=trivial, resample_observers=resample_observers,
         resamples=resamples, seed=seed,
     )  # fmt: skip
     return table
@@ -88,7 +89,7 @@ def observed_consistency(
     Parameters, returned columns and errors as of :func:`error_consistency`.
     """
     [table] = against_people(
-        trials, [observed_of], trivial=trivial, resample_observers=resample_observers,
+        judged(trials), [observed_of], trivial=trivial, resample_observers=resample_observers,
         resamples=resamples, seed=seed,
     )  # fmt: skip
     return table
@@ -109,8 +110,8 @@ def accuracy_difference(
     leaning upwards.
     """
     [table] = against_people(
-        trials, [squared_difference_of], trivial=trivial, resample_observers=resample_observers,
-        resamples=resamples, seed=seed,
+        judged(trials), [squared_difference_of], trivial=trivial,
+        resample_observers=resample_observers, resamples=resamples, seed=seed,
     )  # fmt: skip
     return table
 
@@ -142,7 +143,7 @@ def pairwise_consistency(
     """
     rng = np.random.default_rng(seed)
     tables = []
-    for panel in correctness(trials, trivial=trivial):
+    for panel in correctness(judged(trials), trivial=trivial):
         names = panel.columns["observer"]
         a, b = np.triu_indices(len(names), k=1)
         if len(a) == 0:

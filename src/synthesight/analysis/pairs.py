@@ -14,7 +14,7 @@ import polars as pl
 from synthesight.analysis.bootstrap import resampled_sums, weights
 from synthesight.analysis.conditions import without_trivial
 from synthesight.analysis.means import Means
-from synthesight.analysis.panels import Panel, judged, panels
+from synthesight.analysis.panels import Panel, panels
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
 
@@ -90,15 +90,14 @@ def agreements(
     return found, np.rint(n[0]).astype(np.int64)
 
 
-def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
-    """Panels of who was right, one a dataset and condition.
+def correctness(known: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
+    """Panels of who was right, one a dataset and condition, of judged trials.
 
     Raises
     ------
     SynthesightError
         If there are no trials, or only of conditions that the benchmark leaves out.
     """
-    known = judged(trials)
     counted = known if trivial else without_trivial(known)
     if counted.is_empty():
         raise SynthesightError(
@@ -111,7 +110,7 @@ def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
 
 
 def against_people(
-    trials: pl.DataFrame,
+    known: pl.DataFrame,
     measures: Sequence[Measure],
     *,
     trivial: bool,
@@ -124,6 +123,13 @@ def against_people(
     Over the human observers of a condition, then over conditions, then over datasets. A pair for
     which the measure is undefined is left out and counted.
 
+    Parameters
+    ----------
+    known
+        Judged trials.
+    measures
+        Functions of an agreement, NaN where undefined.
+
     Returns
     -------
     A table for each measure, from the same resamples. One row a model, and one called ``people``,
@@ -132,13 +138,13 @@ def against_people(
     conditions, and undefined (conditions without any defined pair).
     """
     human = pl.col("kind") == "human"
-    models = trials.filter(~human.fill_null(False)).select("observer", "kind").unique()
+    models = known.filter(~human.fill_null(False)).select("observer", "kind").unique()
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
     means = [Means(groups, resamples) for _ in measures]
     rng = np.random.default_rng(seed)
     alone = True
-    for panel in correctness(trials, trivial=trivial):
+    for panel in correctness(known, trivial=trivial):
         persons = np.flatnonzero(panel.columns.select(human.fill_null(False)).to_series())
         others = np.setdiff1d(np.arange(len(panel.columns)), persons)
         grid = [grid.ravel() for grid in np.meshgrid(others, persons, indexing="ij")]
