@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,8 +12,14 @@ import polars as pl
 import pytest
 
 from synthesight.errors import SynthesightError
+from synthesight.report.coverage import fewer_conditions, strangers
 from synthesight.report.report import write_report
-from synthesight.report.sections import SECTIONS, confusion_section
+from synthesight.report.sections import (
+    SECTIONS,
+    benchmark_section,
+    confusion_section,
+    shape_bias_section,
+)
 from synthesight.report.sources import gather
 from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown, with_people
 from synthesight.trials.exchange import write_csv
@@ -113,6 +120,31 @@ def test_confusion_matrices_of_a_crowd_are_left_to_the_table(trials):
     assert "people's alone is drawn" in section.text
 
 
+def test_drawn_and_published_images_are_not_mixed(trials):
+    model = trials.filter(observer="sees_texture", dataset="cue-conflict")
+    drawn = model.with_columns(dataset=pl.lit("my <drawn>/set"), response=pl.col("category"))
+    section = shape_bias_section(with_people(pl.concat([trials, drawn])), 20)
+    assert set(section.figures) == {"shape-bias", "shape-bias-my-drawn-set"}
+    bias = section.tables["shape-bias"].filter(observer="sees_texture").sort("dataset")
+    assert bias["dataset"].to_list() == ["cue-conflict", "my <drawn>/set"]
+    assert bias["estimate"][0] < 0.6
+    assert bias["estimate"][1] == 1
+    published = json.dumps(section.figures["shape-bias-my-drawn-set"].to_dict())
+    assert "(published)" not in published
+    assert "(published)" in json.dumps(section.figures["shape-bias"].to_dict())
+
+
+def test_who_saw_fewer_conditions_or_no_common_image_is_said(trials):
+    part = trials.filter((pl.col("observer") != "sees_texture") | (pl.col("condition") != "c30"))
+    assert fewer_conditions(with_people(part)) == ["sees_texture: 1 of 2 conditions of contrast"]
+    assert "sees_texture: 1 of 2" in benchmark_section(with_people(part), 20).text
+    assert strangers(with_people(trials)) == []
+    other = trials.filter(observer="sees_texture", dataset="edge")
+    other = other.with_columns(image=pl.format("other-{}", "image"))
+    (said,) = strangers(with_people(pl.concat([trials.filter(kind="human"), other])))
+    assert said.startswith("In edge, no image of people (such as bear0.png), of sees_texture")
+
+
 @pytest.fixture
 def browse(tmp_path):
     """Open a page in Chromium; what it said on its console is an error."""
@@ -165,6 +197,27 @@ def test_observers_can_be_picked(folder, browse, tmp_path):
     before, after = map(int, re.search(r"<title>(\d+) (\d+)</title>", shown).groups())
     # A point in the scatter and a bar of edge images are gone, of three each.
     assert (before, after) == (6, 4)
+
+
+@in_browser
+def test_pointing_at_a_mark_says_observer_interval_and_n(folder, browse, tmp_path):
+    script = """<script>setTimeout(() => {
+      const mark = document.querySelector("#accuracy .mark-rect path[aria-label]");
+      const { x, y } = mark.getBoundingClientRect();
+      const at = { bubbles: true, clientX: x + 3, clientY: y + 3 };
+      for (const type of ["pointermove", "mousemove"]) {
+        mark.dispatchEvent(new PointerEvent(type, at));
+      }
+      setTimeout(() => {
+        document.title = document.querySelector("#vg-tooltip-element").textContent;
+      }, 1000);
+    }, 5000);</script>"""
+    page = tmp_path / "page.html"
+    before, end, after = (folder / "index.html").read_text().rpartition("</body>")
+    page.write_text(before + script + end + after)
+    shown = browse(page, "--window-size=1200,2000", "--dump-dom")
+    (said,) = re.findall(r"<title>(.*?)</title>", shown)
+    assert re.fullmatch(r"observerpeopleaccuracy[\d.]+%95 % from[\d.]+%to[\d.]+%trials96", said)
 
 
 @in_browser

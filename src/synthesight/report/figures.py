@@ -81,6 +81,7 @@ def shape_bias_figure(
     *,
     published: Mapping[str, float] | None = None,
     observers: Sequence[str] | None = None,
+    title: str | None = None,
 ) -> alt.VConcatChart:
     """Shape bias by category, as the field draws it, above each observer's mean and interval.
 
@@ -100,6 +101,8 @@ def shape_bias_figure(
         Label to shape bias, drawn below as hollow points without an interval.
     observers
         All observers of the report, for equal looks in its figures; None for those of ``overall``.
+    title
+        Of the figure.
 
     Raises
     ------
@@ -119,13 +122,13 @@ def shape_bias_figure(
         title=None,
         axis=alt.Axis(grid=True, gridColor="#e6e6e6", domain=False, ticks=False),
     )
-    title = "shape decisions / (shape + texture decisions), by the shape's category"
+    axis = "shape decisions / (shape + texture decisions), by the shape's category"
     upper = alt.layer(
         alt.Chart(alt.Data(values=_records(overall)))
         .transform_filter(is_picked())
         .mark_rule(strokeWidth=1.5, opacity=0.7)
         .encode(
-            x=_bias("estimate:Q", orient="top", title=title),
+            x=_bias("estimate:Q", orient="top", title=axis),
             color=looks["color"],
             tooltip=_said("observer"),
         ),
@@ -133,7 +136,7 @@ def shape_bias_figure(
         .transform_filter(is_picked())
         .mark_point(filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5)
         .encode(
-            x=_bias("estimate:Q", orient="top", title=title),
+            x=_bias("estimate:Q", orient="top", title=axis),
             y=rows,
             color=looks["color"],
             shape=looks["shape"],
@@ -141,6 +144,8 @@ def shape_bias_figure(
         ),
     ).properties(width=420, height=22 * points["category"].n_unique())
     both = alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12)
+    if title:
+        both = both.properties(title=alt.TitleParams(title, anchor="middle"))
     return both.add_params(picked(observers or names)).configure_view(stroke="#bbbbbb")
 
 

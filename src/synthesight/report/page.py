@@ -14,7 +14,7 @@ from synthesight import __version__
 from synthesight.report.tables import escape, to_html
 
 if TYPE_CHECKING:
-    from synthesight.report.sections import Section
+    from synthesight.report.section import Section
 
 LONG = 12  # rows; a longer table is folded
 PRINTED = 40  # rows; a longer table stays folded on paper

@@ -12,7 +12,8 @@ from synthesight.analysis.bootstrap import RESAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.page import write_page
-from synthesight.report.sections import SECTIONS, order
+from synthesight.report.section import order
+from synthesight.report.sections import SECTIONS
 from synthesight.report.tables import with_people, write_table
 
 FORMATS = (".svg", ".pdf", ".png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import altair as alt
 import polars as pl
 
@@ -25,39 +23,19 @@ from synthesight.report.consistency import consistency_against_accuracy, consist
 from synthesight.report.coverage import fewer_conditions, strangers
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import span
+from synthesight.report.section import (
+    Section,
+    as_published,
+    datasets_of,
+    order,
+    ordered,
+    published_rank,
+)
 from synthesight.trials.conditions import PUBLISHED
+from synthesight.trials.exchange import plain
 
 MATRICES = 40  # confusion matrices; the page draws more only when asked for
 CROWD = 12  # observers of a dataset; the matrices of more would take minutes
-
-
-@dataclass
-class Section:
-    """One part of the report.
-
-    Attributes
-    ----------
-    name, title, text
-        Of its files; heading; what is shown and how it was computed.
-    tables, figures
-        By file name.
-    folded
-        Whether figures are shown only when asked for: where there are many.
-    """
-
-    name: str
-    title: str
-    text: str
-    tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    figures: dict[str, alt.TopLevelMixin] = field(default_factory=dict)
-    folded: bool = False
-
-
-def order(everyone: pl.DataFrame) -> list[str]:
-    """People, then the models by kind and name."""
-    kinds = everyone.select("who", "kind").unique().sort("kind", "who", descending=[True, False])
-    names = kinds["who"].unique(maintain_order=True).to_list()
-    return sorted(names, key=lambda name: name != PEOPLE)
 
 
 def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: ARG001
@@ -75,7 +53,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         )
         .rename({"who": "observer"})
     )
-    table = _ordered(table.sort(_rank(), "dataset", nulls_last=True), order(everyone))
+    table = ordered(table.sort(published_rank(), "dataset", nulls_last=True), order(everyone))
     if table["network evaluations an image"].null_count() == len(table):
         table = table.drop("network evaluations an image")
     people = table.filter(pl.col("observer") == PEOPLE)["observers"]
@@ -100,16 +78,28 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
         return None
     shown = conflict.drop("observer").rename({"who": "observer"})
     names = order(everyone)
-    overall = shape_bias(shown, by=["observer", "kind"], resamples=resamples)
-    overall = _ordered(overall, names).drop_nulls("estimate")
-    each = _ordered(shape_bias(shown, by_category=True, resamples=resamples), names)
+    by = ["dataset", "observer", "kind"]
+    overall = ordered(shape_bias(shown, by=by, resamples=resamples), names)
+    overall = overall.drop_nulls("estimate")
     if overall.is_empty():
         return None
+    each = shape_bias(shown, by=by[:2], by_category=True, resamples=resamples)
+    each = ordered(each, names)
     tables = {"shape-bias": overall, "shape-bias-by-category": each}
     people = conflict.filter(pl.col("kind") == "human")
     if not people.is_empty():
-        by = ["dataset", "observer"]
-        tables["shape-bias-of-people"] = shape_bias(people, by=by, resamples=resamples)
+        tables["shape-bias-of-people"] = shape_bias(people, by=by[:2], resamples=resamples)
+    figures: dict[str, alt.TopLevelMixin] = {}
+    for dataset in datasets_of(overall):
+        # Published figures are for the published images alone.
+        own = dataset == "cue-conflict"
+        figures["shape-bias" if own else f"shape-bias-{plain(dataset)}"] = shape_bias_figure(
+            overall.filter(pl.col("dataset") == dataset),
+            each.filter(pl.col("dataset") == dataset),
+            published=SHAPE_BIAS if own else None,
+            observers=names,
+            title=dataset,
+        )
     return Section(
         "shape-bias",
         "Shape bias",
@@ -118,7 +108,7 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
         "of such responses, trials that of all to such images. Intervals are 95 %, bootstrap over "
         "images; people are pooled. Diamonds are published figures (Jaini, Clark & Geirhos 2024).",
         {name: table.rename({"stimuli": "trials"}) for name, table in tables.items()},
-        {"shape-bias": shape_bias_figure(overall, each, published=SHAPE_BIAS, observers=names)},
+        figures,
     )
 
 
@@ -166,13 +156,13 @@ def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Accuracy by dataset and condition."""
     names = order(everyone)
     overall = accuracy(everyone, by=["who", "dataset"], resamples=resamples)
-    overall = overall.sort(_rank(), "dataset", nulls_last=True).rename({"who": "observer"})
-    tables = {"accuracy": _ordered(overall, names)}
+    overall = overall.sort(published_rank(), "dataset", nulls_last=True).rename({"who": "observer"})
+    tables = {"accuracy": ordered(overall, names)}
     figures: dict[str, alt.TopLevelMixin] = {}
     published = everyone.filter(pl.col("dataset").is_in(list(PUBLISHED)))
     if not published.is_empty():
         by = ["who", "dataset", "condition"]
-        detail = _as_published(accuracy(published, by=by, resamples=resamples))
+        detail = as_published(accuracy(published, by=by, resamples=resamples))
         tables["accuracy-by-condition"] = detail
         there = set(detail["dataset"])
         if there.intersection(panels.PARAMETRIC):
@@ -202,10 +192,10 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         .sort("dataset", "first", "second")
     )
     figures = {
-        f"error-consistency-{name}": consistency_matrix(
+        f"error-consistency-{plain(name)}": consistency_matrix(
             means.filter(pl.col("dataset") == name).drop("dataset"), name
         )
-        for name in _datasets(means)
+        for name in datasets_of(means)
     }
     return Section(
         "error-consistency",
@@ -225,7 +215,7 @@ def entropy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     if published.is_empty():
         return None
     table = response_entropy(published, by=["who", "dataset", "condition"], resamples=resamples)
-    table = _as_published(table)
+    table = as_published(table)
     figures: dict[str, alt.TopLevelMixin] = {}
     if set(table["dataset"]).intersection(panels.PARAMETRIC):
         figures["response-entropy"] = panels.entropy_by_condition(table, order(everyone))
@@ -264,10 +254,10 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         + (left_out if crowded else ""),
         {"confusion": cells},
         {
-            f"confusion-{name}": confusion_matrices(
+            f"confusion-{plain(name)}": confusion_matrices(
                 drawn.filter(pl.col("dataset") == name), name, names
             )
-            for name in _datasets(drawn)
+            for name in datasets_of(drawn)
         },
         folded=len(drawn.select("observer", "dataset").unique()) > MATRICES,
     )
@@ -277,37 +267,3 @@ SECTIONS = (
     observers_section, shape_bias_section, benchmark_section, accuracy_section, consistency_section,
     entropy_section, confusion_section,
 )  # fmt: skip
-
-
-def _ordered(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    rank = pl.col("observer").replace_strict({name: n for n, name in enumerate(names)})
-    return table.sort(rank, maintain_order=True)
-
-
-def _rank() -> pl.Expr:
-    """The place of a dataset in the published order; null for others."""
-    ranks = range(len(PUBLISHED))
-    return pl.col("dataset").replace_strict(list(PUBLISHED), ranks, default=None)
-
-
-def _datasets(table: pl.DataFrame) -> list[str]:
-    """Datasets in published order, then the others."""
-    names = table.select(pl.col("dataset").unique())
-    return names.sort(_rank(), "dataset", nulls_last=True)["dataset"].to_list()
-
-
-def _as_published(table: pl.DataFrame) -> pl.DataFrame:
-    """Datasets and conditions in published order; others after them."""
-    place = pl.DataFrame(
-        [(dataset, each) for dataset, names in PUBLISHED.items() for each in names],
-        schema=["dataset", "condition"],
-        orient="row",
-    ).with_row_index("_place")
-    return (
-        table.rename({"who": "observer"})
-        .join(place, on=["dataset", "condition"], how="left")
-        .sort(
-            _rank(), "dataset", "_place", "condition", "observer", nulls_last=True,
-        )
-        .drop("_place")
-    )  # fmt: skip

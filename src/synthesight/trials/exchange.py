@@ -110,7 +110,7 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
         )
     groups = shown.partition_by("dataset", "observer", "session", as_dict=True)
     for (dataset, observer, session), group in sorted(groups.items()):
-        place, name = _plain(str(dataset) or "trials"), _plain(str(observer))
+        place, name = plain(str(dataset) or "trials"), plain(str(observer))
         path = folder / place / f"{place}_{name}_session_{session}.csv"
         if path in written:
             raise SynthesightError(
@@ -273,6 +273,6 @@ def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
     )
 
 
-def _plain(name: str) -> str:
-    """A name that every file system takes, and that stays in its folder."""
+def plain(name: str) -> str:
+    """A name as every file system takes it, and that stays in its folder."""
     return re.sub(r"[^\w.+-]+", "-", name).lstrip(".") or "-"
