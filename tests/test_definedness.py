@@ -17,6 +17,7 @@ from synthesight.analysis import (
     accuracy,
     accuracy_difference,
     benchmark,
+    compare,
     confusion,
     error_consistency,
     observed_consistency,
@@ -55,7 +56,8 @@ def rows(request):
                             "kind": "human" if observer in PEOPLE else "generative",
                             "dataset": dataset,
                             "condition": condition,
-                            "session": session,
+                            # Repeated in another session, or in the same one.
+                            "session": session if dataset == "contrast" else 1,
                             "stimulus": f"{dataset}/{condition}/{number}.png",
                             "category": category,
                             "texture": CATEGORIES[(number // 3) % 3]
@@ -228,6 +230,35 @@ def test_the_benchmark_and_its_ranks(rows, trials):
             )
     for observer in MODELS:
         assert table[observer]["mean_rank"] == pytest.approx(ranks[observer] / 3)
+
+
+def test_a_comparison_is_on_what_both_saw(rows, trials):
+    both = {
+        stimulus
+        for stimulus in {row["stimulus"] for row in rows}
+        if all(read(rows, observer=observer, stimulus=stimulus) for observer in ("m1", "m2"))
+    }
+    common = [row for row in rows if row["stimulus"] in both]
+    found = compare(trials, "m1", "m2", resamples=20)
+    assert found.n == len(both)
+    expected = right(read(common, observer="m1")) - right(read(common, observer="m2"))
+    assert found.estimate == pytest.approx(expected)
+
+    def difference(dataset, condition):
+        values = []
+        for person in PEOPLE:
+            shared = {each["stimulus"] for each in read(common, observer=person)}
+            shown = [row for row in common if row["stimulus"] in shared]
+            one, two = (
+                kappa(*agreement(shown, model, person, dataset, condition)[:3])
+                for model in ("m1", "m2")
+            )
+            if one is not None and two is not None:
+                values.append(one - two)
+        return fmean(values) if values else None
+
+    found = compare(trials, "m1", "m2", measure="error_consistency", resamples=20)
+    assert found.estimate == pytest.approx(benchmark_mean(difference, CONDITIONS))
 
 
 def test_the_order_of_rows_does_not_matter(trials):
