@@ -82,10 +82,11 @@ def agreements(
     parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
     if complete:
         # Everybody saw everything: a pair's accuracies are those of its two observers.
-        right, both = parts
-        n, first, second = np.full_like(both, len(seen)), right[:, a], right[:, b]
-    else:
-        n, first, second, both = parts
+        right, both = (part / len(seen) for part in parts)
+        first, second = right[:, a], right[:, b]
+        shown = np.full(len(a), len(seen))
+        return Agreement(first, second, 1 - first - second + 2 * both), shown
+    n, first, second, both = parts
     found = Agreement(divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n))
     return found, np.rint(n[0]).astype(np.int64)
 
