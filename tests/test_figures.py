@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -9,6 +10,22 @@ from PIL import Image
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure, shape_bias_figure
+from synthesight.report.looks import COLOURS
+
+DICHROMATS = {
+    "protan": [
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -67,6 +84,21 @@ def test_no_two_of_many_observers_look_alike():
         encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True
     )
     assert len(set(looks)) == 50
+
+
+@pytest.mark.parametrize("blindness", [None, "protan", "deutan", "tritan"])
+def test_colours_are_told_apart_by_every_reader(blindness):
+    """Distances in CIELAB as dichromats see them (Machado, Oliveira & Fernandes 2009)."""
+    codes = [*COLOURS, "#000000", "#FFFFFF"]
+    rgb = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in codes]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(DICHROMATS.get(blindness, np.eye(3))).T, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = seen @ np.array(to_xyz).T / [0.9505, 1.0, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+    distances = np.linalg.norm(lab[:, None] - lab[None], axis=-1)
+    assert distances[np.triu_indices(len(codes), 1)].min() > 10  # a just noticeable one is 2.3
 
 
 def test_nothing_to_draw_is_said(trials):

@@ -10,9 +10,10 @@ import polars as pl
 
 from synthesight.analysis.pairs import PEOPLE
 
-# Okabe & Ito (2008): told apart by colour-blind readers, and in grey by lightness.
-OKABE_ITO = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00",
+# Told apart by colour-blind readers: six of Okabe & Ito (2008) and, for their yellow, which is faint
+# on white, the indigo of Tol (2021).
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288",
 )  # fmt: skip
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "circle",
           "stroke")  # fmt: skip
@@ -46,7 +47,7 @@ def observer_looks(
         return alt.Scale(domain=names, range=[look[name] for name in names])
 
     return {
-        "color": alt.Color("observer:N", scale=scale(OKABE_ITO, "#000000"), legend=legend),
+        "color": alt.Color("observer:N", scale=scale(COLOURS, "#000000"), legend=legend),
         "shape": alt.Shape("observer:N", scale=scale(SHAPES, "circle"), legend=legend),
         "strokeDash": alt.StrokeDash("observer:N", scale=scale(DASHES, [1, 0]), legend=legend),
     }

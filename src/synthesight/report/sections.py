@@ -47,6 +47,8 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
             pl.col("observer").n_unique().alias("observers"),
             pl.len().alias("trials"),
             pl.col("condition").n_unique().alias("conditions"),
+            pl.col("category").n_unique().alias("categories"),
+            pl.col("response").drop_nulls().n_unique().alias("named"),
             pl.col("image").n_unique().alias("images"),
             pl.col("response").is_null().sum().alias("no response"),
             pl.col("evaluations").mean().alias("network evaluations an image"),
@@ -65,7 +67,8 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         "trials",
         "What was compared",
         f"{len(everyone):,} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
-        "datasets. Each row of the table is an observer, or all people, in one dataset. A trial "
+        "datasets. Each row of the table is an observer, or all people, in one dataset, with how "
+        "many categories were shown and named: who chose among fewer had an easier task. A trial "
         "without a response counts as an error. " + " ".join(strangers(everyone)),
         {"trials": table},
     )
