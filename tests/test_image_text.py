@@ -90,5 +90,5 @@ def test_classes_and_prompts_are_checked(folder, image):
     with pytest.raises(SynthesightError, match="no place for the class"):
         synthesight.load(f"transformers:{folder}", device="cpu", templates=["a photo"])
     observer = synthesight.load(f"transformers:{folder}", device="cpu")
-    with pytest.raises(SynthesightError, match="among which classes"):
+    with pytest.raises(SynthesightError, match="no classes of its own"):
         observer.classify([image])

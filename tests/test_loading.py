@@ -17,6 +17,7 @@ import torch
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
 
+import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.generative.families import DiT, PixArt, StableDiffusion
 from synthesight.observers.generative.hub import download, pick_variant, wanted_files
@@ -219,6 +220,13 @@ def test_flow_in_a_diffusion_scheduler() -> None:
         prediction_type="flow_prediction", use_flow_sigmas=True
     )
     assert read_schedule(scheduler, "m")[0].flow
+
+
+def test_class_conditional_models_know_the_16_categories(saved: dict[str, Path]) -> None:
+    observer = synthesight.load(saved["dit"], device="cpu", classes=["cat", "oven"])
+    assert observer.labels["oven"] == [766]
+    observer = synthesight.load(saved["dit"], device="cpu", labels={"a": ["1"], "b": ["0", "2"]})
+    assert set(observer.labels) == {"a", "b"}
 
 
 def test_other_schedules_are_refused() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from synthesight import zoo
 from synthesight.observers.observer import Observer
+from synthesight.stimuli.categories import imagenet_to_16
 
-SETTINGS = "synthesight.json"  # beside a model's weights: its own weighting and proposal
+SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 
 def load(
@@ -31,7 +32,8 @@ def load(
         ``owner/model@revision``. For classifiers of other libraries, ``timm:<name>`` and so on,
         see :func:`~synthesight.observers.discriminative.loading.load_classifier`.
     classes
-        Class names, when calls of the observer do not name them.
+        Class names, when calls of the observer do not name them; None for those that the model
+        says it knows.
     device
         Such as ``"cuda"``; None is the GPU where there is one.
     dtype
@@ -79,6 +81,7 @@ def load(
     from transformers.utils import logging as transformers_logging
 
     from synthesight.observers.generative.classifier import GenerativeClassifier
+    from synthesight.observers.generative.families.dit import DiT
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")
@@ -93,7 +96,11 @@ def load(
     model = load_model(location, device=device, dtype=precision, name=label, revision=revision)
     if folder is not None and (folder / SETTINGS).is_file():
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        known = settings.pop("classes", None)
+        classes = known if classes is None else classes
         # The proposal was made for the model's own weighting.
         if options.get("weighting", settings["weighting"]) == settings["weighting"]:
             options = settings | options
+    if isinstance(model, DiT) and options.get("labels") is None:
+        options |= {"labels": imagenet_to_16()}
     return GenerativeClassifier(model, classes=classes, **options)

@@ -179,7 +179,8 @@ class Observer(ABC):
         chosen = self.classes if classes is None else classes
         if chosen is None:
             raise SynthesightError(
-                f"{self.name}: among which classes? Name them, as in classes=['cat', 'dog']."
+                f"{self.name} has no classes of its own: name them, as in --classes cat,dog or "
+                "classes=['cat', 'dog']."
             )
         return check_classes(list(chosen))
 

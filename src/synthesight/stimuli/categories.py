@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import data_root
-
 # The 16 entry-level categories of Geirhos et al. (2018), in this order everywhere.
 SIXTEEN = (
     "airplane", "bear", "bicycle", "bird", "boat", "bottle", "car", "cat",
@@ -34,49 +28,37 @@ SYNONYMS = {
 }
 
 
+# Indices of ImageNet-1k classes, first-last, as the model-vs-human toolbox lists them.
+_IMAGENET = {
+    "airplane": "404",
+    "bear": "294-297",
+    "bicycle": "444 671",
+    "bird": "8 10-16 18-20 22-24 80-83 87-96 98-100 127-133 135-145",
+    "boat": "472 554 625 814 914",
+    "bottle": "440 720 737 898-899 901 907",
+    "car": "436 511 817",
+    "cat": "281-286",
+    "chair": "423 559 765 857",
+    "clock": "409 530 892",
+    "dog": "152-191 193-203 205-226 228-241 243-250 252-257 259 261-263 265-268",
+    "elephant": "385-386",
+    "keyboard": "508 878",
+    "knife": "499",
+    "oven": "766",
+    "truck": "555 569 656 675 717 734 864 867",
+}
+
+
 def canonical(name: str) -> str:
     """The one name that stands for a category and its synonyms: automobile and Car are car."""
     plain = name.strip().lower().replace("_", " ")
     return SYNONYMS.get(plain, plain)
 
 
-def imagenet_to_16(path: Path | None = None) -> dict[str, list[int]]:
-    """For each of the 16 categories, its ImageNet-1k classes (Geirhos et al. 2018).
-
-    Parameters
-    ----------
-    path
-        JSON file of category → list of class indices, from 0 to 999; None for
-        ``imagenet1k-to-16.json`` in the folder that SYNTHESIGHT_DATA names.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such file, it cannot be read, or it is no such table.
-    """
-    if path is None:
-        root = data_root()
-        if root is None:
-            raise SynthesightError(
-                "The mapping of ImageNet's classes to the 16 categories was not found: set "
-                "SYNTHESIGHT_DATA to the folder that has imagenet1k-to-16.json."
-            )
-        path = root / "imagenet1k-to-16.json"
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        found = {name: [int(index) for index in table[name]] for name in SIXTEEN}
-    except FileNotFoundError:
-        raise SynthesightError(f"There is no file {path}: check the path.") from None
-    except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        raise SynthesightError(f"{path} cannot be read ({reason}): check the path.") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        found = {}
-    every = [index for indices in found.values() for index in indices]
-    # A class of two categories would count twice, and a category of none has no mean probability.
-    whole = found and all(found.values()) and len(set(every)) == len(every)
-    if not whole or not all(0 <= index < 1000 for index in every):
-        raise SynthesightError(
-            f"{path} is not a table of ImageNet classes for the 16 categories: get it anew."
-        )
-    return found
+def imagenet_to_16() -> dict[str, list[int]]:
+    """For each of the 16 categories, indices of its ImageNet-1k classes (Geirhos et al. 2018)."""
+    mapping = {}
+    for category, spans in _IMAGENET.items():
+        ends = [[int(end) for end in span.split("-")] for span in spans.split()]
+        mapping[category] = [index for span in ends for index in range(span[0], span[-1] + 1)]
+    return mapping

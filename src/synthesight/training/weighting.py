@@ -202,7 +202,7 @@ def measure(
         tried[name] = weights(name, model.schedule)[recording.steps]
         tried[name][0] = 0.0
     weight = fit_weighting(recording)
-    write_settings(folder, weight, proposal_of(recording, weight))
+    write_settings(folder, images.names, weight, proposal_of(recording, weight))
     return {name: recording[half:].accuracy(values) for name, values in tried.items()}
 
 
@@ -211,9 +211,12 @@ def evaluations(images: LabelledImages, count: int = 400) -> int:
     return min(count, len(images.labels)) * (BINS + 1) * REPEATS * len(images.names)
 
 
-def write_settings(folder: Path, weighting: np.ndarray, proposal: np.ndarray) -> None:
-    """Keep a model's own weighting and proposal beside its weights."""
+def write_settings(
+    folder: Path, classes: list[str], weighting: np.ndarray, proposal: np.ndarray
+) -> None:
+    """Keep a model's own classes, weighting and proposal beside its weights."""
     settings = {
+        "classes": classes,
         "weighting": [float(f"{value:.4g}") for value in weighting],
         "proposal": [float(f"{value:.4g}") for value in proposal],
     }
