@@ -219,6 +219,7 @@ def report(
     from synthesight.report.coverage import strangers
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
+    from synthesight.report.tables import with_people
 
     if resamples < 1:
         raise SynthesightError(f"--resamples {resamples} leaves no intervals: give 1 or more.")
@@ -231,7 +232,6 @@ def report(
             report=lambda what: status.update(f"Reporting: {what}"),
         )
     print(f"{len(trials)} trials in {trials['dataset'].n_unique()} datasets; open {page}")
-
     if problems := strangers(with_people(trials)):
         for problem in problems:
             print(f"synthesight: {problem}", file=sys.stderr)
@@ -257,6 +257,7 @@ def export(
     unread = len(trials) - shown
     left_out = f"; {unread} images that could not be read are left out" if unread else ""
     print(f"{shown} trials are in {len(files)} files below {out}{left_out}.")
+
 
 @app.command()
 def power(
@@ -430,7 +431,9 @@ def data_draw(
 def train_generative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
-    steps: Annotated[int, typer.Option(help="Steps of 64 images.")] = 6000,
+    steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
+    batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
+    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
     seed: Seed = 0,
     device: Device = None,
 ) -> None:
@@ -438,7 +441,13 @@ def train_generative(
     from synthesight.cli_output import Progressing
     from synthesight.training import generative, weighting
 
-    options = generative.GenerativeOptions(steps=steps, seed=seed)
+    if steps < 1 or batch < 1 or width < 64 or width % 64:
+        raise SynthesightError(
+            "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
+        )
+    options = generative.GenerativeOptions(
+        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
+    )
     images, folder, place = _train(generative, data, out, options, steps, device)
     total = weighting.evaluations(images)
     with Progressing("Fitting its time weighting", total, quiet=False) as progress:
