@@ -10,8 +10,8 @@ import polars as pl
 
 from synthesight.analysis.pairs import PEOPLE
 
-# Told apart by colour-blind readers: six of Okabe & Ito (2008) and, for their yellow, which is faint
-# on white, the indigo of Tol (2021).
+# Told apart by colour-blind readers: six of Okabe & Ito (2008) and, for their yellow, which is
+# faint on white, the indigo of Tol (2021).
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288",
 )  # fmt: skip
