@@ -74,7 +74,7 @@ def test_what_is_no_imagenet_classifier_is_refused(image):
 
 
 @pytest.mark.parametrize("family", ["resnet", "vit", "convnext"])
-def test_classifiers_of_transformers_are_opened(family, image, tmp_path, data_folder, monkeypatch):
+def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
     from transformers import (
         ConvNextConfig,
         ConvNextForImageClassification,
@@ -86,7 +86,6 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path, data_fo
         ViTImageProcessor,
     )
 
-    monkeypatch.setenv("SYNTHESIGHT_DATA", str(data_folder))
     torch.manual_seed(0)
     network, processor = {
         "resnet": lambda: (

@@ -236,8 +236,7 @@ def test_published_weights_are_opened_as_they_were_saved(name, cache):
     assert pixels["resolution"] == 224
 
 
-def test_a_known_name_answers_with_16_categories(cache, data_folder, monkeypatch):
-    monkeypatch.setenv("SYNTHESIGHT_DATA", str(data_folder))
+def test_a_known_name_answers_with_16_categories(cache):
     put(cache, as_published("bagnet9", BagNet(9)))
     observer = synthesight.load("bagnet9", device="cpu")
     image = np.random.default_rng(0).integers(0, 255, (224, 224, 3)).astype(np.uint8)
@@ -287,6 +286,25 @@ def test_hashes_are_read_from_names_as_pytorch_writes_them():
     assert hash_in_name("https://x.org/mnasnet0.5_top1_67.823-3ffadce67e.pth") == "3ffadce67e"
     assert hash_in_name("https://x.org/bagnet8-34f4ccd2.pth.tar?dl=1") == "34f4ccd2"
     assert hash_in_name("https://x.org/resnet50-1x.pth") is None
+
+
+def test_the_first_vit_small_of_timm_attends_as_it_was_trained():
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        "blocks.0.attn.qkv.weight": torch.randn(3 * 768, 768, generator=generator),
+        "patch_embed.proj.weight": torch.randn(768, 3 * 16 * 16, generator=generator),
+    }
+    adapted = published.ADAPTED["vit-small"](weights)
+    assert adapted["patch_embed.proj.weight"].shape == (768, 3, 16, 16)
+    tokens = torch.randn(5, 768, generator=generator)
+    heads = {}
+    for name, given in (("as trained", weights), ("adapted", adapted)):
+        mixed = tokens @ given["blocks.0.attn.qkv.weight"].T
+        heads[name] = mixed.reshape(5, 3, 8, 96).permute(1, 2, 0, 3)
+    trained = heads["as trained"][0] @ heads["as trained"][1].mT * 768**-0.5
+    today = heads["adapted"][0] @ heads["adapted"][1].mT * 96**-0.5  # of torch's own attention
+    torch.testing.assert_close(today, trained, rtol=1e-4, atol=1e-3)
+    assert torch.equal(heads["adapted"][2], heads["as trained"][2])
 
 
 class Evil:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 import synthesight
 from synthesight import zoo
 from synthesight.observers.discriminative import loading, published
-from synthesight.stimuli.categories import SIXTEEN
+from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16
 from test_zoo import OTHERS, PAPER, as_published, cache, put
 
 timm = pytest.importorskip("timm", reason="needs the extra timm: pip install -e '.[timm]'")
@@ -25,15 +25,11 @@ torchvision = pytest.importorskip("torchvision", reason="needs the extra timm")
 open_clip = pytest.importorskip("open_clip", reason="needs the extra timm")
 
 __all__ = ["cache"]
-MAPPING = {name: [16 * n, 16 * n + 1] for n, name in enumerate(SIXTEEN)}
 
 
 @pytest.fixture
 def at_random(cache, monkeypatch):
     """Put random weights where an entry's would be; gives the network that has them."""
-    monkeypatch.setattr(
-        "synthesight.observers.discriminative.imagenet.imagenet_to_16", lambda: MAPPING
-    )
 
     def prepare(entry: zoo.Entry) -> torch.nn.Module | None:
         library, _, place = entry.source.partition(":")
@@ -91,7 +87,9 @@ def test_a_known_network_is_opened_and_answers(name, at_random, cache):
     if name == "vit_small_patch16_224":  # whose weights were saved for another scale of attention
         return
     # In logarithms: what untrained networks give is far beyond what exponentials can hold.
-    log_p = torch.stack([logits[indices].logsumexp(0) for indices in MAPPING.values()])
+    log_p = torch.stack(
+        [logits[group].logsumexp(0) - np.log(len(group)) for group in imagenet_to_16().values()]
+    )
     expected = (log_p - log_p.max()).numpy()
     np.testing.assert_allclose(result.evidence[0], expected, rtol=1e-3, atol=1e-3)
 

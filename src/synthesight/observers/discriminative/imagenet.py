@@ -36,7 +36,7 @@ class ImageNetNetwork(Network):
         Of each channel, for pixels in [0, 1].
     categories
         For each category, the indices of its ImageNet classes; None for the published mapping to
-        16, which is read from the data folder.
+        16.
     classes
         Category names, when calls do not name them; None for all of the mapping.
     device
