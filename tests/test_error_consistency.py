@@ -72,6 +72,23 @@ def test_independent_observers_have_none_and_intervals_cover_it():
     assert 0.9 < covered < 0.99
 
 
+def test_the_interval_is_that_of_resampling_stimuli_one_by_one():
+    """As Klein et al. (2025) compute it: whole rows of responses, drawn with replacement."""
+    rng = np.random.default_rng(5)
+    a = rng.random(160) < 0.8
+    b = np.where(rng.random(160) < 0.4, a, rng.random(160) < 0.7)
+    kappas = []
+    for _ in range(4000):
+        drawn = rng.integers(0, 160, 160)
+        p, q = a[drawn].mean(), b[drawn].mean()
+        chance = p * q + (1 - p) * (1 - q)
+        kappas.append((np.mean(a[drawn] == b[drawn]) - chance) / (1 - chance))
+    row = pairwise_consistency(pair(a, b), resamples=4000).row(0, named=True)
+    assert [row["low"], row["high"]] == pytest.approx(
+        np.quantile(kappas, [0.025, 0.975]), abs=0.015
+    )
+
+
 def test_pairs_are_compared_on_the_images_that_both_saw():
     trials = pl.concat(
         [table([True, False, True], observer="a"), table([True, False], observer="b"),
