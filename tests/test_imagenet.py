@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
+from synthesight.observers.discriminative.loading import _pixels
 from synthesight.stimuli.folders import find_stimuli
 
 CATEGORIES = {"dog": [1, 2, 3], "cat": [10], "car": [20, 21]}
@@ -126,6 +128,50 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
     probability = logits.double().softmax(1)[0].numpy()
     mean = [probability[indices].mean() for indices in observer.categories.values()]
     np.testing.assert_allclose(result.posterior[0], mean / np.sum(mean), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ViTImageProcessor", {}),
+        ("ViTImageProcessor", {"do_normalize": False}),
+        ("ViTImageProcessor", {"rescale_factor": 1 / 127.5}),
+        ("ConvNextImageProcessor", {}),
+        ("DeiTImageProcessor", {}),
+        ("BeitImageProcessor", {}),
+        ("EfficientNetImageProcessor", {}),
+        ("MobileNetV2ImageProcessor", {}),
+        ("LevitImageProcessor", {}),
+        ("CLIPImageProcessor", {}),
+    ],
+)
+def test_pixels_are_those_of_transformers_own_processors(name, options):
+    processor = getattr(transformers, name)(**options)
+    pixels = _pixels(processor, "somewhere")
+    side = pixels["resolution"]
+    # Of one colour, so that how it is scaled and cut does not matter.
+    picture = np.full((side, side, 3), (255, 127, 3), np.uint8)
+    theirs = processor(picture, return_tensors="pt")["pixel_values"][0]
+    assert theirs.shape == (3, side, side)
+    ours = (picture[0, 0] / 255 - pixels["mean"]) / pixels["std"]
+    np.testing.assert_allclose(theirs[:, side // 2, side // 2], ours, rtol=1e-4, atol=1e-5)
+
+
+def test_networks_that_transformers_would_make_up_are_refused(tmp_path):
+    from transformers import MobileViTImageProcessor, ViTConfig, ViTImageProcessor, ViTModel
+
+    small = ViTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        image_size=32, patch_size=8, num_labels=1000,
+    )  # fmt: skip
+    ViTModel(small).save_pretrained(tmp_path)
+    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    with pytest.raises(
+        SynthesightError, match=r"lacks weights of an image classifier \(classifier"
+    ):
+        synthesight.load(f"transformers:{tmp_path}", device="cpu")
+    with pytest.raises(SynthesightError, match="blue first"):
+        _pixels(MobileViTImageProcessor(), "apple/mobilevit-small")
 
 
 def test_what_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):

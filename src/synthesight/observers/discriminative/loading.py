@@ -157,7 +157,9 @@ def _transformers(location: str) -> Opened:
         config = AutoConfig.from_pretrained(location)
         two = set(config.architectures or ()) & set(ZERO_SHOT.values())
         family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
-        network = family.from_pretrained(location, use_safetensors=True)
+        network, report = family.from_pretrained(
+            location, use_safetensors=True, output_loading_info=True
+        )
         processor = AutoImageProcessor.from_pretrained(location)
         if two:
             network = _TransformersImageText(network, AutoTokenizer.from_pretrained(location))
@@ -166,12 +168,33 @@ def _transformers(location: str) -> Opened:
             f"transformers:{location} cannot be opened as an image classifier "
             f"({_first_line(error)}): check the name, and that it has safetensors weights."
         ) from None
-    size = getattr(processor, "crop_size", None) or processor.size
-    side = size.get("height") or size.get("shortest_edge")
-    return network, {
-        "resolution": int(side),
-        "mean": tuple(processor.image_mean or (0.5,) * 3),
-        "std": tuple(processor.image_std or (0.5,) * 3),
+    if report["missing_keys"]:
+        raise SynthesightError(
+            f"transformers:{location} lacks weights of an image classifier "
+            f"({sorted(report['missing_keys'])[0]}): choose a model that was trained as one."
+        )
+    return network, _pixels(processor, location)
+
+
+def _pixels(processor: Any, location: str) -> dict[str, Any]:
+    """How an image processor of transformers makes an image of the network's size a tensor."""
+    if getattr(processor, "do_flip_channel_order", False):
+        raise SynthesightError(
+            f"transformers:{location} wants its channels blue first, which is not supported: look "
+            "for the same model in timm."
+        )
+    cut = getattr(processor, "do_center_crop", False) and getattr(processor, "crop_size", None)
+    size = processor.crop_size if cut else processor.size
+    normal = getattr(processor, "do_normalize", False)
+    mean = (processor.image_mean or (0.5,) * 3) if normal else (0.0,) * 3
+    std = (processor.image_std or (0.5,) * 3) if normal else (1.0,) * 3
+    if getattr(processor, "include_top", False):  # EfficientNet's divides twice, as Keras's did
+        std = [value**2 for value in std]
+    unit = 255 * (getattr(processor, "rescale_factor", None) or 1 / 255)
+    return {
+        "resolution": int(size.get("height") or size.get("shortest_edge")),
+        "mean": tuple(value / unit for value in mean),
+        "std": tuple(value / unit for value in std),
     }
 
 
