@@ -82,10 +82,12 @@ def agreements(
     parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
     if complete:
         # Everybody saw everything: a pair's accuracies are those of its two observers.
-        right, both = (part / len(seen) for part in parts)
+        right, both = parts
         first, second = right[:, a], right[:, b]
+        # Whole numbers until the division: observers who agree on all agree by exactly 1.
+        observed = (len(seen) - first - second + 2 * both) / len(seen)
         shown = np.full(len(a), len(seen))
-        return Agreement(first, second, 1 - first - second + 2 * both), shown
+        return Agreement(first / len(seen), second / len(seen), observed), shown
     n, first, second, both = parts
     found = Agreement(divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n))
     return found, np.rint(n[0]).astype(np.int64)
