@@ -18,31 +18,31 @@ import synthesight
 from synthesight import zoo
 from synthesight.observers.discriminative import loading, published
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16
-from test_zoo import OTHERS, PAPER, as_published, cache, put
+from test_zoo import OTHERS, PAPER, as_published, at_random, cache, put
 
 timm = pytest.importorskip("timm", reason="needs the extra timm: pip install -e '.[timm]'")
 torchvision = pytest.importorskip("torchvision", reason="needs the extra timm")
 open_clip = pytest.importorskip("open_clip", reason="needs the extra timm")
 
-__all__ = ["cache"]
+__all__ = ["at_random", "cache"]
 
 
 @pytest.fixture
-def at_random(cache, monkeypatch):
+def prepare(at_random, monkeypatch):
     """Put random weights where an entry's would be; gives the network that has them."""
 
-    def prepare(entry: zoo.Entry) -> torch.nn.Module | None:
+    def put_random(entry: zoo.Entry) -> torch.nn.Module | None:
         library, _, place = entry.source.partition(":")
         if entry.weights is not None:
             build = published.ARCHITECTURES[entry.weights["architecture"]]
             network = build(**entry.weights.get("options", {})).eval()
-            put(cache, as_published(entry.name, network))
+            put(at_random, as_published(entry.name, network))
             return network
         if library == "torchvision":
             options = loading.AS_SAVED.get(place, {})
             network = torchvision.models.get_model(place, weights=None, **options).eval()
             url = torchvision.models.get_model_weights(place).IMAGENET1K_V1.url
-            put(cache, {url: network.state_dict()})
+            put(at_random, {url: network.state_dict()})
             return network
         if library == "timm":
             assert place in timm.list_pretrained()
@@ -55,17 +55,17 @@ def at_random(cache, monkeypatch):
         monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: model)
         return None
 
-    return prepare
+    return put_random
 
 
 @pytest.mark.parametrize("name", sorted(PAPER) + OTHERS)
-def test_a_known_network_is_opened_and_answers(name, at_random, cache):
+def test_a_known_network_is_opened_and_answers(name, prepare):
     entry = zoo.entries()[name]
     large = entry.parameters > 100 or entry.resolution > 300
     place = "meta" if large else "cpu"
     with torch.device(place):
         torch.manual_seed(0)
-        network = at_random(entry)
+        network = prepare(entry)
         observer = synthesight.load(name, device=place, classes=SIXTEEN)
     assert observer.name == name
     assert observer.resolution == entry.resolution
@@ -104,8 +104,8 @@ def test_a_known_network_is_opened_and_answers(name, at_random, cache):
         ("clip", (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     ],
 )
-def test_images_are_normalised_as_published(name, mean, std, at_random):
-    at_random(zoo.entries()[name])
+def test_images_are_normalised_as_published(name, mean, std, prepare):
+    prepare(zoo.entries()[name])
     pixels = synthesight.load(name, device="cpu").pixels
     np.testing.assert_allclose(pixels["mean"], np.broadcast_to(mean, 3), atol=1e-6)
     np.testing.assert_allclose(pixels["std"], np.broadcast_to(std, 3), atol=1e-6)
@@ -122,14 +122,14 @@ def test_resnet_50_is_the_one_of_torchvision():
         torch.testing.assert_close(ours(images), theirs(images))
 
 
-def test_densenets_saved_before_torchvision_0_3_are_opened(cache):
+def test_densenets_saved_before_torchvision_0_3_are_opened(at_random):
     network = torchvision.models.densenet121(weights=None).eval()
     old = {
         re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", key): value
         for key, value in network.state_dict().items()
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
-    put(cache, {torchvision.models.DenseNet121_Weights.IMAGENET1K_V1.url: old})
+    put(at_random, {torchvision.models.DenseNet121_Weights.IMAGENET1K_V1.url: old})
     opened, _ = loading.OPENERS["torchvision"]("densenet121")
     images = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():

@@ -77,7 +77,24 @@ def fetch_weights(url: str, sha256: str | None = None) -> Path:
     path = folder / PurePosixPath(urlsplit(url).path).name
     if not path.is_file():
         fetch_file(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
+    elif sha256 is not None:
+        check_hash(path, sha256)
     return path
+
+
+def check_hash(path: Path, sha256: str) -> None:
+    """Whether a file that is there already is the one that was published.
+
+    Raises
+    ------
+    SynthesightError
+        If its SHA-256 begins otherwise.
+    """
+    found = pooch.file_hash(str(path), alg="sha256")
+    if not found.startswith(sha256.lower()):
+        raise SynthesightError(
+            f"{path} has the SHA-256 {found}, not {sha256}: delete it, and it is fetched anew."
+        )
 
 
 def read_weights(
