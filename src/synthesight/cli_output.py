@@ -173,10 +173,10 @@ def print_models(pattern: str) -> None:
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 1, 0),
-        caption="One name alone shows where its weights are, their licence, and notes.",
+        caption="One name alone shows where its weights are, what it was trained on, and notes.",
     )
     table.add_column("name, family", width=28, overflow="fold")
-    table.add_column("trained on", overflow="fold")
+    table.add_column("licence", overflow="fold")
     table.add_column("M", justify="right", no_wrap=True)
     table.add_column("pixels", justify="right", no_wrap=True)
     table.add_column("needs", overflow="fold")
@@ -184,7 +184,7 @@ def print_models(pattern: str) -> None:
         # Escaped: "[timm]" is an extra, not a style.
         table.add_row(
             f"{escape(entry.name)}\n[dim]{escape(entry.family)}[/dim]",
-            escape(entry.images),
+            escape(entry.licence),
             f"{entry.parameters:g}",
             str(entry.resolution),
             escape(entry.needs),
