@@ -20,7 +20,7 @@ from rich.table import Table
 import synthesight
 from synthesight.inference.engine import Engine
 from synthesight.inference.rules import Exhaustive, RepeatedTTest, Sequential, Staged
-from synthesight.inference.tuning import best_batch_size
+from synthesight.inference.tuning import best_batch_size, compile_network
 from synthesight.stimuli.folders import find_stimuli, sample
 
 
@@ -37,6 +37,9 @@ def main(
     prompts, rows, _ = observer._units(classes)
     conditioning = observer.model.prepare(prompts)
     batch_size = best_batch_size(observer.model, conditioning)
+    compiled = compile_network(
+        observer.model, conditioning, batch_size, len(shown) * len(classes) * draws
+    )
     truth = np.array([classes.index(str(stimulus.category)) for stimulus in shown])
     order = {stimulus.id: place for place, stimulus in enumerate(shown)}
     rules = [
@@ -55,6 +58,7 @@ def main(
             rule,
             observer.sampler,
             batch_size=batch_size,
+            one_shape=compiled or None,
             keep_errors=rule.name == "exhaustive",
         )
         response = np.empty(len(shown), dtype=np.int64)
@@ -87,7 +91,8 @@ def main(
         )
     table = Table(
         title=f"{model}, {len(shown)} images, {len(classes)} classes, {draws} draws, batches of "
-        f"{batch_size}, {device}; exhaustive's halves agree on {certain.sum()} images"
+        f"{batch_size}{' (compiled)' if compiled else ''}, {device}; exhaustive's halves agree on "
+        f"{certain.sum()} images"
     )
     for column in (
         "rule",
