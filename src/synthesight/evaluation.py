@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from synthesight.trials.store import Run
 PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 
 
 def evaluate(
@@ -67,7 +69,8 @@ def evaluate(
         "stimuli": len(stimuli),
         "datasets": sorted({stimulus.dataset for stimulus in stimuli}),
         "versions": {"synthesight": synthesight.__version__}
-        | {library: version(library) for library in LIBRARIES},
+        | {library: version(library) for library in LIBRARIES}
+        | _versions_of(OPTIONAL),
         "platform": platform.platform(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
@@ -90,6 +93,15 @@ def evaluate(
         if rows:
             run.append(rows)
     return run
+
+
+def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
+    """The versions of those libraries that are installed."""
+    found = {}
+    for library in libraries:
+        with suppress(PackageNotFoundError):
+            found[library] = version(library)
+    return found
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:
