@@ -142,39 +142,34 @@ def pairwise_consistency(
         If no two observers were in one condition.
     """
     rng = np.random.default_rng(seed)
-    tables = []
+    parts = []
     for panel in correctness(judged(trials), trivial=trivial):
         names = panel.columns["observer"]
         a, b = np.triu_indices(len(names), k=1)
         if len(a) == 0:
             continue
         agreement, n = agreements(panel, a, b, resamples, rng)
-        values = kappa_of(agreement)
-        estimate = values[0]
+        expected = agreement.expected
+        values = kappa(agreement.observed, expected)
         low, high = interval(values[1:])
-        undefined = np.isnan(estimate)
-        figures = {
-            "estimate": estimate,
-            "low": np.where(undefined, np.nan, low),
-            "high": np.where(undefined, np.nan, high),
-            "observed": agreement.observed[0],
-            "expected": agreement.expected[0],
-        }
-        tables.append(
-            pl.DataFrame({"first": names.gather(a), "second": names.gather(b)}).select(
-                pl.lit(panel.key[0], pl.String).alias("dataset"),
-                pl.lit(panel.key[1], pl.String).alias("condition"),
-                "first",
-                "second",
-                *(pl.Series(name, value).fill_nan(None) for name, value in figures.items()),
-                pl.Series("n", n),
-            )
-        )
-    if not tables:
+        figures = np.stack([values[0], low, high, agreement.observed[0], expected[0]])
+        figures[1:3, np.isnan(values[0])] = np.nan
+        parts.append((panel.key, names.gather(a), names.gather(b), figures, n))
+    if not parts:
         raise SynthesightError(
             "There is but one observer in each dataset and condition: add the trials of another."
         )
-    return pl.concat(tables).filter(pl.col("n") > 0)
+    keys, first, second, found, shown = zip(*parts, strict=True)
+    key = pl.DataFrame(keys, {"dataset": pl.String, "condition": pl.String}, orient="row")
+    columns = ("estimate", "low", "high", "observed", "expected")
+    figure = zip(columns, np.concatenate(found, axis=1), strict=True)
+    table = key[np.repeat(np.arange(len(keys)), [len(n) for n in shown])].with_columns(
+        pl.concat(first).alias("first"),
+        pl.concat(second).alias("second"),
+        *(pl.Series(name, values).fill_nan(None) for name, values in figure),
+        pl.Series("n", np.concatenate(shown)),
+    )
+    return table.filter(pl.col("n") > 0)
 
 
 def kappa_of(agreement: Agreement) -> np.ndarray:

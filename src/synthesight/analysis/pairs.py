@@ -75,10 +75,8 @@ def agreements(
         columns = [share, both_right]
     else:
         columns = [both_seen, share[:, a] * seen[:, b], share[:, b] * seen[:, a], both_right]
-    total = np.vstack(
-        [np.hstack(columns).sum(axis=0)[None],
-         resampled_sums(np.hstack(columns), resamples, rng)]
-    )  # fmt: skip
+    joined = np.hstack(columns)
+    total = np.vstack([joined.sum(axis=0), resampled_sums(joined, resamples, rng)])
     parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
     if complete:
         # Everybody saw everything: a pair's accuracies are those of its two observers.

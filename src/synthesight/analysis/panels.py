@@ -128,10 +128,11 @@ def panels(
 
 def _ambiguous(trials: pl.DataFrame) -> list[str]:
     """Datasets where several stimuli of one observer and session share a unit."""
-    key = ["observer", "session", *UNIT]
-    # Nearly always there are no repeats at all, which hashes tell fast: they differ then.
-    if trials.select(pl.struct(key).hash().n_unique()).item() == len(trials):
+    # Nearly always no observer was shown an image twice at all, which hashes tell fast.
+    image = pl.struct("observer", "dataset", "condition", "unit").hash()
+    if trials.select(image.n_unique()).item() == len(trials):
         return []
+    key = ["observer", "session", *UNIT]
     stimuli = trials.group_by(key).agg(pl.col("stimulus").n_unique())
     return stimuli.filter(pl.col("stimulus") > 1)["dataset"].unique().to_list()
 
