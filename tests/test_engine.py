@@ -12,9 +12,10 @@ from PIL import Image
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
+from synthesight.inference.engine import Engine
 from synthesight.inference.replay import replay
 from synthesight.inference.rules import Exhaustive, Sequential, Staged
-from synthesight.inference.tuning import best_batch_size
+from synthesight.inference.tuning import best_batch_size, is_out_of_memory
 from synthesight.observers.generative.classifier import GenerativeClassifier
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
@@ -228,3 +229,89 @@ def test_a_class_without_labels_is_named(model, stimuli):
     observer = classifier(model, classes=["low", "other"], labels={"low": [0]})
     with pytest.raises(SynthesightError, match="'other'"):
         list(observer.respond(stimuli))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_of_ones_own_that_gives_no_number_is_named(model, stimuli, value):
+    whole = model.errors
+
+    def errors(x, noise, steps, *rest):
+        found = whole(x, noise, steps, *rest)
+        found[-1] = value
+        return found
+
+    model.errors = errors
+    with pytest.raises(SynthesightError, match=r"mixtures gave a non-finite error at time 0\.\d"):
+        list(classifier(model).respond(stimuli))
+
+
+def test_a_model_of_ones_own_that_gives_the_wrong_shape_is_named(model, stimuli):
+    whole = model.errors
+    model.errors = lambda *triples: whole(*triples)[:, None]
+    with pytest.raises(SynthesightError, match=r"mixtures gave errors of shape \(16, 1\).*\(16,\)"):
+        list(classifier(model).respond(stimuli))
+
+
+def test_out_of_memory_of_a_filled_up_batch_halves_what_was_run(model, stimuli):
+    """Filled up to 64, even a single triple may not fit; that says nothing about less."""
+    whole = model.errors
+    limit = 64
+
+    def errors(x, *rest):
+        if len(x) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(x, *rest)
+
+    model.errors = errors
+    observer = classifier(model, Exhaustive(1), classes=CLASSES[:3])
+    prompts, rows, _ = observer._units(CLASSES[:3])
+    engine = Engine(
+        model, rows, model.prepare(prompts), observer.rule, observer.sampler, batch_size=64,
+        one_shape=True,
+    )  # fmt: skip
+    limit = 32
+    assert len(list(engine.run(stimuli[:1]))) == 1
+    assert engine.usage.batch_size == 32
+
+
+def test_images_that_do_not_fit_together_are_encoded_in_parts(model, stimuli):
+    plain = answers(classifier(model, batch_size=64), stimuli)
+    sizes = []
+
+    def encode(images):
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        sizes.append(len(images))
+        return images
+
+    model.encode = encode
+    found = answers(classifier(model, batch_size=64), stimuli)
+    assert sizes == [1] * len(sizes)
+    for key, response in plain.items():
+        np.testing.assert_array_equal(found[key].evidence, response.evidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory",
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    ],
+)
+def test_out_of_memory_has_many_names(text):
+    assert is_out_of_memory(RuntimeError(text))
+
+
+def test_the_labels_are_part_of_what_made_the_answers(model):
+    labels = {"low": [0, 1], "high": [3, 4]}
+    observer = classifier(model, classes=["low", "high"], labels=labels)
+    assert observer.describe()["labels"] == {"low": ["0", "1"], "high": ["3", "4"]}
+    assert classifier(model).describe()["labels"] is None
+
+
+def test_no_images_give_empty_answers(model):
+    found = classifier(model).classify([])
+    assert found.labels == []
+    assert found.posterior.shape == found.posterior_se.shape == found.evidence.shape == (0, 5)
+    assert len(found.frame()) == 0

@@ -9,6 +9,7 @@ import torch
 import synthesight
 from synthesight.inference import tuning
 from synthesight.inference.rules import Exhaustive
+from synthesight.observers.generative import classifier
 from synthesight.stimuli.drawn import drawn_objects
 
 CLASSES = ["car", "cat"]
@@ -72,3 +73,27 @@ def test_other_errors_in_measuring_are_not_swallowed(observer, monkeypatch):
 def test_transformers_keep_their_memory_format(observer):
     conditioning = observer.model.prepare(["a cat"])
     assert tuning.choose_memory_format(observer.model, conditioning) == "contiguous"
+
+
+def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatch):
+    observer.batch_size = None
+    measured = []
+    monkeypatch.setattr(classifier, "best_batch_size", lambda *_: measured.append(1) or 8)
+    answers(observer, stimuli)
+    answers(observer, stimuli)
+    assert len(measured) == 1
+
+
+def test_a_compiled_network_keeps_its_one_shape_in_short_work(observer, stimuli, monkeypatch):
+    """Compiled for one shape, it would be compiled again for each ragged batch."""
+    monkeypatch.setattr(classifier, "compile_network", lambda *_: True)
+    answers(observer, stimuli)
+    monkeypatch.setattr(classifier, "compile_network", lambda *_: False)
+    sizes = []
+    whole = observer.model.errors
+    monkeypatch.setattr(
+        observer.model, "errors", lambda x, *rest: sizes.append(len(x)) or whole(x, *rest)
+    )
+    observer.rule = Exhaustive(5)
+    answers(observer, stimuli[:1])
+    assert set(sizes) == {8}

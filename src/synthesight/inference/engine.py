@@ -164,7 +164,8 @@ class Engine:
         Raises
         ------
         SynthesightError
-            If the network's output is not finite, or not even one evaluation fits in memory.
+            If the model's errors are not finite or not one a triple, or not even one evaluation
+            fits in memory.
         """
         started = time.perf_counter()
         work = _Work(self, read_ahead(stimuli, self.model.resolution))
@@ -187,19 +188,21 @@ class Engine:
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if len(batch) == 1:
-                raise SynthesightError(
-                    f"{self.model.name}: not even one image fits in memory; use --dtype bfloat16 "
-                    "or a device with more memory."
-                ) from None
+        # What was run, which a batch that was filled up is less than.
+        size = max(len(batch), self.usage.batch_size) if self.one_shape else len(batch)
+        if size == 1:
+            raise _too_large(self.model)
         # Outside the except clause: the traceback would keep the failed batch's tensors alive.
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        half = (len(batch) + 1) // 2
-        self.usage.batch_size = min(self.usage.batch_size, half)
+        self.usage.batch_size = min(self.usage.batch_size, (size + 1) // 2)
         self.usage.halvings += 1
+        half = self.usage.batch_size
         return np.concatenate(
-            [self._evaluate(work, batch[:half]), self._evaluate(work, batch[half:])]
+            [
+                self._evaluate(work, batch[start : start + half])
+                for start in range(0, len(batch), half)
+            ]
         )
 
     def _evaluate_once(self, work: _Work, batch: _Triples) -> np.ndarray:
@@ -229,7 +232,25 @@ class Engine:
             found = errors[:count].double().cpu().numpy()
         self.usage.network_seconds += time.perf_counter() - started
         self.usage.evaluations += count
+        self._check(errors, take, found, steps[inverse])
         return found * self.sampler.factor[steps[inverse]]
+
+    def _check(
+        self, errors: torch.Tensor, take: torch.Tensor, found: np.ndarray, steps: np.ndarray
+    ) -> None:
+        """Refuse what would decide silently: a NaN is the least of all to argmin."""
+        if errors.shape != take.shape:
+            raise SynthesightError(
+                f"{self.model.name} gave errors of shape {tuple(errors.shape)}, not "
+                f"{tuple(take.shape)}: sum them over all dimensions of an image."
+            )
+        if not np.isfinite(found).all():
+            at = self.model.schedule.times[steps[~np.isfinite(found)][0]]
+            kind = str(getattr(self.model, "dtype", "")).removeprefix("torch.")
+            raise SynthesightError(
+                f"{self.model.name} gave a non-finite error{kind and f' in {kind}'} at time "
+                f"{at:.3f}: run it in float32, and check its weights and what it divides by."
+            )
 
 
 class _Work:
@@ -286,8 +307,7 @@ class _Work:
         model = self.engine.model
         pixels = torch.from_numpy(np.stack([image for _, image in images]))
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
-        with torch.inference_mode():
-            x = model.encode(pixels)
+        x = _encode(model, pixels)
         if len(self.x) == 0:
             self.x = torch.zeros((len(self.stimuli), *x.shape[1:]), dtype=x.dtype, device=x.device)
         slots = np.array([self.free.popleft() for _ in images])
@@ -408,3 +428,26 @@ class _Work:
     def decided(self) -> Iterator[Decision]:
         while self.finished:
             yield self.finished.pop()
+
+
+def _encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Images to x, in ever smaller parts where they do not fit in memory together."""
+    try:
+        with torch.inference_mode():
+            return model.encode(pixels)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    if len(pixels) == 1:
+        raise _too_large(model)
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = (len(pixels) + 1) // 2
+    return torch.cat([_encode(model, pixels[:half]), _encode(model, pixels[half:])])
+
+
+def _too_large(model: LikelihoodModel) -> SynthesightError:
+    return SynthesightError(
+        f"{model.name}: not even one image fits in memory; use --dtype bfloat16 or a device with "
+        "more memory."
+    )

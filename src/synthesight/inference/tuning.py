@@ -14,6 +14,7 @@ from synthesight.observers.generative.protocol import LikelihoodModel
 
 LARGEST = 1024
 LONG = 300.0
+OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_ALLOC_FAILED")
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
@@ -127,8 +128,10 @@ def compile_network(
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory ran out; the CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether an error says that memory ran out: allocators and libraries do so in their ways."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        sign in str(error) for sign in OUT_OF_MEMORY
+    )
 
 
 def _seconds(model: LikelihoodModel, conditioning: object, x: torch.Tensor, size: int) -> float:

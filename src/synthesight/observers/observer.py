@@ -76,17 +76,21 @@ class Classification:
     @property
     def posterior(self) -> np.ndarray:
         """float64, shape (N, K): posterior under a flat prior."""
-        return np.stack([response.posterior for response in self.responses])
+        return self._rows("posterior")
 
     @property
     def posterior_se(self) -> np.ndarray:
         """float64, shape (N, K): Monte-Carlo standard error of the posterior."""
-        return np.stack([response.posterior_se for response in self.responses])
+        return self._rows("posterior_se")
 
     @property
     def evidence(self) -> np.ndarray:
         """float64, shape (N, K): evidence relative to the class chosen."""
-        return np.stack([response.evidence for response in self.responses])
+        return self._rows("evidence")
+
+    def _rows(self, what: str) -> np.ndarray:
+        rows = [getattr(response, what) for response in self.responses]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self.classes))
 
     @property
     def evaluations(self) -> int:
@@ -104,7 +108,7 @@ class Classification:
                 "evidence": self.evidence.ravel(),
                 "posterior": self.posterior.ravel(),
                 "posterior_se": self.posterior_se.ravel(),
-                "draws": np.concatenate([r.draws for r in self.responses]),
+                "draws": np.array([r.draws for r in self.responses], dtype=np.int64).ravel(),
             }
         )
 

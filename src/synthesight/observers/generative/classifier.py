@@ -99,6 +99,8 @@ class GenerativeClassifier(Observer):
         self.seed = seed
         self.batch_size = batch_size
         self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
+        self._sizes: dict[int, int] = {}
+        self._compiled = False
         self.usage_ = Usage()
 
     def respond(
@@ -107,11 +109,9 @@ class GenerativeClassifier(Observer):
         chosen = self.choose(classes)
         prompts, rows, groups = self._units(chosen)
         conditioning = self.model.prepare(prompts)
-        choose_memory_format(self.model, conditioning)
-        size = self.batch_size or best_batch_size(self.model, conditioning)
         count = len(stimuli) if isinstance(stimuli, Sized) else 1
         expected = count * len(rows) * min(TYPICAL_DRAWS, self.rule.max_draws)
-        compiled = compile_network(self.model, conditioning, size, expected)
+        size = self._tune(conditioning, expected)
         engine = Engine(
             self.model,
             rows,
@@ -121,11 +121,23 @@ class GenerativeClassifier(Observer):
             seed=self.seed,
             groups=groups,
             batch_size=size,
-            one_shape=compiled or None,
+            one_shape=self._compiled or None,
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             yield self._response(decision, chosen, groups)
+
+    def _tune(self, conditioning: object, evaluations: int) -> int:
+        """Network evaluations a batch. Measured at the first call, and kept for later ones."""
+        resolution = self.model.resolution
+        if resolution not in self._sizes:
+            choose_memory_format(self.model, conditioning)
+            self._sizes[resolution] = self.batch_size or best_batch_size(self.model, conditioning)
+        size = self.batch_size or self._sizes[resolution]
+        self._compiled |= not self._compiled and compile_network(
+            self.model, conditioning, size, evaluations
+        )
+        return size
 
     def describe(self) -> dict[str, Any]:
         rule = {"name": self.rule.name, **vars(self.rule)}
@@ -135,6 +147,9 @@ class GenerativeClassifier(Observer):
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
             "templates": self.templates,
             "names": {key: list(value) for key, value in self.names.items()},
+            "labels": {name: [str(label) for label in own] for name, own in self.labels.items()}
+            if self.labels
+            else None,
             "combine": self.combine if self.labels else None,
             "rule": rule,
             "weighting": self.weighting
