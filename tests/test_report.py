@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, strangers
 from synthesight.report.report import write_report
@@ -118,6 +119,19 @@ def test_confusion_matrices_of_a_crowd_are_left_to_the_table(trials):
     assert {row["observer"] for row in drawn} == {"people"}
     assert section.tables["confusion"]["observer"].n_unique() == 17
     assert "people's alone is drawn" in section.text
+
+
+def test_shape_bias_of_people_resamples_images_not_trials(trials):
+    # As published, the name of a stimulus holds who saw it; only its end is the image.
+    own = trials.with_columns(stimulus=pl.format("0001_cue_{}_0_{}", "observer", "image"))
+    people = shape_bias_section(with_people(own), 200).tables["shape-bias"].filter(kind="human")
+    # 12 images of two different cues in two copies, shown to two people.
+    assert people.select("n", "stimuli").row(0) == (48, 24)
+    expected = shape_bias(own.filter(kind="human"), by=["kind"], resamples=200)
+    assert people["estimate"][0] == expected["estimate"][0]
+    assert people["high"][0] - people["low"][0] == pytest.approx(
+        expected["high"][0] - expected["low"][0]
+    )
 
 
 def test_drawn_and_published_images_are_not_mixed(trials):

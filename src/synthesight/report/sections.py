@@ -79,19 +79,19 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
     conflict = everyone.filter(pl.col("texture").is_not_null())
     if conflict.is_empty():
         return None
-    shown = conflict.drop("observer").rename({"who": "observer"})
     names = order(everyone)
-    by = ["dataset", "observer", "kind"]
-    overall = ordered(shape_bias(shown, by=by, resamples=resamples), names)
-    overall = overall.drop_nulls("estimate")
+    by = ["dataset", "who", "kind"]
+    overall = shape_bias(conflict, by=by, resamples=resamples).rename({"who": "observer"})
+    overall = ordered(overall, names).drop_nulls("estimate")
     if overall.is_empty():
         return None
-    each = shape_bias(shown, by=by[:2], by_category=True, resamples=resamples)
-    each = ordered(each, names)
+    each = shape_bias(conflict, by=by[:2], by_category=True, resamples=resamples)
+    each = ordered(each.rename({"who": "observer"}), names)
     tables = {"shape-bias": overall, "shape-bias-by-category": each}
     people = conflict.filter(pl.col("kind") == "human")
     if not people.is_empty():
-        tables["shape-bias-of-people"] = shape_bias(people, by=by[:2], resamples=resamples)
+        by = ["dataset", "observer"]
+        tables["shape-bias-of-people"] = shape_bias(people, by=by, resamples=resamples)
     figures: dict[str, alt.TopLevelMixin] = {}
     for dataset in datasets_of(overall):
         # Published figures are for the published images alone.
@@ -108,9 +108,9 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
         "Shape bias",
         "Of the images whose shape and texture belong to different categories, and the responses "
         "that name either: the share that name the shape (Geirhos et al. 2019). n is the number "
-        "of such responses, trials that of all to such images. Intervals are 95 %, bootstrap over "
+        "of such responses, stimuli that of such images. Intervals are 95 %, bootstrap over "
         "images; people are pooled. Diamonds are published figures (Jaini, Clark & Geirhos 2024).",
-        {name: table.rename({"stimuli": "trials"}) for name, table in tables.items()},
+        tables,
         figures,
     )
 
