@@ -90,12 +90,18 @@ def test_a_mistake_in_a_file_is_named(write, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_other_categories_work_where_they_are_named(write):
-    path = write(HEADER + "s,1,1,1.5,yak,gnu,0,a_gnu.png\n", "zoo/zoo_s_session_1.csv")
+def test_only_published_datasets_have_the_sixteen_categories(write):
+    row = HEADER + "s,1,1,1.5,yak,gnu,0,a_gnu.png\n"
+    path = write(row, "zoo/zoo_s_session_1.csv")
+    # A run on images of other categories comes back from its export.
+    assert read_csv(path)["response"].to_list() == ["yak"]
     assert read_csv(path, categories=["yak", "gnu"])["response"].to_list() == ["yak"]
-    assert len(read_csv(path, categories=None)) == 1
-    with pytest.raises(SynthesightError, match="'gnu'"):
-        read_csv(path)
+    with pytest.raises(SynthesightError, match="'gnu' is none of the categories"):
+        read_csv(path, categories=["yak"])
+    edge = write(row, "edge/edge_s_session_1.csv")
+    with pytest.raises(SynthesightError, match="'gnu' is none of the categories"):
+        read_csv(edge)
+    assert len(read_csv(edge, categories=["yak", "gnu"])) == 1
 
 
 def test_missing_and_nameless_files_are_refused(write, tmp_path):
@@ -244,6 +250,9 @@ def test_what_cannot_be_exported_is_said(tmp_path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(SynthesightError, match="no file or folder"):
         read_trials(tmp_path / "nowhere")
+    row = {"observer": "m", "stimulus": "a/1.png", "category": "cat", "response": "cat"}
+    with pytest.raises(SynthesightError, match=r"answered a/1\.png twice.*a folder of its own"):
+        write_csv(pl.DataFrame([row, {**row, "response": "dog"}]), tmp_path / "out")
     # A dataset's name does not lead out of the folder.
     row = {"observer": "m", "stimulus": "1.png", "category": "cat", "response": "cat"}
     (path,) = write_csv(pl.DataFrame([{**row, "dataset": ".."}]), tmp_path / "out" / "in")

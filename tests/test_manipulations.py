@@ -184,6 +184,7 @@ def test_random_manipulations_are_a_function_of_seed_and_id(photograph):
         ("blur", "3", "no --manipulation blur"),
         ("contrast", "10", "no --level 10"),
         ("contrast", "c200", "no --level c200"),
+        ("low-pass", "1_0", "no --level 1_0"),
         ("high-pass", "0", "no --level 0"),
         ("rotation", "45", "no --level 45"),
         ("eidolonI", "8-3-10", "no --level 8-3-10"),

@@ -69,6 +69,7 @@ def test_the_command_line_says_how_many_trials():
     assert "trials for a power of 80 %" in result.output
     for wrong, message in (
         (["--kappa", "0.99"], "cannot have"),
+        (["--kappa", "nan"], "cannot have"),
         (["--kappa", "0.3", "--accuracy", "1.0"], "two accuracies"),
     ):
         result = invoke(app, [*arguments, *wrong])

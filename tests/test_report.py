@@ -285,6 +285,12 @@ def test_runs_are_joined_by_people_of_their_datasets(trials, tmp_path, monkeypat
     assert set(both["observer"]) == {
         "subject-01", "subject-02", "sees_texture (one)", "sees_texture (two)",
     }  # fmt: skip
+    (tmp_path / "later").mkdir()
+    (tmp_path / "one").rename(tmp_path / "later" / "two")
+    runs = [tmp_path / "later" / "two", tmp_path / "two"]
+    assert set(gather(runs)["observer"]) == {f"sees_texture ({run})" for run in runs}
+    with pytest.raises(SynthesightError, match="two is named twice"):
+        gather([tmp_path / "two", tmp_path / "later" / ".." / "two"])
     assert set(gather([], tmp_path / "data")["dataset"]) == {"edge", "contrast"}
     with pytest.raises(SynthesightError, match="nothing to report"):
         gather([])

@@ -46,7 +46,7 @@ def joint_probabilities(first: float, second: float, consistency: float) -> np.n
     observed = expected + consistency * (1 - expected)
     both = (observed + first + second - 1) / 2
     table = np.array([both, first - both, second - both, 1 - first - second + both])
-    if table.min() < -1e-12:
+    if not table.min() >= -1e-12:  # nor where κ is no number
         ends = [(1 - abs(first - second) - expected), (abs(first + second - 1) - expected)]
         high, low = (end / (1 - expected) for end in ends)
         raise SynthesightError(

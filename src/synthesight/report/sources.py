@@ -59,15 +59,22 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
 
 def _told_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
     """Observers of one name in several runs are called by their runs too: settings may differ."""
+    places = [run.resolve() for run in runs]
+    if again := next(
+        (run for run, place in zip(runs, places, strict=True) if places.count(place) > 1), None
+    ):
+        raise SynthesightError(f"{again} is named twice: name each run once.")
+    short = [place.name for place in places]
+    calls = short if len(set(short)) == len(short) else [str(run) for run in runs]
     names = [name for table in tables for name in table["observer"].unique()]
-    again = [name for name in set(names) if names.count(name) > 1]
+    shared = [name for name in set(names) if names.count(name) > 1]
     called = pl.col("observer")
     return [
         table.with_columns(
-            pl.when((pl.col("kind") != "human").fill_null(True) & called.is_in(again))
-            .then(pl.format("{} ({})", called, pl.lit(run.resolve().name)))
+            pl.when((pl.col("kind") != "human").fill_null(True) & called.is_in(shared))
+            .then(pl.format("{} ({})", called, pl.lit(call)))
             .otherwise(called)
             .alias("observer")
         )
-        for table, run in zip(tables, runs, strict=True)
+        for table, call in zip(tables, calls, strict=True)
     ]

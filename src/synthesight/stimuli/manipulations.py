@@ -113,6 +113,8 @@ def level_of(manipulation: str, condition: str) -> float:
     """The parameter that a condition stands for, or a sentence."""
     known = named(manipulation)
     try:
+        if "_" in condition:  # a number to Python, but what parts the published names of images
+            raise ValueError(condition)
         return known.parse(condition)
     except ValueError:
         raise SynthesightError(

@@ -16,7 +16,7 @@ import polars as pl
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
 from synthesight.trials.conditions import PUBLISHED, published_condition
-from synthesight.trials.schema import conform
+from synthesight.trials.schema import KEY, conform
 
 COLUMNS = (
     "subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename",
@@ -32,7 +32,7 @@ def read_csv(
     dataset: str | None = None,
     *,
     kind: str | None = None,
-    categories: Sequence[str] | None = SIXTEEN,
+    categories: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """Trials from a CSV file, or from all CSV files in a folder and its subfolders.
 
@@ -46,7 +46,8 @@ def read_csv(
     kind
         Of the observers. None: human where the name begins with ``subject-``, else not known.
     categories
-        What categories and responses there may be; None for any.
+        What categories and responses there may be. None: the 16 in published datasets, any in
+        others.
 
     Returns
     -------
@@ -94,8 +95,8 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
     Raises
     ------
     SynthesightError
-        If there are no trials, one has no category, the names of two observers give one file
-        name, or the folder cannot be written to.
+        If there are no trials, one has no category or is there twice, the names of two observers
+        give one file name, or the folder cannot be written to.
     """
     folder = Path(folder)
     written: dict[Path, str] = {}
@@ -107,6 +108,12 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
         raise SynthesightError(
             f"The stimulus {nameless['stimulus'][0]} has no category, which the published layout "
             "needs: leave it out, or put images into <category>/ folders and evaluate them anew."
+        )
+    twice = shown.filter(shown.select(*KEY, "trial").is_duplicated())
+    if not twice.is_empty():
+        raise SynthesightError(
+            f"The observer {twice['observer'][0]!r} answered {twice['stimulus'][0]} twice: write "
+            "each of several runs of one observer to a folder of its own."
         )
     groups = shown.partition_by("dataset", "observer", "session", as_dict=True)
     for (dataset, observer, session), group in sorted(groups.items()):
@@ -208,15 +215,15 @@ def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
     timed = time.cast(pl.Float64, strict=False).is_not_null()
     missing = time.is_null() | time.str.to_lowercase().is_in(_NOTHING)
     _refuse(frame, ~timed & ~missing, "rt", "{column} {value!r} is no number: correct it")
-    if categories is not None:
-        few = len(categories) <= 16
-        known = ", ".join(categories) if few else f"the {len(categories)} given"
-        text = "{column} {value!r} is none of the categories (" + known + "): correct it"
-        _refuse(frame, ~pl.col("category").is_in(list(categories)), "category", text)
-        response = _response()
-        strange = response.is_not_null() & ~response.is_in(list(categories))
-        _refuse(frame, strange, "object_response", text)
     known_dataset = pl.col("dataset").is_in(list(PUBLISHED))
+    limited = known_dataset if categories is None else pl.lit(True)
+    allowed = list(SIXTEEN if categories is None else categories)
+    known = ", ".join(allowed) if len(allowed) <= 16 else f"the {len(allowed)} given"
+    text = "{column} {value!r} is none of the categories (" + known + "): correct it"
+    _refuse(frame, limited & ~pl.col("category").is_in(allowed), "category", text)
+    response = _response()
+    strange = response.is_not_null() & ~response.is_in(allowed)
+    _refuse(frame, limited & strange, "object_response", text)
     published = published_condition(pl.col("dataset"), pl.col("condition"))
     _refuse(
         frame,
