@@ -110,6 +110,19 @@ def test_images_that_share_an_id_stay_apart():
     assert accuracy(trials)["stimuli"].to_list() == [3]
 
 
+def test_published_names_share_an_image_whoever_saw_it_and_however_often():
+    # Observers under one name, and an image shown twice to one: still four images.
+    names = [f"{n:04}_cop_s{who}_c50_cat_00_n0_{n % 4}.png" for who in (1, 2) for n in range(8)]
+    row = {"observer": "people", "dataset": "contrast", "condition": "c50", "category": "cat"}
+    trials = pl.DataFrame(
+        [
+            {**row, "stimulus": name, "image": "_".join(name.split("_")[-2:]), "response": "cat"}
+            for name in names
+        ]
+    )
+    assert accuracy(trials).select("n", "stimuli").row(0) == (16, 4)
+
+
 def test_ood_accuracy_is_the_mean_of_means():
     trials = pl.concat(
         [

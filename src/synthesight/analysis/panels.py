@@ -17,6 +17,8 @@ from synthesight.trials.schema import SCHEMA, conform
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
 UNIT = ("dataset", "condition", "category", "unit")
+# <trial>_<experiment>_<observer>_<condition>_<category>_<number>_<id>
+_PUBLISHED_NAME = r"(^|/)\d+(_[^_/]+){4}_\d+_[^/]+$"
 _MOST = 2**24  # numbers for which a table is faster than sorting
 
 
@@ -48,7 +50,8 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     No response is an error; an unreadable stimulus, or one whose category is not known, is no
     trial. A unit is what is resampled and what pairs observers: in each dataset, condition and
     category, the published id of an image. Where such ids are ambiguous in a dataset (several
-    stimuli of one observer and session share one), its units are the stimuli themselves.
+    stimuli of one observer and session share one, and their names are not the published ones,
+    which hold the id of an image, who saw it and when), its units are the stimuli themselves.
 
     Parameters
     ----------
@@ -133,7 +136,8 @@ def _ambiguous(trials: pl.DataFrame) -> list[str]:
     if trials.select(image.n_unique()).item() == len(trials):
         return []
     key = ["observer", "session", *UNIT]
-    stimuli = trials.group_by(key).agg(pl.col("stimulus").n_unique())
+    unnamed = trials.filter(~pl.col("stimulus").str.contains(_PUBLISHED_NAME))
+    stimuli = unnamed.group_by(key).agg(pl.col("stimulus").n_unique())
     return stimuli.filter(pl.col("stimulus") > 1)["dataset"].unique().to_list()
 
 
