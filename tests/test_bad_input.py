@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from PIL import Image
 
 from synthesight.cli import main
 from synthesight.trials.store import Run
@@ -96,3 +97,22 @@ def test_a_condition_without_images(refused, tmp_path):
         "data", "make", "--from", tmp_path, "--manipulation", "contrast", "--out", tmp_path / "out"
     )
     assert f"No images in the folder {tmp_path}" in said
+
+
+def test_a_training_on_a_device_that_is_not_there(refused, tmp_path):
+    for kind in ("generative", "discriminative"):
+        said = refused("train", kind, "--data", "x", "--out", tmp_path, "--device", "abacus")
+        assert "There is no device 'abacus'" in said
+
+
+def test_two_stimuli_of_one_name_are_not_lost(refused, tmp_path):
+    for parent in "ab":
+        for category in ("cat", "dog"):
+            folder = tmp_path / parent / "photos" / category
+            folder.mkdir(parents=True)
+            Image.new("RGB", (8, 8), "red").save(folder / "1.png")
+    where = [f"--stimuli={tmp_path / parent / 'photos'}" for parent in "ab"]
+    options = ["--out", tmp_path / "run", "--model", "natural-32-cnn", "--device", "cpu"]
+    said = refused("evaluate", *where, *options)
+    assert "Two of the stimuli are called photos/cat/1.png" in said
+    assert not (tmp_path / "run").exists()

@@ -102,6 +102,7 @@ def test_classify_writes_json_lines(photos, model):
     for record in records:
         assert record["response"] in ("car", "cat", "boat")
         assert record["classes"] == ["car", "cat", "boat"]
+        assert Path(record["path"]).name == Path(record["image"]).name
         assert sum(record["posterior"]) == pytest.approx(1, abs=1e-4)
         assert record["evidence"][record["classes"].index(record["response"])] == 0
     if model == "natural-32":

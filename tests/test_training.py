@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -183,3 +184,56 @@ def test_bad_training_data(tmp_path, parquet):
     pl.read_parquet(parquet).drop("label").write_parquet(tmp_path / "x.parquet")
     with pytest.raises(SynthesightError, match="'image' and 'label'"):
         LabelledImages.from_parquet(tmp_path / "x.parquet")
+
+
+def broken(tmp_path, row):
+    path = tmp_path / "train.parquet"
+    pl.DataFrame(row).write_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"image": b"hello", "label": "day"}, "image 1 .*is not an image"),
+        ({"image": b"", "label": "day"}, "image 1 .*is empty"),
+        ({"image": "a.png", "label": "day"}, "encoded bytes"),
+        ({"image": b"hello", "label": 3}, "names"),
+        ({"image": [b"hello", None], "label": ["day", "day"]}, "some rows lack"),
+    ],
+)
+def test_training_images_that_cannot_be_used_are_named(tmp_path, row, words):
+    path = broken(tmp_path, row)
+    with pytest.raises(SynthesightError, match=words):
+        LabelledImages.from_parquet(path)
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    path = tmp_path / "train.parquet"
+    path.write_text("hello")
+    with pytest.raises(SynthesightError, match=r"train\.parquet cannot be read as Parquet"):
+        LabelledImages.from_parquet(path)
+
+
+def test_a_model_that_was_not_written_after_the_last_step_is_written(images, tmp_path):
+    """A process may be killed between the last checkpoint and the model."""
+    folder = generative.train(images, tmp_path, SMALL, device=CPU)
+    name = folder / "transformer/diffusion_pytorch_model.safetensors"
+    expected = load_file(name)
+    shutil.rmtree(folder)
+    again = generative.train(images, tmp_path, SMALL, device=CPU)
+    assert again == folder
+    found = load_file(name)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+def test_fewer_images_than_a_batch_are_refused(images, tmp_path):
+    options = discriminative.DiscriminativeOptions(epochs=1, batch_size=64)
+    with pytest.raises(SynthesightError, match="40 training images"):
+        discriminative.train(images, tmp_path, options, device=CPU)
+
+
+def test_a_damaged_checkpoint_is_named(images, tmp_path):
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"half")
+    with pytest.raises(SynthesightError, match=r"checkpoint.safetensors is damaged: delete it"):
+        generative.train(images, tmp_path, SMALL, device=CPU)

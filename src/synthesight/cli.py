@@ -482,9 +482,10 @@ def _train(
     import torch
 
     from synthesight.cli_output import Progressing
+    from synthesight.observers.generative.loading import check_device
     from synthesight.training.images import LabelledImages
 
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     images = LabelledImages.from_parquet(data, progress=True)
     total = steps if steps is not None else recipe.steps_of(images, options)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -20,7 +21,6 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import polars as pl
 
@@ -85,6 +85,8 @@ class Progressing:
 def json_line(response: Response, classes: list[str]) -> str:
     """One response as one line of JSON."""
     record: dict[str, Any] = {"image": response.stimulus.id, "response": response.response}
+    if isinstance(response.stimulus.source, Path):
+        record["path"] = str(response.stimulus.source)  # two files may have one name
     if response.error is not None:
         record["error"] = response.error
     else:

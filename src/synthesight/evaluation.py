@@ -58,8 +58,10 @@ def evaluate(
     Raises
     ------
     SynthesightError
-        If ``out`` holds a run that was made otherwise, or there is nothing to choose among.
+        If ``out`` holds a run that was made otherwise, there is nothing to choose among, or two
+        stimuli have one id.
     """
+    _check_distinct(stimuli)
     if classes is None:
         classes = list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
     chosen = observer.choose(classes)
@@ -93,6 +95,18 @@ def evaluate(
         if rows:
             run.append(rows)
     return run
+
+
+def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
+    """Refuse stimuli of one id: a run keeps one trial of each, and would lose the others."""
+    seen: set[str] = set()
+    for stimulus in stimuli:
+        if stimulus.id in seen:
+            raise SynthesightError(
+                f"Two of the stimuli are called {stimulus.id}: give --stimuli folders or files of "
+                "different names, each once."
+            )
+        seen.add(stimulus.id)
 
 
 def _versions_of(libraries: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from synthesight.errors import SynthesightError
@@ -43,8 +43,17 @@ def load(path: Path, options: dict[str, Any], **parts: Any) -> int:
     Raises
     ------
     SynthesightError
-        If the checkpoint was written with other options.
+        If the checkpoint was written with other options, or is damaged.
     """
+    try:
+        return _load(path, options, parts)
+    except SafetensorError as error:
+        raise SynthesightError(
+            f"{path} is damaged: delete it to train anew, or give another --out."
+        ) from error
+
+
+def _load(path: Path, options: dict[str, Any], parts: dict[str, Any]) -> int:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         was = json.loads(metadata["options"])

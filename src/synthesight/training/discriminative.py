@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.training import checkpoint
 from synthesight.training.images import LabelledImages
@@ -107,8 +108,20 @@ def train(
 
 
 def steps_of(images: LabelledImages, options: DiscriminativeOptions) -> int:
-    """Steps of a training."""
-    return options.epochs * (len(images.labels) // options.batch_size)
+    """Steps of a training.
+
+    Raises
+    ------
+    SynthesightError
+        If there are not enough images for one step.
+    """
+    steps = options.epochs * (len(images.labels) // options.batch_size)
+    if steps < 1:
+        raise SynthesightError(
+            f"{len(images.labels)} training images and {options.epochs} epochs make no step of "
+            f"{options.batch_size} images: give more images, and --epochs of 1 or more."
+        )
+    return steps
 
 
 def shifted(x: torch.Tensor, shift: int, chance: np.random.Generator) -> torch.Tensor:

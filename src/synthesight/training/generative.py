@@ -219,6 +219,8 @@ def train(
                 row = {"step": step, "loss": round(float(smooth), 5), "seconds": round(seconds, 1)}
                 log.write(json.dumps(row) + "\n")
             write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
+    # Again at the end: a process may have been killed between its last checkpoint and the model.
+    write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     return out / "model"
 
 

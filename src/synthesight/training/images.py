@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from PIL import Image
 from rich.progress import track
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.images import read_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +40,33 @@ class LabelledImages:
         Raises
         ------
         SynthesightError
-            If the file is missing, or lacks a column, or its images differ in size.
+            If the file is missing or no Parquet, lacks a column or has it in another type, or one
+            of its images cannot be read or differs in size.
         """
         if not path.is_file():
             raise SynthesightError(
                 f"{path}: no such file; give --data the Parquet file of the training images."
             )
-        table = pl.read_parquet(path)
+        try:
+            table = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise SynthesightError(
+                f"{path} cannot be read as Parquet: give --data the file of the training images."
+            ) from error
         if not {"image", "label"} <= set(table.columns):
             raise SynthesightError(f"{path}: training images need the columns 'image' and 'label'.")
+        if table["image"].dtype != pl.Binary or table["label"].dtype != pl.String:
+            raise SynthesightError(
+                f"{path}: the column 'image' must hold encoded bytes, and 'label' names."
+            )
+        if table["image"].null_count() or table["label"].null_count():
+            raise SynthesightError(f"{path}: some rows lack their image or label: leave them out.")
         encoded = table["image"].to_list()
         decoded = [
-            np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-            for data in track(encoded, "Decoding images", disable=not progress)
+            np.asarray(read_image(data, name=f"{path}, image {row}"))
+            for row, data in enumerate(
+                track(encoded, "Decoding images", disable=not progress), start=1
+            )
         ]
         if len({image.shape for image in decoded}) != 1:
             raise SynthesightError(f"{path}: training images must all have the same size.")
