@@ -288,7 +288,7 @@ def test_pickled_weights_are_refused(photos, tmp_path):
 def test_training_writes_models_that_can_be_used(photos, tmp_path):
     rng = np.random.default_rng(0)
     rows = []
-    for i in range(64):
+    for i in range(128):
         pixels = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8) + np.uint8(127 * (i % 2))
         path = tmp_path / "image.png"
         Image.fromarray(pixels).save(path)
