@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from synthesight.analysis import (
     accuracy_difference,
@@ -14,6 +15,7 @@ from synthesight.analysis import (
     error_consistency,
     observed_consistency,
     pairwise_consistency,
+    pairwise_means,
 )
 from synthesight.analysis.error_consistency import kappa
 from synthesight.errors import SynthesightError
@@ -98,6 +100,37 @@ def test_pairs_are_compared_on_the_images_that_both_saw():
     assert pairs.select("first", "second", "n", "estimate").rows() == [("a", "b", 2, 1.0)]
     with pytest.raises(SynthesightError, match="but one observer"):
         pairwise_consistency(table([True, False]))
+
+
+def test_pairs_are_averaged_over_the_conditions_of_a_dataset():
+    rng = np.random.default_rng(4)
+    where = [("contrast", "c50"), ("contrast", "c30"), ("contrast", "c100"), ("edge", "0")]
+    trials = pl.concat(
+        table(rng.random(60) < 0.7, observer=o, dataset=dataset, condition=condition)
+        for o in "abc"
+        for dataset, condition in where
+        if (o, condition) != ("c", "c30")
+    )
+    each = pairwise_consistency(trials, resamples=0)
+    means = pairwise_means(trials, resamples=500)
+    expected = each.group_by("dataset", "first", "second").agg(
+        pl.col("estimate").mean(), pl.col("n").sum(), pl.len().alias("conditions")
+    )
+    columns = ["dataset", "first", "second", "estimate", "n", "conditions"]
+    assert_frame_equal(
+        means.select(columns), expected.select(columns), check_row_order=False, check_dtypes=False
+    )
+    assert means["conditions"].to_list() == [2, 1, 1, 1, 1, 1]
+    assert (means["low"] < means["estimate"]).all()
+    assert (means["estimate"] < means["high"]).all()
+    # The interval of one condition is that of the condition.
+    edge = pairwise_consistency(trials.filter(dataset="edge"), resamples=500)
+    assert means.filter(dataset="edge")["low"].to_list() == pytest.approx(
+        edge["low"].to_list(), abs=0.06
+    )
+    # The mean of two conditions is surer than either.
+    widths = means.filter(first="a", second="b").with_columns(width=pl.col("high") - pl.col("low"))
+    assert widths["width"][0] < 0.85 * widths["width"][1]
 
 
 def test_it_averages_over_people_then_conditions_then_datasets():

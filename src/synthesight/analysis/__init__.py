@@ -1,8 +1,9 @@
 """What trials say: each measure with its interval.
 
 ``accuracy``, ``ood_accuracy``; ``shape_bias``; ``error_consistency``, ``observed_consistency``,
-``accuracy_difference``, ``pairwise_consistency``; ``benchmark``; ``confusion``,
-``response_entropy``; ``compare``; ``power``. With ``resamples=0`` none has intervals.
+``accuracy_difference``, ``pairwise_consistency``, ``pairwise_means``; ``benchmark``;
+``confusion``, ``response_entropy``; ``compare``; ``power``. With ``resamples=0`` none has
+intervals.
 """
 
 from synthesight.analysis.accuracy import accuracy, ood_accuracy
@@ -15,6 +16,7 @@ from synthesight.analysis.error_consistency import (
     error_consistency,
     observed_consistency,
     pairwise_consistency,
+    pairwise_means,
 )
 from synthesight.analysis.power import power
 from synthesight.analysis.shape_bias import shape_bias
@@ -30,6 +32,7 @@ __all__ = [
     "observed_consistency",
     "ood_accuracy",
     "pairwise_consistency",
+    "pairwise_means",
     "power",
     "response_entropy",
     "shape_bias",

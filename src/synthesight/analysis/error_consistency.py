@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import numpy as np
 import polars as pl
 
 from synthesight.analysis.bootstrap import RESAMPLES, interval
+from synthesight.analysis.means import Means
 from synthesight.analysis.pairs import Agreement, against_people, agreements, correctness
 from synthesight.analysis.panels import judged
 from synthesight.analysis.ratios import divide
 from synthesight.errors import SynthesightError
+
+_ALONE = "There is but one observer in each dataset and condition: add the trials of another."
+_MEANS = ("first", "second", "estimate", "low", "high", "n", "conditions")
 
 
 def kappa(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -156,9 +162,7 @@ def pairwise_consistency(
         figures[1:3, np.isnan(values[0])] = np.nan
         parts.append((panel.key, names.gather(a), names.gather(b), figures, n))
     if not parts:
-        raise SynthesightError(
-            "There is but one observer in each dataset and condition: add the trials of another."
-        )
+        raise SynthesightError(_ALONE)
     keys, first, second, found, shown = zip(*parts, strict=True)
     key = pl.DataFrame(keys, {"dataset": pl.String, "condition": pl.String}, orient="row")
     columns = ("estimate", "low", "high", "observed", "expected")
@@ -170,6 +174,52 @@ def pairwise_consistency(
         pl.Series("n", np.concatenate(shown)),
     )
     return table.filter(pl.col("n") > 0)
+
+
+def pairwise_means(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """κ of every two observers in every dataset, averaged over the conditions that both saw.
+
+    Parameters
+    ----------
+    trials, trivial, resamples, seed
+        As of :func:`error_consistency`.
+
+    Returns
+    -------
+    One row a pair and dataset: dataset, first, second, estimate (null where κ is undefined in all
+    conditions), low, high, n (stimuli that both saw), and conditions: how many the mean is over.
+
+    Raises
+    ------
+    SynthesightError
+        If no two observers were in one condition.
+    """
+    rng = np.random.default_rng(seed)
+    tables = []
+    everywhere = correctness(judged(trials), trivial=trivial)
+    for dataset, panels in groupby(everywhere, key=lambda panel: str(panel.key[0])):
+        found = []
+        for panel in panels:
+            names = panel.columns["observer"]
+            a, b = np.triu_indices(len(names), k=1)
+            pairs = pl.DataFrame({"first": names.gather(a), "second": names.gather(b)})
+            agreement, n = agreements(panel, a, b, resamples, rng)
+            found.append((pairs, kappa_of(agreement), n))
+        means = Means(pl.concat([pairs for pairs, _, _ in found]).unique(), resamples)
+        for pairs, values, n in found:
+            means.add(dataset, pairs, values[0], values[1:], n)
+        table = means.table().filter(pl.col("n") > 0).sort("first", "second")
+        tables.append(table.select(pl.lit(dataset).alias("dataset"), *_MEANS))
+    result = pl.concat(tables)
+    if result.is_empty():
+        raise SynthesightError(_ALONE)
+    return result
 
 
 def kappa_of(agreement: Agreement) -> np.ndarray:

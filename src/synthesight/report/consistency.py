@@ -18,8 +18,7 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
     Parameters
     ----------
     pairs
-        Columns first, second, estimate (κ, mean over conditions; null where undefined), n and
-        conditions, of one dataset.
+        Of one dataset, from :func:`~synthesight.analysis.error_consistency.pairwise_means`.
     """
     both = pl.concat(
         [pairs, pairs.rename({"first": "second", "second": "first"}).select(pairs.columns)]
@@ -33,6 +32,8 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
             alt.Tooltip("first:N", title="observer"),
             alt.Tooltip("second:N", title="and"),
             alt.Tooltip("estimate:Q", title="error consistency κ", format=".3f"),
+            alt.Tooltip("low:Q", title="95 % from", format=".3f"),
+            alt.Tooltip("high:Q", title="to", format=".3f"),
             alt.Tooltip("n:Q", title="images"),
             alt.Tooltip("conditions:Q", title="conditions"),
         ],

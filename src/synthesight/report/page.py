@@ -49,6 +49,7 @@ fieldset button { font: inherit; margin-right: .5rem; }
   figure, .table { overflow: visible; }
   figure svg, figure.large svg { max-width: 100%; max-height: 200mm; height: auto; }
   thead { display: table-header-group; } summary { list-style: none; }
+  th { white-space: normal; } th, td { padding: .18rem .4rem; } table { font-size: 8pt; }
   .many { display: block; } .many figure { display: inline-block; vertical-align: bottom;
     margin-right: 3mm; max-width: 100%; }
   a { color: inherit; text-decoration: none; }

@@ -9,7 +9,7 @@ from synthesight.analysis import (
     accuracy,
     benchmark,
     confusion,
-    pairwise_consistency,
+    pairwise_means,
     response_entropy,
     shape_bias,
 )
@@ -182,18 +182,12 @@ def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     )
 
 
-def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:  # noqa: ARG001
+def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Error consistency of every two observers, people one by one."""
     try:
-        # Means over conditions have no interval here: the benchmark's table has those.
-        pairs = pairwise_consistency(everyone.drop("who"), resamples=2)
+        means = pairwise_means(everyone.drop("who"), resamples=resamples)
     except SynthesightError:
         return None  # one observer only
-    means = (
-        pairs.group_by("dataset", "first", "second", maintain_order=True)
-        .agg(pl.col("estimate").mean(), pl.col("n").sum(), pl.len().alias("conditions"))
-        .sort("dataset", "first", "second")
-    )
     figures = {
         f"error-consistency-{plain(name)}": consistency_matrix(
             means.filter(pl.col("dataset") == name).drop("dataset"), name
@@ -206,7 +200,8 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
         "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
         "erring on the same images. The lighter, the more consistent; empty where κ is undefined, "
-        "because both were always right or always wrong.",
+        "because both were always right or always wrong. Intervals (point at a cell, or see the "
+        "table) are 95 %, bootstrap over images.",
         {"error-consistency": means},
         dict(figures),
     )
