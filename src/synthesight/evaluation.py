@@ -119,7 +119,13 @@ def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:
-    """The stimuli whose category, and in cue conflict whose texture too, is among the classes."""
+    """The stimuli whose category, and in cue conflict whose texture too, is among the classes.
+
+    Raises
+    ------
+    SynthesightError
+        If there are none.
+    """
     known = {canonical(name) for name in classes}
     kept = []
     for stimulus in stimuli:

@@ -177,7 +177,13 @@ class Observer(ABC):
         return np.array(self.choose(None))
 
     def choose(self, classes: Sequence[str] | None) -> list[str]:
-        """The classes of a call, or the observer's own."""
+        """The classes of a call, or the observer's own.
+
+        Raises
+        ------
+        SynthesightError
+            If there are none, fewer than two, or one twice.
+        """
         from synthesight.observers.generative.prompts import check_classes
 
         chosen = self.classes if classes is None else classes
@@ -194,6 +200,11 @@ def as_stimuli(images: Any) -> list[Stimulus]:
 
     The id of a file is its name; that of an array, a hash of its pixels: so neither depends on
     order, and the same image always gets the same draws.
+
+    Raises
+    ------
+    SynthesightError
+        If an array is not uint8 of shape (H, W, 3).
     """
     single = isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) == 3
     stimuli = []

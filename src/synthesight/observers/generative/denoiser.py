@@ -185,6 +185,11 @@ class DenoiserModel(ABC):
         Returns
         -------
         Tensors of one row a prompt, in the order given.
+
+        Raises
+        ------
+        SynthesightError
+            If there are no prompts.
         """
         if not prompts:
             raise SynthesightError(f"{self.name} was given no prompts: give one for each class.")
@@ -192,7 +197,13 @@ class DenoiserModel(ABC):
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Images, float32 (B, 3, R, R) in [−1, 1], to x: pixels or scaled latent means."""
+        """Images, float32 (B, 3, R, R) in [−1, 1], to x: pixels or scaled latent means.
+
+        Raises
+        ------
+        SynthesightError
+            If the images have another shape.
+        """
         if images.ndim != 4 or images.shape[1:] != (3, self.resolution, self.resolution):
             raise SynthesightError(
                 f"{self.name} takes images of shape (B, 3, {self.resolution}, {self.resolution}), "

@@ -91,7 +91,13 @@ def default_dtype(device: torch.device) -> torch.dtype:
 
 
 def check_device(device: str | torch.device) -> torch.device:
-    """The device, or one sentence why there is none."""
+    """The device.
+
+    Raises
+    ------
+    SynthesightError
+        If there is none of that name here, or it lacks what is needed.
+    """
     try:
         place = torch.device(device)
     except RuntimeError as error:
@@ -119,6 +125,11 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
         Any scheduler of diffusers; how it would sample does not matter.
     name
         How to call the model in messages.
+
+    Raises
+    ------
+    SynthesightError
+        If the prediction, or the kind of schedule, is not supported.
     """
     kind = type(scheduler).__name__
     flow = kind.startswith("FlowMatch")
