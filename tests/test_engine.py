@@ -315,3 +315,19 @@ def test_no_images_give_empty_answers(model):
     assert found.labels == []
     assert found.posterior.shape == found.posterior_se.shape == found.evidence.shape == (0, 5)
     assert len(found.frame()) == 0
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2, 9])
+def test_a_batch_is_filled_up_whatever_it_lacks(model, stimuli, missing):
+    """Three draws of five classes are fifteen evaluations."""
+    expected = answers(classifier(model, Exhaustive(3), batch_size=1), stimuli[:1])
+    observer = classifier(model, Exhaustive(3))
+    prompts, rows, groups = observer._units(CLASSES)
+    engine = Engine(
+        model, rows, model.prepare(prompts), Exhaustive(3), observer.sampler,
+        groups=groups, batch_size=15 + missing, one_shape=True,
+    )  # fmt: skip
+    model.batches.clear()
+    (decision,) = engine.run(stimuli[:1])
+    assert CLASSES[decision.unit] == expected[stimuli[0].id].response
+    assert model.batches == [15 + missing]

@@ -220,7 +220,7 @@ class Engine:
         if self.one_shape and count < full:
             fill = torch.zeros(full - count, dtype=torch.int64)
             take, slot = torch.cat([take, fill]), torch.cat([slot, slot[fill]])
-            rows = np.concatenate([rows, rows[fill]])
+            rows = np.concatenate([rows, np.repeat(rows[:1], full - count)])
         device = self.model.device
         x = work.x.index_select(0, slot.to(device))
         noise = noise.to(device).index_select(0, take.to(device))
