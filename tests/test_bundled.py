@@ -12,6 +12,7 @@ from PIL import Image
 import synthesight
 from synthesight import zoo
 from synthesight.errors import SynthesightError
+from synthesight.evaluation import evaluate
 from synthesight.inference.rules import Exhaustive, Sequential
 from synthesight.observers.generative.denoiser import NonFiniteOutput
 from synthesight.stimuli.categories import SHARED_SEVEN
@@ -121,3 +122,13 @@ def test_bad_input_to_the_api(images):
     with pytest.raises(SynthesightError, match="combine"):
         synthesight.load("natural-32", combine="mean", device="cpu")
     assert issubclass(NonFiniteOutput, SynthesightError)
+
+
+def test_a_run_of_other_stimuli_is_not_resumed(tmp_path):
+    observer = synthesight.load("natural-32-cnn", device="cpu")
+    shown = drawn_objects(shapes=CLASSES, per_category=1, size=48)
+    for stimuli in (shown[:2], shown[1::-1]):
+        run = evaluate(observer, stimuli, tmp_path, classes=CLASSES)
+        assert len(run.trials()) == 2
+    with pytest.raises(SynthesightError, match="stimuli_ids_hash"):
+        evaluate(observer, shown[1:], tmp_path, classes=CLASSES)

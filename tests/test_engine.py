@@ -331,3 +331,12 @@ def test_a_batch_is_filled_up_whatever_it_lacks(model, stimuli, missing):
     (decision,) = engine.run(stimuli[:1])
     assert CLASSES[decision.unit] == expected[stimuli[0].id].response
     assert model.batches == [15 + missing]
+
+
+def test_prompts_that_do_not_fit_in_memory_are_told(model, stimuli):
+    def prepare(prompts):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    model.prepare = prepare
+    with pytest.raises(SynthesightError, match="5 prompts cannot be encoded"):
+        list(classifier(model).respond(stimuli))

@@ -9,6 +9,25 @@ from typing import Annotated, Any
 import typer
 
 from synthesight import __version__
+from synthesight.cli_data import datasets
+from synthesight.cli_options import (
+    BatchSize,
+    Classes,
+    Combine,
+    Delta,
+    Device,
+    Dtype,
+    Labels,
+    MaxDraws,
+    Model,
+    Prompts,
+    RuleName,
+    Seed,
+    Weighting,
+    end,
+    split,
+)
+from synthesight.cli_train import training
 from synthesight.errors import SynthesightError
 
 app = typer.Typer(
@@ -19,45 +38,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 app.add_typer(training, name="train")
-
-datasets = typer.Typer(help="Get, check and make datasets of stimuli.", no_args_is_help=True)
 app.add_typer(datasets, name="data")
-
-Model = Annotated[
-    str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")
-]
-Classes = Annotated[str | None, typer.Option(help="Categories to choose among: cat,dog,…")]
-Prompts = Annotated[
-    list[str] | None,
-    typer.Option("--prompt", help='Template, may be repeated. Default "A bad photo of a {class}".'),
-]
-RuleName = Annotated[
-    str, typer.Option("--rule", help="sequential, exhaustive, staged or repeated-t.")
-]
-Delta = Annotated[
-    float, typer.Option(help="Probability that `sequential` drops what `exhaustive` would choose.")
-]
-MaxDraws = Annotated[int, typer.Option(help="Draws a class at most.")]
-Weighting = Annotated[
-    str | None, typer.Option(help="jaini, epsilon, elbo or uniform; default: the model's own.")
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(help="For class-conditional models: JSON file of class → list of labels."),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the datasets; default: SYNTHESIGHT_DATA, else the cache."),
-]
-Combine = Annotated[str, typer.Option(help="How labels make a class: logsumexp or best.")]
-Seed = Annotated[int, typer.Option(help="Of the draws.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; default: the GPU if there is one.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
-BatchSize = Annotated[
-    int | None, typer.Option(help="Network evaluations a batch; default: found by measurement.")
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -93,7 +75,7 @@ def classify(
     from synthesight.stimuli.folders import find_stimuli
 
     stimuli = [stimulus for path in images for stimulus in find_stimuli(path)]
-    names = _split(classes)
+    names = split(classes)
     observer = _load(
         model,
         names,
@@ -119,7 +101,7 @@ def classify(
             progress.print(
                 json_line(response, chosen) if json else response_table(response, chosen)
             )
-    _end(failures, len(stimuli))
+    end(failures, len(stimuli))
 
 
 @app.command()
@@ -154,7 +136,7 @@ def evaluate(
 
     part = _shard(shard)
     shown = [stimulus for source in stimuli for stimulus in find_stimuli(source)]
-    names = _split(classes)
+    names = split(classes)
     if names is not None:
         before = len(shown)
         shown = evaluation.answerable(shown, names)
@@ -193,7 +175,7 @@ def evaluate(
         raise typer.Exit(130) from None
     trials = run.trials()
     print_accuracy(trials)
-    _end(trials["error"].drop_nulls().to_list(), len(trials))
+    end(trials["error"].drop_nulls().to_list(), len(trials))
 
 
 @app.command()
@@ -308,201 +290,6 @@ def demo(
     run_demo(out)
 
 
-@datasets.command("list")
-def data_list(data: Data = None) -> None:
-    """List the 17 published datasets, and where those that are here are."""
-    from synthesight.cli_output import print_datasets
-
-    print_datasets(data)
-
-
-@datasets.command("get")
-def data_get(
-    names: Annotated[list[str], typer.Argument(help="Datasets by name, or `all`.")],
-    data: Data = None,
-    sha256: Annotated[str | None, typer.Option(help="Expected hash of the archive.")] = None,
-) -> None:
-    """Download published datasets that are not here yet."""
-    from synthesight.stimuli.datasets import DATASETS, download_root, local_folder
-    from synthesight.stimuli.download import fetch
-
-    wanted = list(DATASETS) if names == ["all"] else names
-    if unknown := [name for name in wanted if name not in DATASETS]:
-        raise SynthesightError(
-            f"There is no dataset {unknown[0]}: choose among {', '.join(DATASETS)}, or all."
-        )
-    if sha256 is not None and len(wanted) > 1:
-        raise SynthesightError("--sha256 is of one archive: name one dataset.")
-    for name in wanted:
-        place = local_folder(name, data)
-        print(f"{name} is in {place or fetch(name, download_root(data), sha256=sha256)}")
-
-
-@datasets.command("check")
-def data_check(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Datasets by name; default: those that are here.")
-    ] = None,
-    data: Data = None,
-) -> None:
-    """Read every image of datasets, and count them by condition and category."""
-    from synthesight.cli_output import Progressing, print_check
-    from synthesight.stimuli.checking import check_images
-    from synthesight.stimuli.datasets import DATASETS, local_folder
-    from synthesight.stimuli.folders import find_stimuli
-
-    here = names or [name for name in DATASETS if local_folder(name, data)]
-    if not here:
-        raise SynthesightError("No dataset is here to check: `synthesight data get` fetches some.")
-    failures: list[str] = []
-    count = 0
-    for name in here:
-        stimuli = find_stimuli(name, data=data)
-        with Progressing(name, len(stimuli), quiet=False) as progress:
-            broken = check_images(stimuli, progress.advance)
-        print_check(name, stimuli, broken)
-        failures += broken
-        count += len(stimuli)
-    _end(failures, count)
-
-
-@datasets.command("make")
-def data_make(
-    photographs: Annotated[
-        str, typer.Option("--from", help="Folder <category>/<image>, Parquet or CSV file.")
-    ],
-    manipulation: Annotated[
-        str, typer.Option(help="contrast, low-pass, eidolonI, …: a parametric dataset's name.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
-    level: Annotated[
-        list[str] | None,
-        typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="A balanced sample of so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of noise, phases and displacements.")] = 0,
-) -> None:
-    """Make a parametric dataset, such as `contrast`, from any photographs."""
-    from synthesight.cli_output import Progressing
-    from synthesight.stimuli.folders import find_stimuli, sample
-    from synthesight.stimuli.making import make_dataset
-
-    stimuli = find_stimuli(photographs)
-    if limit is not None:
-        stimuli = sample(stimuli, limit=limit, seed=seed)
-    with Progressing("Making images", len(stimuli), quiet=False) as progress:
-        failures = make_dataset(
-            stimuli, manipulation, out, conditions=level or (), seed=seed, report=progress.advance
-        )
-    print(f"{len(stimuli) - len(failures)} images, manipulated, are in {out}.")
-    _end(failures, len(stimuli))
-
-
-@datasets.command("draw")
-def data_draw(
-    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
-    classes: Annotated[
-        str | None, typer.Option(help="Categories of both cues: cat,dog,…; default: all 16.")
-    ] = None,
-    per_pair: Annotated[int, typer.Option(help="Images of each shape in each texture.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of sizes, turns and the textures' grain.")] = 0,
-) -> None:
-    """Draw a cue-conflict dataset, offline: our shapes filled with our textures."""
-    from synthesight.cli_output import Progressing
-    from synthesight.stimuli.categories import SIXTEEN
-    from synthesight.stimuli.drawn import drawn_cue_conflict, save
-
-    cues = _split(classes) or list(SIXTEEN)
-    if per_pair < 1:
-        raise SynthesightError(f"--per-pair {per_pair} leaves nothing to draw: give 1 or more.")
-    if len(set(cues)) < max(2, len(cues)):
-        raise SynthesightError("--classes: give two or more different categories.")
-    count = 0
-    with Progressing("Drawing", len(cues), quiet=False) as progress:
-        for shape in cues:
-            drawn = drawn_cue_conflict(shapes=[shape], textures=cues, per_pair=per_pair, seed=seed)
-            save(drawn, out)
-            count += len(drawn)
-            progress.advance()
-    print(f"{count} cue-conflict images, drawn, are in {out}.")
-
-
-@training.command("generative")
-def train_generative(
-    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
-    steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
-    batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
-    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
-    seed: Seed = 0,
-    device: Device = None,
-) -> None:
-    """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
-    from synthesight.cli_output import Progressing
-    from synthesight.training import generative, weighting
-
-    if steps < 1 or batch < 1 or width < 64 or width % 64:
-        raise SynthesightError(
-            "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
-        )
-    options = generative.GenerativeOptions(
-        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
-    )
-    images, folder, place = _train(generative, data, out, options, steps, device)
-    total = weighting.evaluations(images)
-    with Progressing("Fitting its time weighting", total, quiet=False) as progress:
-        right = weighting.measure(
-            images, folder, device=place, report=lambda done: progress.at(done, "")
-        )
-    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in right.items())
-    print(f"Right on training images that its own weighting was not fitted to: {shares}.")
-    print(f"The model is in {folder}.")
-
-
-@training.command("discriminative")
-def train_discriminative(
-    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
-    seed: Seed = 0,
-    device: Device = None,
-) -> None:
-    """Train a network such as natural-32-cnn."""
-    from synthesight.training import discriminative
-
-    options = discriminative.DiscriminativeOptions(epochs=epochs, seed=seed)
-    _, folder, _ = _train(discriminative, data, out, options, None, device)
-    print(f"The model is in {folder}.")
-
-
-def _train(
-    recipe: Any, data: Path, out: Path, options: Any, steps: int | None, device: str | None
-) -> tuple[Any, Path, Any]:
-    """Train with progress: the images, the folder of the model, and the device."""
-    import torch
-
-    from synthesight.cli_output import Progressing
-    from synthesight.observers.generative.loading import check_device
-    from synthesight.training.images import LabelledImages
-
-    place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    images = LabelledImages.from_parquet(data, progress=True)
-    total = steps if steps is not None else recipe.steps_of(images, options)
-    try:
-        with Progressing("Training", total, quiet=False) as progress:
-            folder = recipe.train(
-                images,
-                out,
-                options,
-                device=place,
-                report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
-            )
-    except KeyboardInterrupt:
-        print(f"Stopped; the same command goes on from the last checkpoint in {out}.")
-        raise typer.Exit(130) from None
-    return images, folder, place
-
-
 def _load(
     model: str,
     classes: list[str] | None,
@@ -558,26 +345,11 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
         ) from error
 
 
-def _split(classes: str | None) -> list[str] | None:
-    return None if classes is None else classes.split(",")
-
-
 def _shard(text: str) -> tuple[int, int]:
     part, slash, parts = text.partition("/")
     if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
         raise SynthesightError(f"--shard {text} is no part: write i/n, such as 1/3, 2/3 and 3/3.")
     return int(part) - 1, int(parts)
-
-
-def _end(failures: list[str], count: int) -> None:
-    """List what could not be read; the exit code says that there was something."""
-    if not failures:
-        return
-    if len(failures) < count or count > 1:
-        print(f"{len(failures)} of {count} images could not be read:", file=sys.stderr)
-    for failure in failures:
-        print(f"synthesight: {failure}", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -69,6 +70,7 @@ def evaluate(
         "observer": observer.describe(),
         "classes": chosen,
         "stimuli": len(stimuli),
+        "stimuli_ids_hash": _digest(stimuli),
         "datasets": sorted({stimulus.dataset for stimulus in stimuli}),
         "versions": {"synthesight": synthesight.__version__}
         | {library: version(library) for library in LIBRARIES}
@@ -107,6 +109,12 @@ def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
                 "different names, each once."
             )
         seen.add(stimulus.id)
+
+
+def _digest(stimuli: Iterable[Stimulus]) -> str:
+    """A hash of which stimuli there are, in whatever order: another set is another run."""
+    names = "\0".join(sorted(stimulus.id for stimulus in stimuli))
+    return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
 
 
 def _versions_of(libraries: Sequence[str]) -> dict[str, str]:

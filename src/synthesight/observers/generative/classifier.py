@@ -14,6 +14,7 @@ from synthesight.inference.tuning import (
     best_batch_size,
     choose_memory_format,
     compile_network,
+    is_out_of_memory,
 )
 from synthesight.observers.generative.prompts import (
     DEFAULT_TEMPLATE,
@@ -108,7 +109,7 @@ class GenerativeClassifier(Observer):
     ) -> Iterator[Response]:
         chosen = self.choose(classes)
         prompts, rows, groups = self._units(chosen)
-        conditioning = self.model.prepare(prompts)
+        conditioning = self._prepare(prompts)
         count = len(stimuli) if isinstance(stimuli, Sized) else 1
         expected = count * len(rows) * min(TYPICAL_DRAWS, self.rule.max_draws)
         size = self._tune(conditioning, expected)
@@ -126,6 +127,17 @@ class GenerativeClassifier(Observer):
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             yield self._response(decision, chosen, groups)
+
+    def _prepare(self, prompts: list[str]) -> Any:
+        try:
+            return self.model.prepare(prompts)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        raise SynthesightError(
+            f"{self.name}: its {len(prompts)} prompts cannot be encoded in this device's memory: "
+            "use --dtype bfloat16, fewer prompts, or a device with more memory."
+        )
 
     def _tune(self, conditioning: object, evaluations: int) -> int:
         """Network evaluations a batch. Measured at the first call, and kept for later ones."""
