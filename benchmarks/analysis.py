@@ -48,7 +48,7 @@ MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
         t, by=["dataset", "observer"], by_category=True, resamples=n
     ),
     "response entropy": lambda t, n: response_entropy(t, resamples=n),
-    "confusion": lambda t, n: confusion(t),
+    "confusion": lambda t, n: confusion(t, interval=n > 0),
     "benchmark and mean rank": lambda t, n: benchmark(t, resamples=n),
     "error consistency of every pair": lambda t, n: pairwise_consistency(t, resamples=n),
 }

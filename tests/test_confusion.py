@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from synthesight.analysis import accuracy, confusion, response_entropy
 from synthesight.errors import SynthesightError
@@ -40,6 +41,42 @@ responses = st.lists(
 
 
 @given(responses)
+def test_the_interval_of_independent_trials_is_wilsons(pairs):
+    for row in confusion(answers(pairs)).iter_rows(named=True):
+        trials = sum(category == row["category"] for category, _ in pairs)
+        expected = binomtest(row["count"], trials).proportion_ci(method="wilson")
+        assert (row["low"], row["high"]) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+def test_a_crowd_that_answers_as_one_is_as_certain_as_one():
+    rng = np.random.default_rng(0)
+    pairs = [("cat", CATEGORIES[k]) for k in rng.integers(0, 3, 50)]
+    one = confusion(answers(pairs), by=["kind"])
+    crowd = pl.concat([answers(pairs, observer=f"m{n}") for n in range(7)])
+    many = confusion(crowd, by=["kind"])
+    for column in ("share", "low", "high"):
+        np.testing.assert_allclose(many[column], one[column])
+
+
+def test_the_intervals_of_a_crowds_shares_cover_what_they_promise():
+    """Thirty images, hard and easy ones, each shown to six observers."""
+    rng = np.random.default_rng(1)
+    covered = []
+    for _ in range(200):
+        chance = rng.beta(2, 2, 30)
+        right = rng.random((6, 30)) < chance
+        table = confusion(
+            pl.concat([
+                answers([("cat", "cat" if each else "dog") for each in row], observer=f"m{n}")
+                for n, row in enumerate(right)
+            ]),
+            by=["kind"],
+        ).filter(pl.col("response") == "cat")  # fmt: skip
+        covered.append(table["low"][0] <= 0.5 <= table["high"][0])
+    assert 0.90 <= np.mean(covered) <= 0.99
+
+
+@given(responses)
 def test_a_matrix_holds_each_trial_once_and_its_rows_add_up_to_one(pairs):
     table = confusion(answers(pairs))
     counted = {(c, r): n for c, r, n in table.select("category", "response", "count").iter_rows()}
@@ -62,7 +99,7 @@ def test_missing_responses_repeats_and_unreadable_stimuli():
         how="diagonal_relaxed",
     )
     table = confusion(trials, by=["observer"])
-    cells = {(c, r): (n, s) for _, c, r, n, s in table.iter_rows()}
+    cells = {(c, r): (n, s) for _, c, r, n, s, *_ in table.iter_rows()}
     assert cells["cat", None] == (1, pytest.approx(1 / 3))
     assert cells["cat", "dog"] == (1, pytest.approx(1 / 3))
     assert cells["dog", "cat"] == (1, 1)
@@ -142,7 +179,7 @@ def test_groups_need_their_columns():
         confusion(trials, by=["sise"])
     assert confusion(trials.clear()).is_empty()
     assert response_entropy(trials.clear()).is_empty()
-    assert confusion(trials, by=[]).rows() == [("cat", "cat", 1, 1.0)]
+    assert confusion(trials, by=[], interval=False).rows() == [("cat", "cat", 1, 1.0)]
 
 
 def test_people_name_categories_evenly_until_they_cannot_see(data_folder):

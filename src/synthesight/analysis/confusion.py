@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
+from scipy.stats import norm
 
-from synthesight.analysis.panels import judged
+from synthesight.analysis.bootstrap import LEVEL
+from synthesight.analysis.panels import UNIT, judged
 
 
 def confusion(
-    trials: pl.DataFrame, by: Sequence[str] = ("observer", "kind", "dataset")
+    trials: pl.DataFrame,
+    by: Sequence[str] = ("observer", "kind", "dataset"),
+    *,
+    interval: bool = True,
 ) -> pl.DataFrame:
     """How often each category got each response (as drawn by Geirhos et al. 2018).
 
@@ -25,13 +30,18 @@ def confusion(
     by
         Columns that tell the groups, such as condition; a matrix each. ``category`` tells the
         rows of a matrix and is not among them.
+    interval
+        Whether to give 95 % intervals of the shares: Wilson's (1927), with as many independent
+        trials as would make the share vary as it does between images, at most all of them. A crowd
+        that saw the same images is thus no more certain than the images allow. Where all responses
+        to a category are alike, each image counts as one trial.
 
     Returns
     -------
     One row for each cell of each matrix, empty ones too: the columns ``by``, ``category``
     (those that the group was shown), ``response`` (those that anybody could give: all categories
     and responses of the table, and null if there is one), ``count`` (trials) and ``share`` of the
-    category's trials, which adds up to 1 over responses.
+    category's trials, which adds up to 1 over responses; ``low`` and ``high``, if asked for.
     """
     groups = [column for column in by if column != "category"]
     counted = judged(trials, groups)
@@ -39,10 +49,42 @@ def confusion(
     counts = counted.group_by(key).agg(pl.len().cast(pl.Int64).alias("count"))
     shown = counts.group_by(key[:-1]).agg(pl.col("count").sum().alias("_shown")).sort(key[:-1])
     responses = pl.concat([counts["category"], counts["response"]]).unique()
-    return (
+    cells = (
         shown.join(responses.sort(nulls_last=True).alias("response").to_frame(), how="cross")
         .join(counts, on=key, how="left", nulls_equal=True, maintain_order="left")
         .with_columns(pl.col("count").fill_null(0))
         .with_columns(share=pl.col("count") / pl.col("_shown"))
-        .select(*key, "count", "share")
+    )
+    if interval:
+        cells = _with_interval(cells, counted, key)
+    return cells.select(*key, "count", "share", *(["low", "high"] if interval else []))
+
+
+def _with_interval(cells: pl.DataFrame, counted: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    row = key[:-1]
+    image = list(dict.fromkeys([*row, *UNIT]))
+    times = counted.group_by(image).agg(_times=pl.len().cast(pl.Float64))
+    images = times.group_by(row).agg(
+        _images=pl.len().cast(pl.Float64), _nn=(pl.col("_times") ** 2).sum()
+    )
+    given = (
+        counted.group_by([*image, "response"])
+        .agg(_given=pl.len().cast(pl.Float64))
+        .join(times, on=image, nulls_equal=True)
+        .group_by(key)
+        .agg(_cc=(pl.col("_given") ** 2).sum(), _cn=(pl.col("_given") * pl.col("_times")).sum())
+    )
+    p, shown = pl.col("share"), pl.col("_shown").cast(pl.Float64)
+    # Σ (c − p n)² over images, c of whose n trials got the response.
+    between = pl.col("_cc") - 2 * p * pl.col("_cn") + p**2 * pl.col("_nn")
+    independent = (p * (1 - p) * shown**2 / between).clip(pl.lit(1.0), shown)
+    n = pl.when((p > 0) & (p < 1)).then(independent).otherwise(pl.col("_images"))
+    z2 = float(norm.ppf(0.5 + LEVEL / 2)) ** 2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = (z2 * (p * (1 - p) / n + z2 / (4 * n**2))).sqrt() / (1 + z2 / n)
+    return (
+        cells.join(images, on=row, how="left", nulls_equal=True, maintain_order="left")
+        .join(given, on=key, how="left", nulls_equal=True, maintain_order="left")
+        .with_columns(pl.col("_cc", "_cn").fill_null(0.0))
+        .with_columns(low=(centre - half).clip(0.0, 1.0), high=(centre + half).clip(0.0, 1.0))
     )

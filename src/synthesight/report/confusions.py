@@ -23,7 +23,7 @@ def confusion_matrices(
     ----------
     cells
         From :func:`~synthesight.analysis.confusion.confusion`: columns observer, category,
-        response (null: none), count and share.
+        response (null: none), count, share, low and high.
     observers
         Of the report, in order.
     """
@@ -33,7 +33,7 @@ def confusion_matrices(
     if (named["response"] == NOTHING).any():
         answers.append(NOTHING)
     # An empty cell is white, as the ground is: only the others are drawn.
-    rows = named.filter(pl.col("count") > 0).with_columns(pl.col("share").round(4))
+    rows = named.filter(pl.col("count") > 0).with_columns(pl.col("share", "low", "high").round(4))
     there = set(rows["observer"])
     matrix = (
         alt.Chart(alt.Data(values=rows.to_dicts()))
@@ -63,6 +63,8 @@ def confusion_matrices(
                 alt.Tooltip("category:N", title="shown"),
                 alt.Tooltip("response:N", title="answered"),
                 alt.Tooltip("share:Q", title="share of what was shown", format=".1%"),
+                alt.Tooltip("low:Q", title="95 % from", format=".1%"),
+                alt.Tooltip("high:Q", title="to", format=".1%"),
                 alt.Tooltip("count:Q", title="trials"),
             ],
         )

@@ -248,7 +248,8 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         "Confusion matrices",
         "A matrix an observer of each dataset, over all its conditions: the category shown from "
         "top to bottom, the response from left to right; the darker, the larger its share of what "
-        "was shown. The diagonal is what was right; in cue conflict the shape is."
+        "was shown. The diagonal is what was right; in cue conflict the shape is. 95 % intervals "
+        "(point at a cell, or see the table) allow for a crowd's having seen the same images."
         + (left_out if crowded else ""),
         {"confusion": cells},
         {

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from synthesight.errors import SynthesightError
-from synthesight.inference.engine import Decision, Engine, Usage
+from synthesight.inference.decision import Decision
+from synthesight.inference.engine import Engine, Usage
 from synthesight.inference.rules import Rule, Sequential
 from synthesight.inference.tuning import (
     best_batch_size,

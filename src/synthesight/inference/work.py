@@ -1,0 +1,243 @@
+"""The images in work, and the queue of what is to be evaluated for them.
+
+The book-keeping of the batch engine: which image sits in which slot, what its classes have seen,
+and which triples come next. Nothing here runs a network, but for encoding the images that start.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from synthesight.errors import SynthesightError
+from synthesight.inference.decision import Decision
+from synthesight.inference.draws import stimulus_key, trend_basis, uniforms
+from synthesight.inference.evidence import PairedEvidence
+from synthesight.inference.tuning import is_out_of_memory
+from synthesight.observers.generative.protocol import LikelihoodModel
+from synthesight.stimuli.stimulus import Stimulus
+
+if TYPE_CHECKING:
+    from synthesight.inference.engine import Engine
+
+PAIRED_BYTES = 2**29  # ceiling of the paired sums, which bounds the images in work for large K
+
+
+@dataclass(frozen=True)
+class Triples:
+    """Queued work, one entry a network evaluation; int64, shape (B,) each."""
+
+    slot: np.ndarray
+    draw: np.ndarray
+    unit: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.slot)
+
+    def __getitem__(self, part: slice) -> Triples:
+        return Triples(self.slot[part], self.draw[part], self.unit[part])
+
+
+class Work:
+    """The images in work: their draws, evidence and the queue of triples."""
+
+    def __init__(self, engine: Engine, reader: Iterator) -> None:
+        units = len(engine.rows)
+        most = max(2, PAIRED_BYTES // (16 * units * units))
+        slots = int(min(max(engine.usage.batch_size, 2), most))
+        self.engine = engine
+        self.reader = reader
+        self.exhausted = False
+        self.evidence = PairedEvidence(slots, units)
+        self.stimuli: list[Stimulus | None] = [None] * slots
+        self.keys = np.zeros((slots, 2), dtype=np.uint64)
+        self.x = torch.empty(0)
+        self.free = deque(range(slots))
+        self.queue: deque[Triples] = deque()
+        self.queued = 0
+        self.missing = np.zeros(slots, dtype=np.int64)
+        self.chunk = np.zeros(slots, dtype=np.int64)
+        self.errors = np.zeros((slots, 1, units))
+        kept = engine.rule.max_draws if engine.keep_errors else 0
+        self.kept = np.full((slots, kept, units), np.nan)
+        self.failures: list[Decision] = []
+        self.finished: list[Decision] = []
+
+    def close(self) -> None:
+        self.reader.close()  # type: ignore[attr-defined]
+
+    def admit(self) -> bool:
+        """Start images until a batch is full. False when nothing is left to do."""
+        while not self.exhausted and self.free and self.queued < self.engine.usage.batch_size:
+            # As many images as fill the batch with their first draws, encoded together.
+            first = int(self.engine.rule.review_at(np.zeros(1, dtype=np.int64))[0])
+            need = self.engine.usage.batch_size - self.queued
+            wanted = min(len(self.free), -(-need // (first * len(self.engine.rows))))
+            images = []
+            for _ in range(wanted):
+                item = next(self.reader, None)
+                if item is None:
+                    self.exhausted = True
+                    break
+                stimulus, image, error = item
+                if error is not None:
+                    self.failures.append(self._failure(stimulus, error))
+                else:
+                    images.append((stimulus, image))
+            if images:
+                self._start(images)
+        return bool(self.queued or self.failures or not self.exhausted)
+
+    def _start(self, images: list[tuple[Stimulus, np.ndarray]]) -> None:
+        model = self.engine.model
+        pixels = torch.from_numpy(np.stack([image for _, image in images]))
+        pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
+        x = _encode(model, pixels)
+        if len(self.x) == 0:
+            self.x = torch.zeros((len(self.stimuli), *x.shape[1:]), dtype=x.dtype, device=x.device)
+        slots = np.array([self.free.popleft() for _ in images])
+        self.x[torch.from_numpy(slots).to(x.device)] = x
+        for slot, (stimulus, _) in zip(slots, images, strict=True):
+            self.stimuli[slot] = stimulus
+            self.keys[slot] = stimulus_key(self.engine.seed, stimulus.id)
+        self.evidence.clear(slots)
+        self._enqueue(slots)
+
+    def _enqueue(self, slots: np.ndarray) -> None:
+        """Queue the draws of these images up to their next review."""
+        n = self.evidence.n_[slots]
+        chunk = self.engine.rule.review_at(n) - n
+        self.chunk[slots] = chunk
+        if chunk.max() > self.errors.shape[1]:
+            grown = np.zeros((len(self.stimuli), int(chunk.max()), self.errors.shape[2]))
+            grown[:, : self.errors.shape[1]] = self.errors
+            self.errors = grown
+        ahead = np.arange(chunk.max())[None, :, None] < chunk[:, None, None]
+        image, draw, unit = np.nonzero(ahead & self.evidence.alive_[slots][:, None, :])
+        triples = Triples(slots[image], n[image] + draw, unit)
+        self.missing[slots] = np.bincount(image, minlength=len(slots))
+        self.queue.append(triples)
+        self.queued += len(triples)
+
+    def take(self, count: int) -> Triples | None:
+        """The next ``count`` triples, or what is left of them."""
+        parts = []
+        while self.queue and count:
+            head = self.queue.popleft()
+            if len(head) > count:
+                self.queue.appendleft(head[count:])
+                head = head[:count]
+            parts.append(head)
+            count -= len(head)
+        if not parts:
+            return None
+        batch = Triples(
+            np.concatenate([part.slot for part in parts]),
+            np.concatenate([part.draw for part in parts]),
+            np.concatenate([part.unit for part in parts]),
+        )
+        self.queued -= len(batch)
+        return batch
+
+    def absorb(self, batch: Triples, errors: np.ndarray) -> None:
+        """Take in a batch's errors, and review the images whose draws are complete."""
+        self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = errors
+        if self.engine.keep_errors:
+            self.kept[batch.slot, batch.draw, batch.unit] = errors
+        np.subtract.at(self.missing, batch.slot, 1)
+        touched = np.unique(batch.slot)
+        ready = touched[self.missing[touched] == 0]
+        if not len(ready):
+            return
+        self.evidence.add(
+            ready, self.errors[ready], self.chunk[ready], self._trend(ready, self.errors.shape[1])
+        )
+        alive = self.engine.rule.review(self.evidence, ready)
+        self.evidence.alive_[ready] = alive
+        groups = self.engine.groups
+        # Decided: every unit left belongs to the class of the first one left.
+        first = groups[alive.argmax(axis=1)]
+        decided = ~(alive & (groups[None, :] != first[:, None])).any(axis=1)
+        spent = self.evidence.n_[ready] >= self.engine.rule.max_draws
+        self._finish(ready[decided | spent], spent[decided | spent])
+        if not (decided | spent).all():
+            self._enqueue(ready[~(decided | spent)])
+
+    def _trend(self, slots: np.ndarray, ahead: int) -> np.ndarray:
+        """The trend functions of the next draws of images: float64, shape (B, ahead, F)."""
+        most = self.engine.rule.max_draws
+        keys = np.repeat(self.keys[slots], most, axis=0)
+        position = uniforms(keys, np.tile(np.arange(most), len(slots)))
+        index = self.evidence.n_[slots][:, None] + np.arange(ahead)
+        return trend_basis(position.reshape(-1, most), np.minimum(index, most - 1))
+
+    def _finish(self, slots: np.ndarray, spent: np.ndarray) -> None:
+        if not len(slots):
+            return
+        leader, mean, covariance = self.evidence.differences(slots)
+        for row, slot in enumerate(slots):
+            stimulus = self.stimuli[slot]
+            assert stimulus is not None
+            self.finished.append(
+                Decision(
+                    stimulus,
+                    int(leader[row]),
+                    mean[row],
+                    covariance[row],
+                    self.evidence.draws_[slot].copy(),
+                    "draws used up" if spent[row] else "decided",
+                    errors=self.kept[slot].copy() if self.engine.keep_errors else None,
+                )
+            )
+            self.kept[slot] = np.nan
+            self.stimuli[slot] = None
+            self.free.append(int(slot))
+
+    def _failure(self, stimulus: Stimulus, error: str) -> Decision:
+        units = len(self.engine.rows)
+        nothing = np.full(units, np.nan)
+        return Decision(
+            stimulus,
+            -1,
+            nothing,
+            np.full((units, units), np.nan),
+            np.zeros(units, dtype=np.int64),
+            "unreadable",
+            error,
+        )
+
+    def unreadable(self) -> Iterator[Decision]:
+        while self.failures:
+            yield self.failures.pop()
+
+    def decided(self) -> Iterator[Decision]:
+        while self.finished:
+            yield self.finished.pop()
+
+
+def _encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Images to x, in ever smaller parts where they do not fit in memory together."""
+    try:
+        with torch.inference_mode():
+            return model.encode(pixels)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    if len(pixels) == 1:
+        raise too_large(model)
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = (len(pixels) + 1) // 2
+    return torch.cat([_encode(model, pixels[:half]), _encode(model, pixels[half:])])
+
+
+def too_large(model: LikelihoodModel) -> SynthesightError:
+    return SynthesightError(
+        f"{model.name}: not even one image fits in memory; use --dtype bfloat16 or a device with "
+        "more memory."
+    )
