@@ -58,6 +58,14 @@ def test_a_crowd_that_answers_as_one_is_as_certain_as_one():
         np.testing.assert_allclose(many[column], one[column])
 
 
+@pytest.mark.parametrize("images", [7, 10, 49])
+def test_a_crowd_that_splits_alike_on_every_image_is_as_certain_as_its_trials(images):
+    crowd = [answers([("cat", name)] * images, observer=name) for name in CATEGORIES]
+    expected = binomtest(images, 3 * images).proportion_ci(method="wilson")
+    for row in confusion(pl.concat(crowd), by=["kind"]).iter_rows(named=True):
+        assert (row["low"], row["high"]) == pytest.approx(tuple(expected), abs=1e-9)
+
+
 def test_the_intervals_of_a_crowds_shares_cover_what_they_promise():
     """Thirty images, hard and easy ones, each shown to six observers."""
     rng = np.random.default_rng(1)

@@ -68,9 +68,8 @@ def of_two(d: np.ndarray, positions: np.ndarray, n: int) -> PairedEvidence:
     evidence = PairedEvidence(len(d), 2)
     slots = np.arange(len(d))
     evidence.clear(slots)
-    index = np.broadcast_to(np.arange(n), (len(d), n))
     errors = np.stack([np.zeros_like(d[:, :n]), d[:, :n]], axis=2)
-    evidence.add(slots, errors, np.full(len(d), n), trend_basis(positions, index))
+    evidence.add(slots, errors, np.full(len(d), n), trend_basis(positions)[:, :n])
     return evidence
 
 
@@ -82,7 +81,7 @@ def test_without_trend_is_least_squares():
     assert (freedom == n - TREND).all()
     sign = np.where(leader == 0, 1, -1)
     for image in range(5):
-        phi = trend_basis(positions[image : image + 1], np.arange(n)[None])[0]
+        phi = trend_basis(positions[image : image + 1])[0, :n]
         one, of_d = (
             y - phi @ np.linalg.lstsq(phi, y, rcond=None)[0] for y in (np.ones(n), d[image, :n])
         )
@@ -106,7 +105,7 @@ def test_after_the_last_draw_the_trend_adds_up_to_nothing():
 def test_what_is_said_does_not_depend_on_the_trend(seed, size, n):
     rng = np.random.default_rng(seed)
     d, positions = rng.normal(size=(3, 50)), golden(3, 50, seed)
-    phi = trend_basis(positions, np.broadcast_to(np.arange(50), (3, 50)))
+    phi = trend_basis(positions)
     bent = d + size * np.einsum("bnf,bf->bn", phi, rng.normal(size=(3, TREND)))
     plain = of_two(d, positions, n).without_trend(np.arange(3))
     for found, expected in zip(
@@ -154,7 +153,7 @@ def test_ville_bounds_the_crossing_of_the_worst_case(classes):
 def test_knowing_the_times_keeps_the_promise_at_less_cost():
     """Errors that change with the draws' times, as those of networks do."""
     delta, positions = 0.05, golden(1500, 200)
-    phi = trend_basis(positions, np.broadcast_to(np.arange(200), positions.shape))
+    phi = trend_basis(positions)
     rng = np.random.default_rng(8)
     bend = 1.5 * rng.normal(size=(1500, TREND, 5))
     errors = simulated(1500, 5, 200, "normal") + np.einsum("bnf,bfk->bnk", phi, bend)

@@ -76,7 +76,7 @@ def _with_interval(cells: pl.DataFrame, counted: pl.DataFrame, key: list[str]) -
     )
     p, shown = pl.col("share"), pl.col("_shown").cast(pl.Float64)
     # Σ (c − p n)² over images, c of whose n trials got the response.
-    between = pl.col("_cc") - 2 * p * pl.col("_cn") + p**2 * pl.col("_nn")
+    between = (pl.col("_cc") - 2 * p * pl.col("_cn") + p**2 * pl.col("_nn")).clip(lower_bound=0.0)
     independent = (p * (1 - p) * shown**2 / between).clip(pl.lit(1.0), shown)
     n = pl.when((p > 0) & (p < 1)).then(independent).otherwise(pl.col("_images"))
     z2 = float(norm.ppf(0.5 + LEVEL / 2)) ** 2

@@ -43,23 +43,20 @@ def uniforms(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
     return (offset + index * GOLDEN) % 1.0
 
 
-def trend_basis(position: np.ndarray, index: np.ndarray) -> np.ndarray:
+def trend_basis(position: np.ndarray) -> np.ndarray:
     """Smooth functions of a draw's position, each of sum 0 over an image's N draws.
 
     Parameters
     ----------
     position
         float64, shape (B, N): where the N draws of B images lie in (0, 1), from :func:`uniforms`.
-    index
-        int64, shape (B, C): the draws asked for.
 
     Returns
     -------
-    float64, shape (B, C, ``TREND``): cos(π u), cos(2 π u), …, less their means over the N draws.
+    float64, shape (B, N, ``TREND``): cos(π u), cos(2 π u), …, less their means over the N draws.
     """
     waves = np.cos(np.pi * position[:, :, None] * np.arange(1, TREND + 1))
-    waves -= waves.mean(axis=1, keepdims=True)
-    return np.take_along_axis(waves, index[:, :, None], axis=1)
+    return waves - waves.mean(axis=1, keepdims=True)
 
 
 def normal_noise(keys: np.ndarray, index: np.ndarray, shape: Sequence[int]) -> np.ndarray:

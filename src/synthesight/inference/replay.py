@@ -34,6 +34,8 @@ def replay(
     evidence = PairedEvidence(images, classes)
     slots = np.arange(images)
     evidence.clear(slots)
+    if positions is not None:
+        waves = trend_basis(positions[:, : rule.max_draws])
     while len(slots):
         n = evidence.n_[slots]
         chunk = rule.review_at(n) - n
@@ -41,7 +43,7 @@ def replay(
         ahead = np.minimum(ahead, errors.shape[1] - 1)
         trend = None
         if positions is not None:
-            trend = trend_basis(positions[slots, : rule.max_draws], ahead)
+            trend = waves[slots[:, None], np.minimum(ahead, rule.max_draws - 1)]
         evidence.add(slots, errors[slots[:, None], ahead], chunk, trend)
         alive = rule.review(evidence, slots)
         evidence.alive_[slots] = alive

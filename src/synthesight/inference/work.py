@@ -16,7 +16,7 @@ import torch
 
 from synthesight.errors import SynthesightError
 from synthesight.inference.decision import Decision
-from synthesight.inference.draws import stimulus_key, trend_basis, uniforms
+from synthesight.inference.draws import TREND, stimulus_key, trend_basis, uniforms
 from synthesight.inference.evidence import PairedEvidence
 from synthesight.inference.tuning import is_out_of_memory
 from synthesight.observers.generative.protocol import LikelihoodModel
@@ -56,6 +56,7 @@ class Work:
         self.evidence = PairedEvidence(slots, units)
         self.stimuli: list[Stimulus | None] = [None] * slots
         self.keys = np.zeros((slots, 2), dtype=np.uint64)
+        self.waves = np.zeros((slots, engine.rule.max_draws, TREND))
         self.x = torch.empty(0)
         self.free = deque(range(slots))
         self.queue: deque[Triples] = deque()
@@ -105,6 +106,10 @@ class Work:
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
             self.keys[slot] = stimulus_key(self.engine.seed, stimulus.id)
+        most = self.engine.rule.max_draws
+        draws = np.tile(np.arange(most), len(slots))
+        positions = uniforms(np.repeat(self.keys[slots], most, axis=0), draws)
+        self.waves[slots] = trend_basis(positions.reshape(-1, most))
         self.evidence.clear(slots)
         self._enqueue(slots)
 
@@ -170,11 +175,8 @@ class Work:
 
     def _trend(self, slots: np.ndarray, ahead: int) -> np.ndarray:
         """The trend functions of the next draws of images: float64, shape (B, ahead, F)."""
-        most = self.engine.rule.max_draws
-        keys = np.repeat(self.keys[slots], most, axis=0)
-        position = uniforms(keys, np.tile(np.arange(most), len(slots)))
         index = self.evidence.n_[slots][:, None] + np.arange(ahead)
-        return trend_basis(position.reshape(-1, most), np.minimum(index, most - 1))
+        return self.waves[slots[:, None], np.minimum(index, self.waves.shape[1] - 1)]
 
     def _finish(self, slots: np.ndarray, spent: np.ndarray) -> None:
         if not len(slots):

@@ -18,8 +18,8 @@ class DeepFloydIF(DenoiserModel):
     The padding is masked in T5 but, as in training, not in the U-Net: it attends to all 77 states.
 
     x̂ is cut off at the range of pixels, as where the model draws (static thresholding, Saharia et
-    al. 2022). Without that, ε's error is magnified σ/α = 20,000 times in the last of its timesteps:
-    under ``jaini``, that single one in a thousand would weigh 99.8 %.
+    al. 2022). Without that, ε's error is magnified σ/α times, some 20,000 in the last of its
+    timesteps: under ``jaini``, that single one would outweigh all others together.
     """
 
     @classmethod
