@@ -116,3 +116,30 @@ def test_two_stimuli_of_one_name_are_not_lost(refused, tmp_path):
     said = refused("evaluate", *where, *options)
     assert "Two of the stimuli are called photos/cat/1.png" in said
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sign"),
+    [
+        (["--weighting", "elbo"], "leave out --weighting"),
+        (["--max-draws", "9"], "leave out --rule, --delta and --max-draws"),
+        (["--seed", "0"], "leave out --seed"),
+        (["--dtype", "float32"], "leave out --dtype"),
+        (["--prompt", "a {class}"], "leave out --prompt"),
+    ],
+)
+def test_options_that_a_discriminative_network_has_no_use_for(refused, tmp_path, options, sign):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    said = refused("classify", tmp_path / "a.png", "--model", "natural-32-cnn", *options)
+    assert "natural-32-cnn is a discriminative network" in said
+    assert sign in said
+
+
+def test_options_that_another_option_leaves_without_use(refused, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    said = refused("classify", tmp_path / "a.png", "--rule", "staged", "--delta", "0.05")
+    assert "leave out --delta 0.05" in said
+    (tmp_path / "labels.json").write_text('{"cat": ["a cat"], "dog": ["a dog", "a puppy"]}')
+    labels = ["--labels", tmp_path / "labels.json", "--classes", "cat,dog"]
+    said = refused("classify", tmp_path / "a.png", *labels, "--prompt", "a {class}")
+    assert "leave out --prompt" in said

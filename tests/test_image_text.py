@@ -79,7 +79,7 @@ def test_several_prompts_are_averaged_in_the_common_space(folder, image):
     # The cosine with a mean is the mean of the cosines over the mean's length.
     sentences = [t.replace("{class}", name) for name in CLASSES for t in TWO]
     with torch.inference_mode():
-        features = torch.nn.functional.normalize(observer.model.encode_texts(sentences), dim=1)
+        features = torch.nn.functional.normalize(observer.network.encode_texts(sentences), dim=1)
     length = features.reshape(3, 2, -1).mean(dim=1).norm(dim=1).double()
     expected = logits(folder, image, sentences).reshape(3, 2).mean(dim=1) / length
     posterior = observer.predict_proba([image])[0]

@@ -83,6 +83,27 @@ def test_a_generative_training_resumes_exactly(images, tmp_path):
         torch.testing.assert_close(found[key], value)
     with pytest.raises(SynthesightError, match="width"):
         generative.train(images, tmp_path / "parts", replace(SMALL, width=64), device=CPU)
+    others = LabelledImages(255 - images.pixels, images.labels, images.names)
+    with pytest.raises(SynthesightError, match=r"data = .* another --out"):
+        generative.train(others, tmp_path / "parts", SMALL, device=CPU)
+
+
+def test_a_training_whose_loss_is_no_number_stops_and_keeps_its_checkpoint(
+    images, tmp_path, monkeypatch
+):
+    folder = generative.train(images, tmp_path, replace(SMALL, steps=3), device=CPU)
+    name = "transformer/diffusion_pytorch_model.safetensors"
+    before = load_file(folder / name)
+    saved = (tmp_path / "checkpoint.safetensors").read_bytes()
+    forward = generative.TextToImage.forward
+    monkeypatch.setattr(
+        generative.TextToImage, "forward", lambda *given: forward(*given) * float("nan")
+    )
+    with pytest.raises(SynthesightError, match="step 6 is no finite number"):
+        generative.train(images, tmp_path, SMALL, device=CPU)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == saved
+    for key, value in load_file(folder / name).items():
+        torch.testing.assert_close(before[key], value)
 
 
 def test_a_trained_folder_opens_by_the_ordinary_path_and_has_learnt(images, tmp_path):

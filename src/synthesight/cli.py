@@ -30,6 +30,8 @@ from synthesight.cli_options import (
 from synthesight.cli_train import training
 from synthesight.errors import SynthesightError
 
+MAX_DRAWS = 200
+
 app = typer.Typer(
     name="synthesight",
     help="Classify images with generative models, and measure how human-like they see.",
@@ -58,13 +60,13 @@ def classify(
     model: Model = "natural-32",
     classes: Classes = None,
     prompt: Prompts = None,
-    rule: RuleName = "sequential",
-    delta: Delta = 0.01,
-    max_draws: MaxDraws = 200,
+    rule: RuleName = None,
+    delta: Delta = None,
+    max_draws: MaxDraws = None,
     weighting: Weighting = None,
     labels: Labels = None,
-    combine: Combine = "logsumexp",
-    seed: Seed = 0,
+    combine: Combine = None,
+    seed: Seed = None,
     device: Device = None,
     dtype: Dtype = None,
     batch_size: BatchSize = None,
@@ -116,13 +118,13 @@ def evaluate(
     model: Model = "natural-32",
     classes: Classes = None,
     prompt: Prompts = None,
-    rule: RuleName = "sequential",
-    delta: Delta = 0.01,
-    max_draws: MaxDraws = 200,
+    rule: RuleName = None,
+    delta: Delta = None,
+    max_draws: MaxDraws = None,
     weighting: Weighting = None,
     labels: Labels = None,
-    combine: Combine = "logsumexp",
-    seed: Seed = 0,
+    combine: Combine = None,
+    seed: Seed = None,
     device: Device = None,
     dtype: Dtype = None,
     batch_size: BatchSize = None,
@@ -143,7 +145,7 @@ def evaluate(
         if len(shown) < before:
             print(f"{before - len(shown)} of {before} stimuli show other categories: left out.")
     if limit is not None:
-        shown = sample(shown, limit=limit, seed=seed)
+        shown = sample(shown, limit=limit, seed=seed or 0)
     observer = _load(
         model,
         names,
@@ -294,43 +296,55 @@ def _load(
     model: str,
     classes: list[str] | None,
     prompt: list[str] | None,
-    rule: str,
-    delta: float,
-    max_draws: int,
+    rule: str | None,
+    delta: float | None,
+    max_draws: int | None,
     weighting: str | None,
     labels: Path | None,
-    combine: str,
-    seed: int,
+    combine: str | None,
+    seed: int | None,
     device: str | None,
     dtype: str | None,
     batch_size: int | None,
 ) -> Any:
-    """The observer that the options ask for; what needs no model is checked before it is opened."""
+    """The observer that the options ask for; what needs no model is checked before it is opened.
+
+    Only what was asked for is handed on: an option that a model has no use for is a mistake.
+    """
     from synthesight import zoo
-    from synthesight.inference.rules import RULES
     from synthesight.observers.generative.prompts import check_classes, check_templates
 
     zoo.resolve(model)
-    if rule not in RULES:
-        raise SynthesightError(f"There is no --rule {rule}: choose one of {', '.join(RULES)}.")
     if classes is not None:
         check_classes(classes)
-    given = {"delta": delta} if rule == "sequential" else {}
-    options: dict[str, Any] = {
-        "rule": RULES[rule](max_draws=max_draws, **given),
+    given = {
+        "rule": _rule(rule, delta, max_draws),
+        "templates": check_templates(prompt) if prompt else None,
+        "weighting": weighting,
+        "labels": _read_labels(labels) if labels is not None else None,
+        "combine": combine,
         "seed": seed,
         "batch_size": batch_size,
-        "combine": combine,
     }
-    if prompt:
-        options["templates"] = check_templates(prompt)
-    if weighting is not None:
-        options["weighting"] = weighting
-    if labels is not None:
-        options["labels"] = _read_labels(labels)
+    options = {key: value for key, value in given.items() if value is not None}
     from synthesight.observers.loading import load
 
     return load(model, classes=classes, device=device, dtype=dtype, **options)
+
+
+def _rule(name: str | None, delta: float | None, max_draws: int | None) -> Any:
+    """The decision rule that was asked for; None if none was."""
+    from synthesight.inference.rules import RULES
+
+    if name is None and delta is None and max_draws is None:
+        return None
+    name = name or "sequential"
+    if name not in RULES:
+        raise SynthesightError(f"There is no --rule {name}: choose one of {', '.join(RULES)}.")
+    if delta is not None and name != "sequential":
+        raise SynthesightError(f"--rule {name} makes no promise: leave out --delta {delta}.")
+    given = {} if delta is None else {"delta": delta}
+    return RULES[name](max_draws=MAX_DRAWS if max_draws is None else max_draws, **given)
 
 
 def _read_labels(path: Path) -> dict[str, list[str]]:

@@ -17,12 +17,16 @@ Prompts = Annotated[
     typer.Option("--prompt", help='Template, may be repeated. Default "A bad photo of a {class}".'),
 ]
 RuleName = Annotated[
-    str, typer.Option("--rule", help="sequential, exhaustive, staged or repeated-t.")
+    str | None,
+    typer.Option("--rule", help="sequential (default), exhaustive, staged or repeated-t."),
 ]
 Delta = Annotated[
-    float, typer.Option(help="Probability that `sequential` drops what `exhaustive` would choose.")
+    float | None,
+    typer.Option(
+        help="Probability that `sequential` drops what `exhaustive` would choose; default 0.01."
+    ),
 ]
-MaxDraws = Annotated[int, typer.Option(help="Draws a class at most.")]
+MaxDraws = Annotated[int | None, typer.Option(help="Draws a class at most; default 200.")]
 Weighting = Annotated[
     str | None, typer.Option(help="jaini, epsilon, elbo or uniform; default: the model's own.")
 ]
@@ -34,8 +38,10 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Folder of the datasets; default: SYNTHESIGHT_DATA, else the cache."),
 ]
-Combine = Annotated[str, typer.Option(help="How labels make a class: logsumexp or best.")]
-Seed = Annotated[int, typer.Option(help="Of the draws.")]
+Combine = Annotated[
+    str | None, typer.Option(help="How labels make a class: logsumexp (default) or best.")
+]
+Seed = Annotated[int | None, typer.Option(help="Of the draws; default 0.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; default: the GPU if there is one.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
 BatchSize = Annotated[

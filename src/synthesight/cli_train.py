@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli_options import Device, Seed
+from synthesight.cli_options import Device
 from synthesight.errors import SynthesightError
+
+TrainingSeed = Annotated[int, typer.Option(help="Of first weights, order and noise.")]
 
 training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 
@@ -20,7 +22,7 @@ def train_generative(
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
     batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
-    seed: Seed = 0,
+    seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
@@ -50,7 +52,7 @@ def train_discriminative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
     epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
-    seed: Seed = 0,
+    seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
     """Train a network such as natural-32-cnn."""

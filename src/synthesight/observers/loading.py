@@ -8,10 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from synthesight import zoo
+from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer
 from synthesight.stimuli.categories import imagenet_to_16
 
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
+
+# What the command line calls the options that only generative models have.
+OPTIONS = {
+    "rule": "--rule, --delta and --max-draws",
+    "templates": "--prompt",
+    "weighting": "--weighting",
+    "labels": "--labels",
+    "combine": "--combine",
+    "seed": "--seed",
+    "batch_size": "--batch-size",
+    "dtype": "--dtype",
+}
 
 
 def load(
@@ -41,7 +54,7 @@ def load(
     options
         For generative models: what
         :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes. For
-        networks of images and text: ``templates``.
+        networks of images and text: ``templates``. Other networks take none.
 
     Returns
     -------
@@ -50,7 +63,7 @@ def load(
     Raises
     ------
     SynthesightError
-        If the model is unknown, cannot be got, or cannot be read.
+        If the model is unknown, cannot be got, or cannot be read, or has no use for an option.
 
     Examples
     --------
@@ -61,21 +74,22 @@ def load(
     """
     import torch
 
-    from synthesight.errors import SynthesightError
     from synthesight.observers.discriminative.loading import is_classifier, load_classifier
     from synthesight.observers.generative.loading import check_device, load_model
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     location, entry = zoo.resolve(str(name))
+    asked = options | ({"dtype": dtype} if dtype else {})
     if isinstance(location, str) and is_classifier(location, entry):
-        given = {key: options[key] for key in ("templates",) if key in options}
-        return load_classifier(location, entry, classes=classes, device=device, **given)
+        _check_asked(name, asked, allowed=("templates",))
+        return load_classifier(location, entry, classes=classes, device=device, **options)
     label = entry.name if entry else None
     folder = location if isinstance(location, Path) else None
     if folder is not None and (folder / "config.json").is_file():
         from synthesight.observers.discriminative.network import DiscriminativeNetwork
 
+        _check_asked(name, asked)
         return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
@@ -104,3 +118,13 @@ def load(
     if isinstance(model, DiT) and options.get("labels") is None:
         options |= {"labels": imagenet_to_16()}
     return GenerativeClassifier(model, classes=classes, **options)
+
+
+def _check_asked(name: str | Path, asked: dict[str, Any], allowed: Sequence[str] = ()) -> None:
+    """Refuse what a discriminative network cannot do, rather than answer as if it had."""
+    for key in asked:
+        if key not in allowed:
+            raise SynthesightError(
+                f"{name} is a discriminative network: leave out {OPTIONS.get(key, key)}, which is "
+                "for generative models."
+            )

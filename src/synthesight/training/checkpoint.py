@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,21 @@ def load(path: Path, options: dict[str, Any], **parts: Any) -> int:
         raise SynthesightError(
             f"{path} is damaged: delete it to train anew, or give another --out."
         ) from error
+
+
+def check(step: int, loss: float) -> None:
+    """Stop a training that has come to nothing, before it overwrites its last good checkpoint.
+
+    Raises
+    ------
+    SynthesightError
+        If the loss is no number.
+    """
+    if not math.isfinite(loss):
+        raise SynthesightError(
+            f"The loss at step {step} is no finite number: the last checkpoint is kept; train anew "
+            "with another --seed and --out, or on images that are not all alike."
+        )
 
 
 def _load(path: Path, options: dict[str, Any], parts: dict[str, Any]) -> int:

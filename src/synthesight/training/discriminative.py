@@ -76,11 +76,11 @@ def train(
     ]
     optimizer = torch.optim.SGD(groups, lr=0.1, momentum=options.momentum, nesterov=True)
     parts = {"model": model, "optimizer": optimizer}
-    fixed = json.loads(json.dumps(asdict(options)))
+    fixed = json.loads(json.dumps(asdict(options))) | {"data": images.hash()}
     saved = out / "checkpoint.safetensors"
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
     steps = steps_of(images, options)
-    smooth = float("nan")
+    smooth: float | None = None
     while step < steps:
         x, labels = images.batch(options.seed, step, options.batch_size)
         x = shifted(x, options.shift, np.random.default_rng([options.seed, step, 3]))
@@ -99,9 +99,10 @@ def train(
         optimizer.step()
         step += 1
         value = loss.item()
-        smooth = value if smooth != smooth else 0.95 * smooth + 0.05 * value
+        smooth = value if smooth is None else 0.95 * smooth + 0.05 * value
         report(step, smooth)
         if step % options.save_every == 0 or step == steps:
+            checkpoint.check(step, smooth)
             checkpoint.save(saved, step, fixed, **parts)
     write_network(model, images, options, out / "model")
     return out / "model"

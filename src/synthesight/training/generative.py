@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -23,6 +24,7 @@ import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from synthesight.training import checkpoint
 from synthesight.training.images import LabelledImages
@@ -153,7 +155,7 @@ def train(
     Raises
     ------
     SynthesightError
-        If ``out`` holds a training with other options.
+        If ``out`` holds a training with other options or images, or the loss is no number.
     """
     torch.manual_seed(options.seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -177,9 +179,10 @@ def train(
     )
     parts = {"model": model, "average": average, "muon": muon, "adam": adam}
     fixed = {key: value for key, value in asdict(options).items() if key not in RESUME_FREE}
+    fixed["data"] = images.hash()
     saved = out / "checkpoint.safetensors"
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
-    # Compiling takes a minute, and then saves a quarter of the time.
+    # Compiling takes a minute, and then saves time.
     predict = torch.compile(model) if options.steps - step > COMPILE_STEPS else model
     images = images.to(device)
     smooth: torch.Tensor | None = None
@@ -197,7 +200,9 @@ def train(
         noise = torch.randn(x.shape, generator=generator, device=device)
         at = t[:, None, None, None]
         z = (1 - at) * x + at * noise
-        with torch.autocast(device.type, torch.bfloat16):
+        # With so few tokens the fused attention is slow to differentiate on a CPU.
+        plain = sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
+        with plain, torch.autocast(device.type, torch.bfloat16):
             output = predict(z, t, tokens[chosen], mask[chosen], labels)
         loss = (output.float() - (noise - x)).square().mean()
         loss.backward()
@@ -213,6 +218,7 @@ def train(
         if step % every == 0 or step == options.steps:
             report(step, float(smooth))
         if step % options.save_every == 0 or step == options.steps:
+            checkpoint.check(step, float(smooth))
             checkpoint.save(saved, step, fixed, **parts)
             seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
             with (out / "log.jsonl").open("a") as log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,13 @@ class LabelledImages:
         labels = table["label"].replace_strict({name: i for i, name in enumerate(names)})
         pixels = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
         return cls(pixels, torch.from_numpy(labels.cast(pl.Int64).to_numpy().copy()), names)
+
+    def hash(self) -> str:
+        """32 hexadecimal digits that other images, labels or another order would change."""
+        digest = hashlib.blake2b("\0".join(self.names).encode(), digest_size=16)
+        for tensor in (self.labels, self.pixels):
+            digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def to(self, device: torch.device) -> LabelledImages:
         """The same images, kept on a device: batches then come from there."""

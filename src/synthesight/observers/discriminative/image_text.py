@@ -58,6 +58,8 @@ class ImageTextNetwork(Network):
         Where the network runs.
     """
 
+    network: ImageTextModel
+
     def __init__(
         self,
         model: ImageTextModel,
@@ -72,7 +74,7 @@ class ImageTextNetwork(Network):
     ) -> None:
         self.templates = check_templates(templates)
         self.device = torch.device(device)
-        self.model = model.eval().to(self.device)
+        self.network = model.eval().to(self.device)
         self.name = name
         self.resolution = resolution
         self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
@@ -87,14 +89,14 @@ class ImageTextNetwork(Network):
         prompts, rows = write_prompts(classes, self.templates)
         with torch.inference_mode():
             parts = [
-                normalize(self.model.encode_texts(prompts[start : start + TEXTS]), dim=1)
+                normalize(self.network.encode_texts(prompts[start : start + TEXTS]), dim=1)
                 for start in range(0, len(prompts), TEXTS)
             ]
             texts = torch.cat(parts)[torch.from_numpy(rows).to(self.device)]
-            texts = normalize(texts.mean(dim=1), dim=1) * self.model.scale()
+            texts = normalize(texts.mean(dim=1), dim=1) * self.network.scale()
 
         def scores(images: torch.Tensor) -> torch.Tensor:
-            features = self.model.encode_images((images - self.mean) / self.std)
+            features = self.network.encode_images((images - self.mean) / self.std)
             return normalize(features, dim=1) @ texts.T
 
         return scores

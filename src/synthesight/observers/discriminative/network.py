@@ -17,6 +17,7 @@ from synthesight.errors import SynthesightError
 from synthesight.inference.prefetch import read_ahead
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.observer import Observer, Response
+from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.categories import canonical
 from synthesight.stimuli.stimulus import Stimulus
 
@@ -31,11 +32,14 @@ class Network(Observer):
     ----------
     resolution
         Side of the square images that it sees, in pixels.
+    network
+        What runs.
     device
         Where it runs.
     """
 
     kind = "discriminative"
+    network: torch.nn.Module
     resolution: int
     device: torch.device
 
@@ -55,7 +59,12 @@ class Network(Observer):
         """
 
     def describe(self) -> dict[str, Any]:
-        return {"model": self.name, "kind": self.kind, "dtype": "float32"}
+        return {
+            "model": self.name,
+            "kind": self.kind,
+            "weights": weights_hash(self.network),
+            "dtype": "float32",
+        }
 
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None

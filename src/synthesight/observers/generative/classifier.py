@@ -25,6 +25,7 @@ from synthesight.observers.generative.prompts import (
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.observers.observer import Observer, Response
+from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.stimulus import Stimulus
 
 TYPICAL_DRAWS = 20  # a class, by the sequential rule: for guessing how long work will take
@@ -88,6 +89,10 @@ class GenerativeClassifier(Observer):
             )
         if batch_size is not None and batch_size < 1:
             raise SynthesightError(f"--batch-size {batch_size} is empty: give 1 or more.")
+        if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
+            raise SynthesightError(
+                f"{model.name} is given labels, which go into no sentence: leave out --prompt."
+            )
         self.model = model
         self.name = model.name
         self.classes = list(classes) if classes is not None else None
@@ -157,6 +162,7 @@ class GenerativeClassifier(Observer):
         return {
             "model": self.name,
             "kind": self.kind,
+            "weights": weights_hash(getattr(self.model, "network", None)),
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
             "templates": self.templates,
             "names": {key: list(value) for key, value in self.names.items()},

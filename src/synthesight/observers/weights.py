@@ -1,0 +1,39 @@
+"""Which weights a network has, so that a run of one network is not taken for another's."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+SAMPLE = 256  # values of each tensor: every training changes nearly all of them
+
+
+def weights_hash(network: object) -> str | None:
+    """A hash of a network's weights.
+
+    Of each parameter and buffer its shape and ``SAMPLE`` evenly spaced values, so that a network
+    of many gigabytes takes no longer to name than a small one.
+
+    Parameters
+    ----------
+    network
+        The network; None is returned for what is no :class:`torch.nn.Module`.
+
+    Returns
+    -------
+    32 hexadecimal digits, the same on every device.
+    """
+    if not isinstance(network, torch.nn.Module):
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for tensor in (*network.parameters(), *network.buffers()):
+        count = min(SAMPLE, tensor.numel())
+        place = (
+            torch.arange(count, device=tensor.device) * (tensor.numel() - 1) // max(count - 1, 1)
+        )
+        # By index, as flattening would copy a tensor that is stored channels last.
+        values = tensor.detach()[torch.unravel_index(place, tensor.shape)]
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(values.double().cpu().numpy().tobytes())
+    return digest.hexdigest()
