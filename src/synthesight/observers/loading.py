@@ -125,6 +125,6 @@ def _check_asked(name: str | Path, asked: dict[str, Any], allowed: Sequence[str]
     for key in asked:
         if key not in allowed:
             raise SynthesightError(
-                f"{name} is a discriminative network: leave out {OPTIONS.get(key, key)}, which is "
+                f"{name} is a discriminative network: leave out {OPTIONS.get(key, key)}, meant "
                 "for generative models."
             )
