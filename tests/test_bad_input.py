@@ -123,7 +123,7 @@ def test_two_stimuli_of_one_name_are_not_lost(refused, tmp_path):
     [
         (["--weighting", "elbo"], "leave out --weighting"),
         (["--max-draws", "9"], "leave out --rule, --delta and --max-draws"),
-        (["--seed", "0"], "leave out --seed"),
+        (["--batch-size", "8"], "leave out --batch-size"),
         (["--dtype", "float32"], "leave out --dtype"),
         (["--prompt", "a {class}"], "leave out --prompt"),
     ],

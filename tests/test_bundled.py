@@ -93,13 +93,13 @@ def test_classify_and_scikit_learns_way(images, model):
     np.testing.assert_allclose(array.posterior[0], result.posterior[3], atol=1e-5)
 
 
-@pytest.mark.parametrize(("model", "share"), [("natural-32", 1 / 7), ("natural-32-cnn", 2 / 7)])
-def test_both_models_see_drawn_objects_better_than_chance(model, share):
-    options = {"rule": Sequential(60)} if model == "natural-32" else {}
-    observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)
+def test_both_models_see_drawn_objects_better_than_chance():
     shown = drawn_objects(shapes=SHARED_SEVEN, per_category=4)
-    right = [r.response == r.stimulus.category for r in observer.respond(shown)]
-    assert np.mean(right) > share
+    for model in ("natural-32", "natural-32-cnn"):
+        options = {"rule": Sequential(60)} if model == "natural-32" else {}
+        observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)
+        right = [r.response == r.stimulus.category for r in observer.respond(shown)]
+        assert np.mean(right) > 2 / 7
 
 
 def test_both_models_know_photographs(data_folder):

@@ -21,7 +21,8 @@ from synthesight.trials.store import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 COMMAND = [sys.executable, "-m", "synthesight"]
-QUICK = ["--max-draws", "8", "--device", "cpu", "--batch-size", "32"]
+CPU = ["--device", "cpu"]
+QUICK = ["--max-draws", "8", *CPU, "--batch-size", "32"]
 
 
 def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
@@ -92,7 +93,7 @@ def test_classify_prints_a_table(photos):
 
 @pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
 def test_classify_writes_json_lines(photos, model):
-    quick = QUICK if model == "natural-32" else ["--device", "cpu"]
+    quick = QUICK if model == "natural-32" else CPU
     result = run(
         "classify", photos, "--model", model, "--classes", "car,cat,boat", "--json", *quick
     )
@@ -286,6 +287,22 @@ def test_pickled_weights_are_refused(photos, tmp_path):
     assert "safetensors" in sentence
 
 
+def test_a_seed_chooses_the_same_sample_for_every_observer(photos, tmp_path):
+    samples = {}
+    for model, options in {"natural-32": QUICK, "natural-32-cnn": CPU}.items():
+        for seed in ("1", "2"):
+            out = tmp_path / f"{model}-{seed}"
+            result = run(
+                "evaluate", "--stimuli", photos, "--classes", "car,cat,boat", "--limit", "3",
+                "--seed", seed, "--model", model, "--out", out, *options,
+            )  # fmt: skip
+            assert result.returncode == 0, result.stderr
+            samples[model, seed] = set(Run.open(out).trials()["stimulus"])
+    assert samples["natural-32", "1"] == samples["natural-32-cnn", "1"]
+    assert samples["natural-32", "2"] == samples["natural-32-cnn", "2"]
+    assert samples["natural-32", "1"] != samples["natural-32", "2"]
+
+
 def test_training_writes_models_that_can_be_used(photos, tmp_path):
     rng = np.random.default_rng(0)
     rows = []
@@ -306,7 +323,7 @@ def test_training_writes_models_that_can_be_used(photos, tmp_path):
         assert str(folder) in result.stdout.replace("\n", "")
         result = run(
             "classify", image, "--model", folder, "--classes", "day,night", "--json",
-            *(QUICK if kind == "generative" else QUICK[2:4]),
+            *(QUICK if kind == "generative" else CPU),
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
         assert json.loads(result.stdout)["response"] in ("day", "night")

@@ -30,7 +30,7 @@ from synthesight.cli_options import (
 from synthesight.cli_train import training
 from synthesight.errors import SynthesightError
 
-MAX_DRAWS = 200
+MAX_DRAWS = 200  # of every rule, so that they can be compared
 
 app = typer.Typer(
     name="synthesight",
@@ -66,7 +66,7 @@ def classify(
     weighting: Weighting = None,
     labels: Labels = None,
     combine: Combine = None,
-    seed: Seed = None,
+    seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
     batch_size: BatchSize = None,
@@ -124,7 +124,7 @@ def evaluate(
     weighting: Weighting = None,
     labels: Labels = None,
     combine: Combine = None,
-    seed: Seed = None,
+    seed: Seed = 0,
     device: Device = None,
     dtype: Dtype = None,
     batch_size: BatchSize = None,
@@ -145,7 +145,7 @@ def evaluate(
         if len(shown) < before:
             print(f"{before - len(shown)} of {before} stimuli show other categories: left out.")
     if limit is not None:
-        shown = sample(shown, limit=limit, seed=seed or 0)
+        shown = sample(shown, limit=limit, seed=seed)
     observer = _load(
         model,
         names,
@@ -302,7 +302,7 @@ def _load(
     weighting: str | None,
     labels: Path | None,
     combine: str | None,
-    seed: int | None,
+    seed: int,
     device: str | None,
     dtype: str | None,
     batch_size: int | None,

@@ -15,13 +15,12 @@ from synthesight.stimuli.categories import imagenet_to_16
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 # What the command line calls the options that only generative models have.
-OPTIONS = {
+GENERATIVE = {
     "rule": "--rule, --delta and --max-draws",
     "templates": "--prompt",
     "weighting": "--weighting",
     "labels": "--labels",
     "combine": "--combine",
-    "seed": "--seed",
     "batch_size": "--batch-size",
     "dtype": "--dtype",
 }
@@ -54,7 +53,7 @@ def load(
     options
         For generative models: what
         :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes. For
-        networks of images and text: ``templates``. Other networks take none.
+        networks of images and text: ``templates``. Any observer may be given ``seed``.
 
     Returns
     -------
@@ -80,10 +79,12 @@ def load(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     location, entry = zoo.resolve(str(name))
-    asked = options | ({"dtype": dtype} if dtype else {})
+    # Networks leave nothing to chance, but one seed for all observers is no mistake.
+    given = {key: value for key, value in options.items() if key != "seed"}
+    asked = [*given, *(["dtype"] if dtype else [])]
     if isinstance(location, str) and is_classifier(location, entry):
         _check_asked(name, asked, allowed=("templates",))
-        return load_classifier(location, entry, classes=classes, device=device, **options)
+        return load_classifier(location, entry, classes=classes, device=device, **given)
     label = entry.name if entry else None
     folder = location if isinstance(location, Path) else None
     if folder is not None and (folder / "config.json").is_file():
@@ -120,11 +121,11 @@ def load(
     return GenerativeClassifier(model, classes=classes, **options)
 
 
-def _check_asked(name: str | Path, asked: dict[str, Any], allowed: Sequence[str] = ()) -> None:
+def _check_asked(name: str | Path, asked: Sequence[str], allowed: Sequence[str] = ()) -> None:
     """Refuse what a discriminative network cannot do, rather than answer as if it had."""
     for key in asked:
         if key not in allowed:
             raise SynthesightError(
-                f"{name} is a discriminative network: leave out {OPTIONS.get(key, key)}, meant "
+                f"{name} is a discriminative network: leave out {GENERATIVE.get(key, key)}, meant "
                 "for generative models."
             )

@@ -35,5 +35,5 @@ def weights_hash(network: object) -> str | None:
         # By index, as flattening would copy a tensor that is stored channels last.
         values = tensor.detach()[torch.unravel_index(place, tensor.shape)]
         digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(values.double().cpu().numpy().tobytes())
+        digest.update(values.cpu().double().numpy().tobytes())
     return digest.hexdigest()

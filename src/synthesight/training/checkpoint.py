@@ -64,8 +64,8 @@ def check(step: int, loss: float) -> None:
     """
     if not math.isfinite(loss):
         raise SynthesightError(
-            f"The loss at step {step} is no finite number: the last checkpoint is kept; train anew "
-            "with another --seed and --out, or on images that are not all alike."
+            f"The loss at step {step} is no finite number: train anew with another --seed and "
+            "another --out; the last checkpoint is kept."
         )
 
 

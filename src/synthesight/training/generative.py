@@ -182,7 +182,7 @@ def train(
     fixed["data"] = images.hash()
     saved = out / "checkpoint.safetensors"
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
-    # Compiling takes a minute, and then saves time.
+    # Compiling takes a minute, which only a long training wins back.
     predict = torch.compile(model) if options.steps - step > COMPILE_STEPS else model
     images = images.to(device)
     smooth: torch.Tensor | None = None

@@ -45,7 +45,7 @@ def load_classifier(
     entry: Entry | None = None,
     *,
     classes: Sequence[str] | None = None,
-    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    templates: Sequence[str] | None = None,
     device: str = "cpu",
 ) -> ImageNetNetwork | ImageTextNetwork:
     """Open an ImageNet classifier, or a network of images and text.
@@ -63,20 +63,24 @@ def load_classifier(
     classes, device
         As of :class:`~synthesight.observers.discriminative.imagenet.ImageNetNetwork`.
     templates
-        Prompts, for networks of images and text.
+        Prompts, for networks of images and text; None is the default one.
 
     Raises
     ------
     SynthesightError
-        If it cannot be found, got or read, or a package is missing.
+        If it cannot be found, got or read, a package is missing, or prompts are given to a network
+        that reads none.
     """
     name = entry.name if entry else location
     with _quiet():
         network, pixels = _open(location, entry)
     if isinstance(network, ImageTextModel):
+        templates = templates or (DEFAULT_TEMPLATE,)
         return ImageTextNetwork(
             network, name=name, templates=templates, classes=classes, device=device, **pixels
         )
+    if templates is not None:
+        raise SynthesightError(f"{name} reads no text: leave out --prompt.")
     return ImageNetNetwork(network, name=name, classes=classes, device=device, **pixels)
 
 
