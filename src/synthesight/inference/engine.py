@@ -22,7 +22,7 @@ from synthesight.inference.draws import normal_noise, uniforms
 from synthesight.inference.prefetch import read_ahead
 from synthesight.inference.rules import Rule
 from synthesight.inference.tuning import is_out_of_memory
-from synthesight.inference.work import Triples, Work, too_large
+from synthesight.inference.work import Plan, Triples, Work, too_large
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
@@ -82,14 +82,18 @@ class Engine:
         keep_errors: bool = False,
     ) -> None:
         self.one_shape = model.device.type != "cpu" if one_shape is None else one_shape
-        self.keep_errors = keep_errors
         self.model = model
-        self.rows = np.asarray(rows, dtype=np.int64)
         self.conditioning = conditioning
-        self.rule = rule
         self.sampler = sampler
-        self.seed = seed
-        self.groups = np.arange(len(self.rows)) if groups is None else np.asarray(groups)
+        units = np.arange(len(rows))
+        self.plan = Plan(
+            model=model,
+            rows=np.asarray(rows, dtype=np.int64),
+            groups=units if groups is None else np.asarray(groups),
+            rule=rule,
+            seed=seed,
+            keep_errors=keep_errors,
+        )
         self.usage = Usage(batch_size=batch_size)
 
     def run(self, stimuli: Iterable[Stimulus]) -> Iterator[Decision]:
@@ -105,9 +109,10 @@ class Engine:
             fits in memory.
         """
         started = time.perf_counter()
-        work = Work(self, read_ahead(stimuli, self.model.resolution))
+        reader = read_ahead(stimuli, self.model.resolution)
+        work = Work(self.plan, reader, self.usage.batch_size)
         try:
-            while work.admit():
+            while work.admit(self.usage.batch_size):
                 yield from work.unreadable()
                 batch = work.take(self.usage.batch_size)
                 if batch is not None:
@@ -145,12 +150,12 @@ class Engine:
     def _evaluate_once(self, work: Work, batch: Triples) -> np.ndarray:
         count = len(batch)
         # One draw serves all of its units: make its noise once.
-        pair = batch.slot * (self.rule.max_draws + 1) + batch.draw
+        pair = batch.slot * (self.plan.rule.max_draws + 1) + batch.draw
         _, first, inverse = np.unique(pair, return_index=True, return_inverse=True)
         keys, draw = work.keys[batch.slot[first]], batch.draw[first]
         steps = self.sampler.steps(uniforms(keys, draw))
         noise = torch.from_numpy(normal_noise(keys, draw, work.x.shape[1:]))
-        rows = self.rows[batch.unit, batch.draw % self.rows.shape[1]]
+        rows = self.plan.rows[batch.unit, batch.draw % self.plan.rows.shape[1]]
         take = torch.from_numpy(inverse)
         slot = torch.from_numpy(batch.slot)
         full = self.usage.batch_size

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,14 +17,24 @@ from synthesight.errors import SynthesightError
 from synthesight.inference.decision import Decision
 from synthesight.inference.draws import TREND, stimulus_key, trend_basis, uniforms
 from synthesight.inference.evidence import PairedEvidence
+from synthesight.inference.rules import Rule
 from synthesight.inference.tuning import is_out_of_memory
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.stimuli.stimulus import Stimulus
 
-if TYPE_CHECKING:
-    from synthesight.inference.engine import Engine
-
 PAIRED_BYTES = 2**29  # ceiling of the paired sums, which bounds the images in work for large K
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does to every image; see :class:`~synthesight.inference.engine.Engine`."""
+
+    model: LikelihoodModel
+    rows: np.ndarray
+    groups: np.ndarray
+    rule: Rule
+    seed: int
+    keep_errors: bool
 
 
 @dataclass(frozen=True)
@@ -44,19 +53,22 @@ class Triples:
 
 
 class Work:
-    """The images in work: their draws, evidence and the queue of triples."""
+    """The images in work: their draws, evidence and the queue of triples.
 
-    def __init__(self, engine: Engine, reader: Iterator) -> None:
-        units = len(engine.rows)
+    At most ``batch_size`` images are in work, and fewer where there are very many classes.
+    """
+
+    def __init__(self, plan: Plan, reader: Iterator, batch_size: int) -> None:
+        units = len(plan.rows)
         most = max(2, PAIRED_BYTES // (16 * units * units))
-        slots = int(min(max(engine.usage.batch_size, 2), most))
-        self.engine = engine
+        slots = int(min(max(batch_size, 2), most))
+        self.plan = plan
         self.reader = reader
         self.exhausted = False
         self.evidence = PairedEvidence(slots, units)
         self.stimuli: list[Stimulus | None] = [None] * slots
         self.keys = np.zeros((slots, 2), dtype=np.uint64)
-        self.waves = np.zeros((slots, engine.rule.max_draws, TREND))
+        self.waves = np.zeros((slots, plan.rule.max_draws, TREND))
         self.x = torch.empty(0)
         self.free = deque(range(slots))
         self.queue: deque[Triples] = deque()
@@ -64,7 +76,7 @@ class Work:
         self.missing = np.zeros(slots, dtype=np.int64)
         self.chunk = np.zeros(slots, dtype=np.int64)
         self.errors = np.zeros((slots, 1, units))
-        kept = engine.rule.max_draws if engine.keep_errors else 0
+        kept = plan.rule.max_draws if plan.keep_errors else 0
         self.kept = np.full((slots, kept, units), np.nan)
         self.failures: list[Decision] = []
         self.finished: list[Decision] = []
@@ -72,13 +84,13 @@ class Work:
     def close(self) -> None:
         self.reader.close()  # type: ignore[attr-defined]
 
-    def admit(self) -> bool:
+    def admit(self, batch_size: int) -> bool:
         """Start images until a batch is full. False when nothing is left to do."""
-        while not self.exhausted and self.free and self.queued < self.engine.usage.batch_size:
+        while not self.exhausted and self.free and self.queued < batch_size:
             # As many images as fill the batch with their first draws, encoded together.
-            first = int(self.engine.rule.review_at(np.zeros(1, dtype=np.int64))[0])
-            need = self.engine.usage.batch_size - self.queued
-            wanted = min(len(self.free), -(-need // (first * len(self.engine.rows))))
+            first = int(self.plan.rule.review_at(np.zeros(1, dtype=np.int64))[0])
+            need = batch_size - self.queued
+            wanted = min(len(self.free), -(-need // (first * len(self.plan.rows))))
             images = []
             for _ in range(wanted):
                 item = next(self.reader, None)
@@ -95,7 +107,7 @@ class Work:
         return bool(self.queued or self.failures or not self.exhausted)
 
     def _start(self, images: list[tuple[Stimulus, np.ndarray]]) -> None:
-        model = self.engine.model
+        model = self.plan.model
         pixels = torch.from_numpy(np.stack([image for _, image in images]))
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
         x = _encode(model, pixels)
@@ -105,8 +117,8 @@ class Work:
         self.x[torch.from_numpy(slots).to(x.device)] = x
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
-            self.keys[slot] = stimulus_key(self.engine.seed, stimulus.id)
-        most = self.engine.rule.max_draws
+            self.keys[slot] = stimulus_key(self.plan.seed, stimulus.id)
+        most = self.plan.rule.max_draws
         draws = np.tile(np.arange(most), len(slots))
         positions = uniforms(np.repeat(self.keys[slots], most, axis=0), draws)
         self.waves[slots] = trend_basis(positions.reshape(-1, most))
@@ -116,7 +128,7 @@ class Work:
     def _enqueue(self, slots: np.ndarray) -> None:
         """Queue the draws of these images up to their next review."""
         n = self.evidence.n_[slots]
-        chunk = self.engine.rule.review_at(n) - n
+        chunk = self.plan.rule.review_at(n) - n
         self.chunk[slots] = chunk
         if chunk.max() > self.errors.shape[1]:
             grown = np.zeros((len(self.stimuli), int(chunk.max()), self.errors.shape[2]))
@@ -152,7 +164,7 @@ class Work:
     def absorb(self, batch: Triples, errors: np.ndarray) -> None:
         """Take in a batch's errors, and review the images whose draws are complete."""
         self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = errors
-        if self.engine.keep_errors:
+        if self.plan.keep_errors:
             self.kept[batch.slot, batch.draw, batch.unit] = errors
         np.subtract.at(self.missing, batch.slot, 1)
         touched = np.unique(batch.slot)
@@ -162,13 +174,13 @@ class Work:
         self.evidence.add(
             ready, self.errors[ready], self.chunk[ready], self._trend(ready, self.errors.shape[1])
         )
-        alive = self.engine.rule.review(self.evidence, ready)
+        alive = self.plan.rule.review(self.evidence, ready)
         self.evidence.alive_[ready] = alive
-        groups = self.engine.groups
+        groups = self.plan.groups
         # Decided: every unit left belongs to the class of the first one left.
         first = groups[alive.argmax(axis=1)]
         decided = ~(alive & (groups[None, :] != first[:, None])).any(axis=1)
-        spent = self.evidence.n_[ready] >= self.engine.rule.max_draws
+        spent = self.evidence.n_[ready] >= self.plan.rule.max_draws
         self._finish(ready[decided | spent], spent[decided | spent])
         if not (decided | spent).all():
             self._enqueue(ready[~(decided | spent)])
@@ -193,7 +205,7 @@ class Work:
                     covariance[row],
                     self.evidence.draws_[slot].copy(),
                     "draws used up" if spent[row] else "decided",
-                    errors=self.kept[slot].copy() if self.engine.keep_errors else None,
+                    errors=self.kept[slot].copy() if self.plan.keep_errors else None,
                 )
             )
             self.kept[slot] = np.nan
@@ -201,7 +213,7 @@ class Work:
             self.free.append(int(slot))
 
     def _failure(self, stimulus: Stimulus, error: str) -> Decision:
-        units = len(self.engine.rows)
+        units = len(self.plan.rows)
         nothing = np.full(units, np.nan)
         return Decision(
             stimulus,
