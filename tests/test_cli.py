@@ -226,6 +226,16 @@ def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
     assert "another --out" in other
 
 
+def test_names_in_brackets_are_shown(tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo [final].png")
+    result = run(
+        "classify", tmp_path / "photo [final].png", "--model", "natural-32", "--classes",
+        "[x]cat,dog", *QUICK,
+    )  # fmt: skip
+    assert "photo [final].png" in result.stdout
+    assert "[x]cat" in result.stdout
+
+
 def test_other_categories_are_left_out(photos, tmp_path):
     out = tmp_path / "run"
     result = run(
@@ -234,7 +244,9 @@ def test_other_categories_are_left_out(photos, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "2 of 6 stimuli show other categories" in result.stdout
     trials = Run.open(out).trials()
-    assert sorted(trials["category"].unique()) == ["automobile", "cat"]
+    # As the stimuli spell them, and other observers of them.
+    assert sorted(trials["category"].unique()) == ["car", "cat"]
+    assert set(trials["response"]) <= {"car", "cat"}
     message = refused("evaluate", "--stimuli", photos, "--out", tmp_path / "y", "--classes", "a,b")
     assert "No stimulus" in message
 

@@ -176,6 +176,26 @@ def test_the_texture_is_the_second_cue(shape, texture, i, j):
     assert texture_of(f"{shape}{i}.png") is None
 
 
+def test_a_name_of_another_shape_tells_no_texture():
+    assert texture_of("cat7-clock3.png", "cat") == "clock"
+    assert texture_of("automobile7-clock3.png", "car") == "clock"
+    assert texture_of("video3-frame12.png", "cat") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("pilot-session-1/cat/x.png", ("pilot-session-1", "cat", 1)),
+        ("mine/session-2/cat/x.png", ("mine", "cat", 2)),
+        ("mine/session-2/x.png", ("mine", None, 2)),
+    ],
+)
+def test_only_a_folder_called_session_is_a_session(tmp_path, place, expected):
+    write(tmp_path / place)
+    (found,) = find_stimuli(tmp_path / place.split("/")[0])
+    assert (found.dataset, found.category, found.session) == expected
+
+
 def test_synonyms_are_one_category():
     assert canonical("Automobile") == canonical("car") == "car"
     assert canonical("ship") == "boat"

@@ -41,7 +41,7 @@ def test_a_run_gives_back_what_it_was_given(run):
     assert trials.schema == pl.Schema(SCHEMA)
     assert trials["stimulus"].to_list() == ["d/a.png", "d/b.png", "d/c.png"]
     assert trials["evidence"].to_list()[0] == [0.5, -1.0]
-    assert again.done() == {"d/a.png", "d/b.png", "d/c.png"}
+    assert again.done() == {"d/b.png", "d/c.png"}
     assert again.manifest == MANIFEST
     assert again.lazy().select("response").collect()["response"].to_list() == [None, "cat", "cat"]
     assert not list(run.folder.glob("*.tmp"))
@@ -52,6 +52,21 @@ def test_a_stimulus_that_was_shown_twice_counts_once(run):
     run.append([row("d/a.png"), row("d/a.png", observer="other"), row("d/a.png", session=2)])
     run.append([row("d/a.png")])
     assert len(run.trials()) == 3
+
+
+def test_a_stimulus_that_could_be_read_at_last_counts_as_read(run):
+    run.append([row("d/a.png", response=None, error="not an image")])
+    run.append([row("d/a.png")])
+    run.append([row("d/a.png", response=None, error="not an image")])
+    assert run.done() == {"d/a.png"}
+    assert run.trials()["error"].to_list() == [None]
+
+
+def test_a_path_may_look_like_a_pattern(tmp_path):
+    run = Run.create(tmp_path / "a[1]*" / "run?", MANIFEST)
+    run.append([row("d/a.png")])
+    assert run.done() == {"d/a.png"}
+    assert len(run.trials()) == run.lazy().collect().height == 1
 
 
 def test_a_column_of_nothing_keeps_its_type(run):

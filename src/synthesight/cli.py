@@ -11,6 +11,7 @@ import typer
 from synthesight import __version__
 from synthesight.cli_data import datasets
 from synthesight.cli_options import (
+    MOST_SEED,
     BatchSize,
     Classes,
     Combine,
@@ -170,6 +171,7 @@ def evaluate(
                 out,
                 classes=names,
                 shard=part,
+                begin=progress.expect,
                 report=lambda response: progress.advance(),
             )
     except KeyboardInterrupt:
@@ -250,7 +252,7 @@ def power(
     difference: Annotated[
         float | None, typer.Option(help="Of another observer's κ, which the study should see.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the simulation.")] = 0,
 ) -> None:
     """Say how many trials a study of error consistency needs."""
     from synthesight.analysis.power import power as simulate
@@ -352,6 +354,8 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
 
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))
+        if any(isinstance(own, str) for own in labels.values()):
+            raise ValueError("a text for a list")
         return {name: [str(label) for label in own] for name, own in labels.items()}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise SynthesightError(
@@ -361,7 +365,7 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
 
 def _shard(text: str) -> tuple[int, int]:
     part, slash, parts = text.partition("/")
-    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise SynthesightError(f"--shard {text} is no part: write i/n, such as 1/3, 2/3 and 3/3.")
     return int(part) - 1, int(parts)
 
@@ -372,4 +376,14 @@ def main() -> None:
         app()
     except SynthesightError as error:
         print(f"synthesight: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        reason = (error.strerror or "the system refuses").lower()
+        print(
+            f"synthesight: {error.filename} cannot be used ({reason}): check the path, its "
+            "permissions and the room on its disk.",
+            file=sys.stderr,
+        )
         sys.exit(2)

@@ -66,6 +66,10 @@ class Progressing:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
+    def expect(self, total: int) -> None:
+        """How many steps there are after all."""
+        self.progress.update(self.task, total=total)
+
     def advance(self) -> None:
         """One step further."""
         self.progress.advance(self.task)
@@ -107,7 +111,7 @@ def response_table(response: Response, classes: list[str]) -> Table | None:
     if response.error is not None:
         return None
     table = Table(
-        title=f"{response.stimulus.id}: {response.response}",
+        title=escape(f"{response.stimulus.id}: {response.response}"),
         caption=f"{response.evaluations} network evaluations, {response.stopped}",
         title_justify="left",
         caption_justify="left",
@@ -119,7 +123,7 @@ def response_table(response: Response, classes: list[str]) -> Table | None:
     table.add_column("draws", justify="right")
     for index in response.evidence.argsort()[::-1][:SHOWN]:
         table.add_row(
-            classes[index],
+            escape(classes[index]),
             f"{response.posterior[index]:.3f}",
             f"{response.posterior_se[index]:.3f}",
             f"{response.evidence[index]:.2f}",
@@ -147,7 +151,9 @@ def print_accuracy(trials: pl.DataFrame) -> None:
     )
     for dataset, count, accuracy, draws, evaluations in summary.iter_rows():
         shown = "-" if accuracy is None else f"{100 * accuracy:.1f} %"
-        table.add_row(dataset or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}")
+        table.add_row(
+            escape(dataset) or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}"
+        )
     Console().print(table)
 
 
@@ -220,7 +226,7 @@ def print_datasets(data: Path | None) -> None:
         table.add_column(column, overflow="fold")
     for name, conditions in PUBLISHED.items():
         place = local_folder(name, data)
-        table.add_row(name, " ".join(conditions), str(place) if place else "not here")
+        table.add_row(name, " ".join(conditions), escape(str(place)) if place else "not here")
     Console().print(table)
 
 
@@ -246,7 +252,7 @@ def print_power(table: pl.DataFrame, kappa: float) -> None:
     for row in table.iter_rows(named=True):
         shown.add_row(
             str(row["trials"]),
-            f"{row['low']:.2f} to {row['high']:.2f}",
+            "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
             f"{100 * row['undefined']:.1f} %",
             f"{100 * row['power']:.0f} %" if "power" in row else "-",
         )

@@ -14,7 +14,8 @@ from typing import Any
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer, Response
-from synthesight.stimuli.categories import canonical
+from synthesight.stimuli.categories import SIXTEEN, canonical
+from synthesight.stimuli.datasets import PUBLISHED
 from synthesight.stimuli.folders import published_id, texture_of
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run
@@ -32,6 +33,7 @@ def evaluate(
     *,
     classes: Sequence[str] | None = None,
     shard: tuple[int, int] = (0, 1),
+    begin: Callable[[int], None] = lambda count: None,
     report: Callable[[Response], None] = lambda response: None,
 ) -> Run:
     """Show stimuli to an observer; go on where an earlier call with the same ``out`` stopped.
@@ -49,12 +51,17 @@ def evaluate(
         The categories to choose among; None for the stimuli's own, in order of first appearance.
     shard
         (i, n): this process takes every n-th stimulus from the i-th. All shards write to one run.
+    begin
+        Called once, with how many stimuli are still to be shown.
     report
         Called after each trial.
 
     Returns
     -------
-    The run, which holds one trial a stimulus; those that could not be read say why in ``error``.
+    The run, which holds one trial a stimulus; those that could not be read say why in ``error``,
+    and are shown again when the run is resumed. Responses have the spelling of the stimuli's
+    categories (car, where the stimuli say so, for the class automobile), so that they can be
+    compared with other observers'.
 
     Raises
     ------
@@ -81,13 +88,14 @@ def evaluate(
     run = Run.create_or_resume(Path(out), manifest, ignore=("versions", "platform", "started"))
     done = run.done()
     mine = [s for s in stimuli[shard[0] :: shard[1]] if s.id not in done]
-    name_of = {canonical(name): name for name in chosen}
+    begin(len(mine))
+    spelling = _Spelling(stimuli, chosen)
     seed = manifest["observer"].get("seed", 0)
     rows: list[dict[str, Any]] = []
     flushed = time.monotonic()
     try:
         for response in observer.respond(mine, chosen):
-            rows.append(_row(response, observer, name_of, seed))
+            rows.append(_row(response, observer, spelling, seed))
             report(response)
             if len(rows) >= PART_ROWS or time.monotonic() - flushed > PART_SECONDS:
                 run.append(rows)
@@ -135,9 +143,11 @@ def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stim
         If there are none.
     """
     known = {canonical(name) for name in classes}
+    stimuli = list(stimuli)
+    cues_known = _known_cues(stimuli, classes)
     kept = []
     for stimulus in stimuli:
-        cues = [cue for cue in (stimulus.category, texture_of(_file_name(stimulus))) if cue]
+        cues = [cue for cue in (stimulus.category, _texture(stimulus, cues_known)) if cue]
         if all(canonical(cue) in known for cue in cues):
             kept.append(stimulus)
     if not kept:
@@ -152,12 +162,42 @@ def _file_name(stimulus: Stimulus) -> str:
     return stimulus.id.rsplit("/", 1)[-1]
 
 
-def _row(
-    response: Response, observer: Observer, name_of: dict[str, str], seed: int
-) -> dict[str, Any]:
+def _known_cues(stimuli: Iterable[Stimulus], classes: Iterable[str]) -> set[str]:
+    shown = (stimulus.category for stimulus in stimuli if stimulus.category is not None)
+    return {canonical(name) for name in (*SIXTEEN, *classes, *shown)}
+
+
+def _texture(stimulus: Stimulus, known: set[str]) -> str | None:
+    """The texture of a cue-conflict image; many a name, such as video3-frame12, only looks so."""
+    if stimulus.category is None:
+        return None
+    texture = texture_of(_file_name(stimulus), stimulus.category)
+    return texture if texture is not None and canonical(texture) in known else None
+
+
+class _Spelling:
+    """How each dataset writes the categories that the classes may name by synonyms."""
+
+    def __init__(self, stimuli: Sequence[Stimulus], classes: Sequence[str]) -> None:
+        self.cues = _known_cues(stimuli, classes)
+        shown = [(s.dataset, s.category) for s in stimuli if s.category is not None]
+        textures = [(s.dataset, t) for s in stimuli if (t := _texture(s, self.cues)) is not None]
+        self.exact = set(shown)
+        self.known: dict[tuple[str, str], str] = {}
+        for dataset, name in [*shown, *textures]:
+            self.known.setdefault((dataset, canonical(name)), name)
+
+    def __call__(self, name: str | None, dataset: str) -> str | None:
+        if name is None or (dataset, name) in self.exact:
+            return name
+        plain = canonical(name)
+        other = plain if dataset in PUBLISHED and plain in SIXTEEN else name
+        return self.known.get((dataset, plain), other)
+
+
+def _row(response: Response, observer: Observer, spelling: _Spelling, seed: int) -> dict[str, Any]:
     stimulus = response.stimulus
     name = _file_name(stimulus)
-    texture = texture_of(name) if stimulus.category is not None else None
     return {
         "observer": observer.name,
         "kind": observer.kind,
@@ -167,9 +207,9 @@ def _row(
         "trial": None,
         "stimulus": stimulus.id,
         "image": published_id(name),
-        "category": _named(stimulus.category, name_of),
-        "texture": _named(texture, name_of),
-        "response": response.response,
+        "category": stimulus.category,
+        "texture": spelling(_texture(stimulus, spelling.cues), stimulus.dataset),
+        "response": spelling(response.response, stimulus.dataset),
         "rt": None,
         "evidence": None if response.error else response.evidence.tolist(),
         "draws": int(response.draws.max()),
@@ -178,10 +218,6 @@ def _row(
         "seed": seed,
         "error": response.error,
     }
-
-
-def _named(category: str | None, name_of: dict[str, str]) -> str | None:
-    return None if category is None else name_of.get(canonical(category), category)
 
 
 __all__ = ["answerable", "evaluate"]

@@ -141,10 +141,15 @@ def published_id(image: str) -> str:
     return parts[-1]
 
 
-def texture_of(image: str) -> str | None:
-    """The texture of a cue-conflict image, from a name such as ``cat7-clock3.png``, else None."""
+def texture_of(image: str, shape: str | None = None) -> str | None:
+    """The texture of a cue-conflict image, from a name such as ``cat7-clock3.png``, else None.
+
+    Where the category of the shape is given, a name that begins with another tells no texture.
+    """
     match = _CUES.search(image)
-    return match.group(2) if match else None
+    if match is None or (shape is not None and canonical(match[1]) != canonical(shape)):
+        return None
+    return match[2]
 
 
 def in_order(categories: Sequence[str]) -> list[str]:
@@ -156,7 +161,7 @@ def in_order(categories: Sequence[str]) -> list[str]:
 def _from_folder(folder: Path) -> list[Stimulus]:
     # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
     root = Path(os.path.abspath(folder))  # noqa: PTH100
-    while root.name == "dnn" or _SESSION.search(root.name):
+    while root.name == "dnn" or _SESSION.match(root.name):
         root = root.parent  # a part of a published dataset keeps the ids of the whole
     base = Path(os.path.abspath(folder)).relative_to(root)  # noqa: PTH100
     return sorted(
@@ -196,17 +201,19 @@ def _raise(error: OSError) -> None:
 def _placed(path: Path, parts: tuple[str, ...], dataset: str) -> Stimulus:
     """One image, by its place below the dataset's folder."""
     one = "/".join((dataset, *parts))
-    session = next((m for part in parts[:-1] if (m := _SESSION.search(part))), None)
+    session = next((m for part in parts[:-1] if (m := _SESSION.match(part))), None)
     if session is None:
         category = parts[-2] if len(parts) > 1 else None
         return Stimulus(id=one, source=path, dataset=dataset, category=category)
     fields = parts[-1].split("_")
     known = len(fields) >= 7
+    # A session may also hold plain <category>/<image>.
+    above = None if _SESSION.match(parts[-2]) else parts[-2]
     return Stimulus(
         id=one,
         source=path,
         dataset=dataset,
         condition=fields[3] if known else "0",
-        category=fields[4] if known else None,
+        category=fields[4] if known else above,
         session=int(session.group(1)),
     )

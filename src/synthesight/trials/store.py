@@ -172,20 +172,21 @@ class Run:
         """
         for path in self._parts():
             try:
-                pl.read_parquet_schema(path)
+                pl.scan_parquet(path, glob=False).collect_schema()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise _damaged(path) from error
         return self._lazy()
 
     def done(self) -> set[str]:
-        """Ids of the stimuli that have their trial, those that could not be read among them.
+        """Ids of the stimuli that have their trial; those that could not be read have none yet.
 
         Raises
         ------
         SynthesightError
             If a part is damaged.
         """
-        return set(self._collect(self._lazy(sort=False).select("stimulus"))["stimulus"])
+        read = self._lazy(sort=False).filter(pl.col("error").is_null())
+        return set(self._collect(read.select("stimulus"))["stimulus"])
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))
@@ -194,10 +195,13 @@ class Run:
         parts = self._parts()
         if not parts:
             return pl.LazyFrame(schema=SCHEMA)
-        scan = pl.scan_parquet(parts, schema=SCHEMA)
+        # A bracket in a path is no wildcard.
+        scan = pl.scan_parquet(parts, schema=SCHEMA, glob=False)
         if not sort:
             return scan
-        return scan.unique(KEY, keep="first", maintain_order=True).sort(KEY)
+        # A stimulus that could not be read may have been shown again since.
+        read_first = scan.sort(pl.col("error").is_not_null(), maintain_order=True)
+        return read_first.unique(KEY, keep="first", maintain_order=True).sort(KEY)
 
     def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         try:
@@ -206,7 +210,7 @@ class Run:
             # polars does not say which file: read them one by one.
             for path in self._parts():
                 try:
-                    pl.scan_parquet(path, schema=SCHEMA).collect()
+                    pl.scan_parquet(path, schema=SCHEMA, glob=False).collect()
                 except (pl.exceptions.PolarsError, OSError):
                     raise _damaged(path) from error
             raise

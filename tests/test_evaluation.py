@@ -1,0 +1,90 @@
+"""Show stimuli to an observer: what its trials say, so that they can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from synthesight.evaluation import answerable, evaluate
+from synthesight.observers.observer import Observer, Response
+from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.images import UnreadableImage
+from synthesight.stimuli.stimulus import Stimulus
+
+
+class First(Observer):
+    """Calls everything by the first class."""
+
+    name, kind, classes = "first", "generative", None
+
+    def respond(
+        self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
+    ) -> Iterator[Response]:
+        chosen = self.choose(classes)
+        zeros = np.zeros(len(chosen))
+        for stimulus in stimuli:
+            error = None
+            try:
+                stimulus.open()
+            except UnreadableImage as unreadable:
+                error = str(unreadable)
+            answer = None if error else chosen[0]
+            draws = np.ones(len(chosen), dtype=np.int64)
+            yield Response(stimulus, answer, zeros, zeros, zeros, draws, 1, "decided", error)
+
+    def describe(self) -> dict[str, Any]:
+        return {"model": self.name}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("car/car1-cat2.png", "car/video3-frame12.png", "cat/cat1-car1.png"):
+        (tmp_path / "edge" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "edge" / name)
+    return tmp_path / "edge"
+
+
+def test_synonyms_among_the_classes_leave_the_stimuli_their_names(folder, tmp_path):
+    stimuli = find_stimuli(folder)
+    trials = evaluate(First(), stimuli, tmp_path / "run", classes=["automobile", "ship", "cat"])
+    table = trials.trials().sort("image")
+    assert table["image"].to_list() == ["car1-cat2.png", "cat1-car1.png", "video3-frame12.png"]
+    assert table["category"].to_list() == ["car", "cat", "car"]
+    assert table["texture"].to_list() == ["cat", "car", None]
+    assert table["response"].to_list() == ["car", "car", "car"]
+    # No boat is shown, and yet a published dataset has but one name for it.
+    other = evaluate(First(), stimuli, tmp_path / "ship", classes=["ship", "car", "cat"])
+    assert set(other.trials()["response"]) == {"boat"}
+
+
+def test_a_name_that_only_looks_like_two_cues_is_shown(folder):
+    shown = answerable(find_stimuli(folder), ["automobile", "cat"])
+    assert len(shown) == 3
+
+
+def test_categories_that_differ_in_case_are_kept_apart(tmp_path):
+    for name in ("A/1.png", "a/2.png"):
+        (tmp_path / "letters" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "letters" / name)
+    trials = evaluate(First(), find_stimuli(tmp_path / "letters"), tmp_path / "run").trials()
+    assert trials["category"].to_list() == ["A", "a"]
+    assert trials["response"].to_list() == ["A", "A"]
+
+
+def test_an_image_that_was_mended_is_shown_again(folder, tmp_path):
+    good = (folder / "cat/cat1-car1.png").read_bytes()
+    (folder / "cat/cat1-car1.png").write_bytes(good[:20])
+    for _ in range(2):
+        run = evaluate(First(), find_stimuli(folder), tmp_path / "run")
+        assert run.trials()["error"].null_count() == 2
+    (folder / "cat/cat1-car1.png").write_bytes(good)
+    expected, shown = [], []
+    stimuli = find_stimuli(folder)
+    run = evaluate(First(), stimuli, tmp_path / "run", begin=expected.append, report=shown.append)
+    assert expected == [1]
+    assert len(shown) == 1
+    assert run.trials()["error"].null_count() == len(run.trials()) == 3
