@@ -23,7 +23,7 @@ from synthesight.report.sections import (
 )
 from synthesight.report.sources import gather
 from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown, with_people
-from synthesight.trials.exchange import write_csv
+from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.schema import conform
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -272,6 +272,19 @@ def test_people_alone_and_one_model_alone_are_reported(trials, tmp_path):
         write_report(model.head(0), tmp_path / "none")
 
 
+def test_a_model_of_a_published_name_is_not_the_published_one(trials, tmp_path):
+    published = trials.filter(observer="sees_texture").with_columns(
+        observer=pl.lit("resnet50"), session=pl.lit(1, pl.Int64)
+    )
+    write_csv(published.filter(dataset="edge"), tmp_path / "data/model-trials/edge")
+    own = published.with_columns(response=pl.lit("bear"), session=pl.lit(2, pl.Int64))
+    write_csv(own.filter(dataset="edge"), tmp_path / "run")
+    found = gather([tmp_path / "run"], tmp_path / "data")
+    assert set(found["observer"]) == {"resnet50", "resnet50 (published)"}
+    assert set(found.filter(observer="resnet50")["response"]) == {"bear"}
+    assert found["observer"].value_counts()["count"].n_unique() == 1
+
+
 def test_runs_are_joined_by_people_of_their_datasets(trials, tmp_path, monkeypatch):
     monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
     for dataset in ("edge", "contrast"):
@@ -292,6 +305,9 @@ def test_runs_are_joined_by_people_of_their_datasets(trials, tmp_path, monkeypat
     with pytest.raises(SynthesightError, match="two is named twice"):
         gather([tmp_path / "two", tmp_path / "later" / ".." / "two"])
     assert set(gather([], tmp_path / "data")["dataset"]) == {"edge", "contrast"}
+    # Published trials that a run holds too are there once.
+    people = tmp_path / "data/human-trials/edge"
+    assert len(gather([people], tmp_path / "data")) == len(read_csv(people))
     with pytest.raises(SynthesightError, match="nothing to report"):
         gather([])
     with pytest.raises(SynthesightError, match="no folder"):

@@ -11,6 +11,7 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.human import load_human_trials, load_model_trials
 from synthesight.stimuli.datasets import data_root
 from synthesight.trials.reading import read_trials
+from synthesight.trials.schema import KEY
 
 
 def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
@@ -30,6 +31,7 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
         If there are neither runs nor published trials, or one cannot be read.
     """
     tables = _told_apart([read_trials(run) for run in runs], runs)
+    published: list[pl.DataFrame] = []
     root = data_root(data)
     if root is not None and not root.is_dir():
         raise SynthesightError(
@@ -48,13 +50,35 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
             there = sorted(each.name for each in place.iterdir() if each.is_dir())
             chosen = [name for name in there if not runs or name in wanted]
             if chosen:
-                tables.append(load(root, chosen))
+                published.append(load(root, chosen))
+    if published:
+        tables.append(_beside(pl.concat(published), tables))
     if not tables:
         raise SynthesightError(
             "There is nothing to report: name a run, or set SYNTHESIGHT_DATA to the folder that "
             "has human-trials."
         )
     return pl.concat(tables)
+
+
+def _beside(published: pl.DataFrame, runs: list[pl.DataFrame]) -> pl.DataFrame:
+    """Published trials beside those of runs: none twice, and nobody by the name of another.
+
+    A run may hold published trials; and a user's own resnet50 is not the published one.
+    """
+    if not runs:
+        return published
+    own = pl.concat(runs)
+    trial = [*KEY, "trial", "response"]
+    published = published.join(own, on=trial, how="anti", nulls_equal=True, maintain_order="left")
+    image = ["observer", "dataset", "condition", "image"]
+    taken = published.join(own, on=image, how="semi", nulls_equal=True)["observer"].unique()
+    called = pl.col("observer")
+    return published.with_columns(
+        observer=pl.when(called.is_in(taken.implode()))
+        .then(pl.format("{} (published)", called))
+        .otherwise(called)
+    )
 
 
 def _told_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
