@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import polars as pl
 import pytest
 from PIL import Image
 
@@ -143,3 +144,67 @@ def test_options_that_another_option_leaves_without_use(refused, tmp_path):
     labels = ["--labels", tmp_path / "labels.json", "--classes", "cat,dog"]
     said = refused("classify", tmp_path / "a.png", *labels, "--prompt", "a {class}")
     assert "leave out --prompt" in said
+
+
+def test_a_seed_is_not_negative(tmp_path, monkeypatch, capsys):
+    for command in (
+        ["data", "draw", "--out", tmp_path / "d", "--seed", "-1"],
+        ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3", "--seed", "-1"],
+    ):
+        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, command)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        assert "Invalid value for '--seed'" in capsys.readouterr().err
+
+
+def test_labels_are_lists(refused, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    (tmp_path / "labels.json").write_text('{"cat": "281", "dog": ["151"]}')
+    said = refused("classify", tmp_path / "a.png", "--labels", tmp_path / "labels.json")
+    assert "labels.json cannot be read: give a JSON file" in said
+
+
+def test_folders_that_hold_other_classifiers(refused, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    folder = tmp_path / "vit"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"cut")
+    for text in ('{"architectures": ["ViTForImageClassification"]}', "{", "[1]"):
+        (folder / "config.json").write_text(text)
+        said = refused("classify", tmp_path / "a.png", "--model", folder)
+        assert f"--model transformers:{folder}" in said
+    (folder / "config.json").write_text(
+        '{"labels": ["cat", "dog"], "widths": [8, 8], "blocks": 1, "resolution": 32}'
+    )
+    assert "is damaged" in refused("classify", tmp_path / "a.png", "--model", folder)
+
+
+def test_a_file_where_a_folder_must_be(refused, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    said = refused("data", "get", "edge", "--data", tmp_path / "file")
+    assert "file cannot be used (file exists): check the path" in said
+    long = tmp_path / ("x" * 300)
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    said = refused("classify", tmp_path / "a.png", "--model", long)
+    assert "cannot be used (file name too long)" in said
+
+
+@pytest.mark.parametrize("label", [["cat"], b"\xff"])
+def test_labels_that_are_no_text(refused, tmp_path, label):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    image = (tmp_path / "a.png").read_bytes()
+    pl.DataFrame({"image": [image], "label": [label]}).write_parquet(tmp_path / "t.parquet")
+    said = refused("classify", tmp_path / "t.parquet")
+    assert "t.parquet: the column 'label' must hold text or numbers" in said
+
+
+def test_a_hash_has_nothing_to_check_where_the_dataset_is(refused, tmp_path):
+    (tmp_path / "edge").mkdir()
+    said = refused("data", "get", "edge", "--data", tmp_path, "--sha256", "00ff")
+    assert "leave out --sha256" in said
+
+
+def test_a_shard_in_other_digits(refused, tmp_path):
+    options = ["--stimuli", tmp_path, "--out", tmp_path / "run"]
+    assert "--shard ²/3 is no part" in refused("evaluate", *options, "--shard", "²/3")

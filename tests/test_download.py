@@ -7,6 +7,7 @@ import io
 import sys
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -91,6 +92,14 @@ def test_a_dataset_is_downloaded_on_first_use_and_only_then(server, tmp_path, mo
     assert find_stimuli("edge", data=tmp_path) == found
     assert len(server.asked) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["edge", HASHES]
+
+
+def test_processes_that_want_a_dataset_at_once_download_it_once(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: find_stimuli("edge", data=tmp_path), range(4)))
+    assert len({tuple(s.id for s in each) for each in found}) == 1
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("ranges", [True, False])

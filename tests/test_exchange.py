@@ -51,6 +51,14 @@ def test_published_files_become_trials(write, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("text", "number"), [("3", 3), ("3.0", 3), ("session-3", 3)])
+def test_sessions_and_trials_are_numbers_however_they_are_written(write, text, number):
+    path = write(HEADER + f"s,{text},{text},,cat,cat,0,a.png\n", "edge/edge_s_session_1.csv")
+    assert read_csv(path)["session"].to_list() == read_csv(path)["trial"].to_list() == [number]
+    with pytest.raises(SynthesightError, match=r"'3\.5' is no number"):
+        read_csv(write(HEADER + "s,3.5,1,,cat,cat,0,a.png\n", "edge/edge_t_session_1.csv"))
+
+
 @pytest.mark.parametrize(
     ("name", "dataset", "expected"),
     [

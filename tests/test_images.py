@@ -66,6 +66,9 @@ def test_transparency_lies_on_white(photo):
     np.testing.assert_allclose(shown(encoded(image)), expected, atol=1)
     grey = shown(encoded(image.convert("LA")))
     assert np.all(grey[:, :10] == 255)
+    deep = Image.fromarray(np.full((2, 2), 1000, np.uint16))
+    assert shown(encoded(deep, transparency=1000))[0, 0].tolist() == [255, 255, 255]
+    assert shown(encoded(deep, transparency=999))[0, 0].tolist() == [4, 4, 4]
     indexed = Image.new("P", (4, 4), 0)
     indexed.putpalette([10, 20, 30, 200, 100, 50])
     indexed.putpixel((1, 1), 1)

@@ -222,6 +222,13 @@ def test_a_made_dataset_is_found_with_its_conditions(photographs, tmp_path):
     first = {path.name: path.read_bytes() for path in out.rglob("*.png")}
     make_dataset(stimuli, "contrast", out, conditions=["c30", "c05"], size=32)
     assert first == {path.name: path.read_bytes() for path in out.rglob("*.png")}
+    # Other levels have other numbers in their names: images would be there twice.
+    with pytest.raises(SynthesightError, match="images of another making"):
+        make_dataset(stimuli, "contrast", out, conditions=["c30", "c05", "c10"], size=32)
+    assert first == {path.name: path.read_bytes() for path in out.rglob("*.png")}
+    twice = tmp_path / "twice"
+    make_dataset(stimuli, "contrast", twice, conditions=["c30", "c30"], size=32)
+    assert len(find_stimuli(twice)) == 4
 
 
 def test_the_command_line_makes_datasets_and_reports_broken_photographs(photographs, tmp_path):

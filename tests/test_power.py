@@ -61,6 +61,12 @@ def test_power_is_the_level_without_a_difference_and_grows_with_trials():
     assert trials_needed(power(0.7, 0.8, 0.2, difference=0.001)) is None
 
 
+def test_a_study_in_which_kappa_is_never_defined_has_no_interval():
+    table = power(1 - 1e-9, 1 - 1e-9, 0.3, difference=0.1, trials=[20])
+    row = table.row(0, named=True)
+    assert (row["low"], row["high"], row["undefined"], row["power"]) == (None, None, 1.0, 0.0)
+
+
 def test_the_command_line_says_how_many_trials():
     invoke = CliRunner().invoke
     arguments = ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli_options import Data, end, split
+from synthesight.cli_options import MOST_SEED, Data, end, split
 from synthesight.errors import SynthesightError
 
 datasets = typer.Typer(help="Get, check and make datasets of stimuli.", no_args_is_help=True)
@@ -28,8 +28,7 @@ def data_get(
     sha256: Annotated[str | None, typer.Option(help="Expected hash of the archive.")] = None,
 ) -> None:
     """Download published datasets that are not here yet."""
-    from synthesight.stimuli.datasets import DATASETS, download_root, local_folder
-    from synthesight.stimuli.download import fetch
+    from synthesight.stimuli.datasets import DATASETS, dataset_folder, local_folder
 
     wanted = list(DATASETS) if names == ["all"] else names
     if unknown := [name for name in wanted if name not in DATASETS]:
@@ -39,8 +38,12 @@ def data_get(
     if sha256 is not None and len(wanted) > 1:
         raise SynthesightError("--sha256 is of one archive: name one dataset.")
     for name in wanted:
-        place = local_folder(name, data)
-        print(f"{name} is in {place or fetch(name, download_root(data), sha256=sha256)}")
+        if sha256 is not None and (here := local_folder(name, data)):
+            raise SynthesightError(
+                f"{name} is in {here} already, and no archive is left to check: leave out "
+                "--sha256, or give another --data."
+            )
+        print(f"{name} is in {dataset_folder(name, data, sha256=sha256)}")
 
 
 @datasets.command("check")
@@ -62,7 +65,7 @@ def data_check(
     failures: list[str] = []
     count = 0
     for name in here:
-        stimuli = find_stimuli(name, data=data)
+        stimuli = find_stimuli(local_folder(name, data) or name, data=data)
         with Progressing(name, len(stimuli), quiet=False) as progress:
             broken = check_images(stimuli, progress.advance)
         print_check(name, stimuli, broken)
@@ -85,7 +88,9 @@ def data_make(
         typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="A balanced sample of so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of noise, phases and displacements.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of noise, phases and displacements.")
+    ] = 0,
 ) -> None:
     """Make a parametric dataset, such as `contrast`, from any photographs."""
     from synthesight.cli_output import Progressing
@@ -110,7 +115,9 @@ def data_draw(
         str | None, typer.Option(help="Categories of both cues: cat,dog,…; default: all 16.")
     ] = None,
     per_pair: Annotated[int, typer.Option(help="Images of each shape in each texture.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of sizes, turns and the textures' grain.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of sizes, turns and the textures' grain.")
+    ] = 0,
 ) -> None:
     """Draw a cue-conflict dataset, offline: our shapes filled with our textures."""
     from synthesight.cli_output import Progressing

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli_options import Device
+from synthesight.cli_options import MOST_SEED, Device
 from synthesight.errors import SynthesightError
 
-TrainingSeed = Annotated[int, typer.Option(help="Of first weights, order and noise.")]
+TrainingSeed = Annotated[
+    int, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
+]
 
 training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
 

@@ -83,9 +83,9 @@ def power(
     Returns
     -------
     One row a number of trials: ``trials``; ``low``, ``high``: 95 % of studies find κ between
-    these; ``undefined``: share of studies where κ is; with ``difference`` also ``power``: the
-    share of studies whose two-sided test at 5 % sees the difference (the test being normal, with
-    the standard error of these studies).
+    these, null where κ is defined in none; ``undefined``: share of studies where it is not; with
+    ``difference`` also ``power``: the share of studies whose two-sided test at 5 % sees the
+    difference (the test being normal, with the standard error of these studies).
     """
     rng = np.random.default_rng(seed)
     table = joint_probabilities(first, second, consistency)
@@ -101,12 +101,13 @@ def power(
             found = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
             other = _kappa_of(cube.sum(axis=2).reshape(-1, 4))
         defined = found[~np.isnan(found)]
-        row: dict[str, float] = {"trials": count, "undefined": float(np.isnan(found).mean())}
-        row |= dict(zip(("low", "high"), np.quantile(defined, [0.025, 0.975]), strict=True))
+        row: dict[str, float | None] = {"trials": count, "undefined": float(np.isnan(found).mean())}
+        ends = np.quantile(defined, [0.025, 0.975]) if len(defined) else (None, None)
+        row |= dict(zip(("low", "high"), ends, strict=True))
         if difference is not None:
             gap = (other - found)[~np.isnan(other - found)]
-            sees = np.abs(gap) > norm.ppf(0.975) * gap.std()
-            row["power"] = float(sees.mean())
+            sees = np.abs(gap) > norm.ppf(0.975) * gap.std() if len(gap) else gap
+            row["power"] = float(sees.mean()) if len(sees) else 0.0
         rows.append(row)
     order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
     return pl.DataFrame(rows).select(order)

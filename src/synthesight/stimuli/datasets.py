@@ -50,14 +50,24 @@ def local_folder(name: str, data: Path | None = None) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def dataset_folder(name: str, data: Path | None = None) -> Path:
-    """Where a dataset is; downloaded where it is not here yet.
+def dataset_folder(name: str, data: Path | None = None, *, sha256: str | None = None) -> Path:
+    """Where a dataset is; downloaded where it is not here yet, by one process of several.
+
+    Parameters
+    ----------
+    sha256
+        Expected hash of the archive, in hexadecimal, where it is downloaded.
 
     Raises
     ------
     SynthesightError
         If it has to be downloaded and cannot be.
     """
-    from synthesight.stimuli.download import fetch
+    if here := local_folder(name, data):
+        return here
+    from synthesight.stimuli.download import alone, fetch
 
-    return local_folder(name, data) or fetch(name, download_root(data))
+    root = download_root(data)
+    root.mkdir(parents=True, exist_ok=True)
+    with alone(root / name):
+        return local_folder(name, data) or fetch(name, root, sha256=sha256)

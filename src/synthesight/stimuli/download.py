@@ -7,11 +7,14 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pooch
 import requests
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -21,6 +24,18 @@ RELEASE = "https://github.com/bethgelab/model-vs-human/releases/download/v0.1/"
 HASHES = "sha256.json"  # of the archives that were fetched into a folder of datasets
 CHUNK = 2**18
 TIMEOUT = 30  # seconds without a byte
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Of several processes that want to fetch the same, let one go on at a time."""
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            # While it is held: who waits for it sees that it is gone, and makes another.
+            lock.unlink(missing_ok=True)
 
 
 def fetch(name: str, root: Path, *, sha256: str | None = None, base: str = RELEASE) -> Path:

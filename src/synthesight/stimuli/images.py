@@ -103,8 +103,9 @@ def _bytes(path: Path, label: str) -> bytes:
 def _as_shown(image: Image.Image, label: str) -> Image.Image:
     image.load()
     profile = image.info.get("icc_profile")
-    image = _eight_bits(_upright(image))
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    image = _upright(image)
+    alpha = _alpha(image)
+    image = _eight_bits(image)
     colours = _opaque(image)
     if profile:
         colours = _to_srgb(colours, profile)
@@ -126,6 +127,16 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError):
         return image  # Broken EXIF says nothing about the pixels; viewers pass over it.
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    """Transparency, of which sixteen-bit greys may name one value."""
+    if not image.has_transparency_data:
+        return None
+    if image.mode.startswith("I"):
+        seen = np.asarray(image) != image.info["transparency"]
+        return Image.fromarray(np.where(seen, 255, 0).astype(np.uint8))
+    return image.convert("RGBA").getchannel("A")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -62,13 +62,13 @@ def make_dataset(
     ------
     SynthesightError
         If the manipulation or a condition is unknown, images lack categories or share a name, or
-        the folder cannot be written.
+        the folder cannot be written or holds images of another making.
     """
     named(manipulation)
-    conditions = conditions or PUBLISHED[manipulation]
+    conditions = list(dict.fromkeys(conditions or PUBLISHED[manipulation]))
     for condition in conditions:
         level_of(manipulation, condition)
-    names = _names(stimuli)
+    files = _files(stimuli, conditions)
     failures: list[str] = []
     amplitude = None
     if manipulation == "power-equalisation":
@@ -76,13 +76,18 @@ def make_dataset(
     folder = out / "dnn" / "session-1"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        # Numbers in the names depend on all that is made: another making would add images twice.
+        ours = {name for names in files for name in names}
+        if other := [e.name for e in folder.iterdir() if e.name.lstrip(".") not in ours]:
+            raise SynthesightError(
+                f"{out} holds images of another making (such as {min(other)}): choose another "
+                "--out, and name all levels of a dataset in one command."
+            )
         for place, image in _read(stimuli, size, failures):
             stimulus = stimuli[place]
-            for turn, condition in enumerate(conditions):
+            for name, condition in zip(files[place], conditions, strict=True):
                 rng = random_of(seed, f"{stimulus.id}\0{condition}")
                 changed = manipulate(image, manipulation, condition, rng=rng, amplitude=amplitude)
-                trial = place * len(conditions) + turn + 1
-                name = f"{trial:04}_made_dnn_{condition}_{stimulus.category}_00_{names[place]}.png"
                 temporary = folder / f".{name}"
                 Image.fromarray(changed).save(temporary, "PNG")
                 temporary.replace(folder / name)
@@ -103,6 +108,19 @@ def _read(
             yield place, to_array(stimulus.open(), size)
         except UnreadableImage as error:
             failures.append(str(error))
+
+
+def _files(stimuli: Sequence[Stimulus], conditions: Sequence[str]) -> list[list[str]]:
+    """The file of each image in each condition, as the published layout calls them."""
+    names = _names(stimuli)
+    return [
+        [
+            f"{place * len(conditions) + turn:04}_made_dnn_{condition}_{stimulus.category}_00_"
+            f"{names[place]}.png"
+            for turn, condition in enumerate(conditions, start=1)
+        ]
+        for place, stimulus in enumerate(stimuli)
+    ]
 
 
 def _names(stimuli: Sequence[Stimulus]) -> list[str]:

@@ -93,22 +93,22 @@ def file_names(paths: Sequence[str | None]) -> list[str | None]:
 def _rows(table: pl.DataFrame, dataset: str, path: Path) -> list[Stimulus]:
     if table.is_empty():
         raise SynthesightError(f"{path} has no rows: give a table of images.")
-    labels = _strings(table, next((c for c in LABELS if c in table.columns), None))
-    names = _strings(table, "name" if "name" in table.columns else None)
+    labels = _strings(table, next((c for c in LABELS if c in table.columns), None), path)
+    names = _strings(table, "name" if "name" in table.columns else None, path)
     sources: list[Source]
     if "image" in table.columns:
         images = table["image"]
         if isinstance(images.dtype, pl.Struct):
             inside = images.struct.unnest()
             if "path" in inside.columns and "name" not in table.columns:
-                names = file_names(_strings(inside, "path"))
+                names = file_names(_strings(inside, "path", path))
             images = inside["bytes"] if "bytes" in inside.columns else images
         if images.dtype != pl.Binary:
             raise SynthesightError(f"{path}: the column 'image' must hold encoded images as bytes.")
         # A missing image fails as an empty one, when opened.
         sources = images.fill_null(b"").to_list()
     elif "path" in table.columns:
-        listed = [one or "" for one in _strings(table, "path")]
+        listed = [one or "" for one in _strings(table, "path", path)]
         sources = [path.parent / one for one in listed]
         names = [_portable(one, path.parent) for one in listed]
     else:
@@ -122,8 +122,10 @@ def _rows(table: pl.DataFrame, dataset: str, path: Path) -> list[Stimulus]:
 def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
-            return pl.read_csv(path, infer_schema=False)  # text: the label 01 is not the label 1
-        return _with_class_names(pl.read_parquet(path), path)
+            return pl.read_csv(
+                path, infer_schema=False, glob=False
+            )  # text: the label 01 is not the label 1
+        return _with_class_names(pl.read_parquet(path, glob=False), path)
     except PermissionError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -148,11 +150,16 @@ def _with_class_names(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     )
 
 
-def _strings(table: pl.DataFrame, column: str | None) -> list[str | None]:
+def _strings(table: pl.DataFrame, column: str | None, path: Path) -> list[str | None]:
     """A column as text, with None for what is missing or empty; None for every row without it."""
     if column is None:
         return [None] * len(table)
-    return table[column].cast(pl.String).replace("", None).to_list()
+    try:
+        return table[column].cast(pl.String).replace("", None).to_list()
+    except pl.exceptions.PolarsError:
+        raise SynthesightError(
+            f"{path}: the column {column!r} must hold text or numbers, not {table[column].dtype}."
+        ) from None
 
 
 def _portable(listed: str, folder: Path) -> str:

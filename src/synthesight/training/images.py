@@ -49,7 +49,7 @@ class LabelledImages:
                 f"{path}: no such file; give --data the Parquet file of the training images."
             )
         try:
-            table = pl.read_parquet(path)
+            table = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SynthesightError(
                 f"{path} cannot be read as Parquet: give --data the file of the training images."

@@ -153,7 +153,8 @@ def _scan(files: list[Path]) -> pl.DataFrame:
     tables = []
     for header, group in by_header.items():
         rename = {column: column.strip().lower() for column in header}
-        scan = pl.scan_csv(group, infer_schema=False, include_file_paths="file")
+        # A bracket in a path is no wildcard.
+        scan = pl.scan_csv(group, infer_schema=False, include_file_paths="file", glob=False)
         try:
             tables.append(scan.rename(rename).select(*COLUMNS, "file").collect())
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -163,7 +164,7 @@ def _scan(files: list[Path]) -> pl.DataFrame:
 
 def _header(file: Path) -> tuple[str, ...]:
     try:
-        header = tuple(pl.read_csv(file, n_rows=0, infer_schema=False).columns)
+        header = tuple(pl.read_csv(file, n_rows=0, infer_schema=False, glob=False).columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(file) from error
     lower = [column.strip().lower() for column in header]
@@ -177,7 +178,7 @@ def _header(file: Path) -> tuple[str, ...]:
 def _culprit(files: list[Path]) -> Path:
     for file in files:
         try:
-            pl.read_csv(file, infer_schema=False)
+            pl.read_csv(file, infer_schema=False, glob=False)
         except (pl.exceptions.PolarsError, OSError):
             return file
     return files[0].parent
@@ -254,8 +255,11 @@ def _response() -> pl.Expr:
 
 
 def _number(column: str) -> pl.Expr:
-    """The number at the end: sessions are written ``1`` or ``session-1``."""
-    return pl.col(column).str.extract(r"(\d+)\s*$").cast(pl.Int64, strict=False)
+    """The number at the end: sessions are written ``1``, ``1.0`` or ``session-1``."""
+    number = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
+    whole = pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
+    last = pl.col(column).str.extract(r"(\d+)\s*$").cast(pl.Int64, strict=False)
+    return pl.when(number.is_null()).then(last).otherwise(whole)
 
 
 def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
@@ -165,17 +166,23 @@ class DiscriminativeNetwork(Network):
                     f"The folder {folder} has no {part}: give one that `synthesight train "
                     "discriminative` wrote."
                 )
-        configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        labels = configuration["labels"]
-        network = SmallCNN(len(labels), configuration["widths"], configuration["blocks"])
-        weights = load_file(folder / "model.safetensors")
         try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
+            configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            labels, resolution = configuration["labels"], configuration["resolution"]
+            network = SmallCNN(len(labels), configuration["widths"], configuration["blocks"])
+        except (ValueError, KeyError, TypeError) as error:
             raise SynthesightError(
-                f"{folder / 'model.safetensors'} does not fit its config.json: get both anew."
+                f"{folder / 'config.json'} is not one that `synthesight train discriminative` "
+                f"wrote: a classifier of the library transformers is opened as "
+                f"--model transformers:{folder}."
             ) from error
-        resolution = configuration["resolution"]
+        try:
+            network.load_state_dict(load_file(folder / "model.safetensors"))
+        except (RuntimeError, SafetensorError) as error:
+            raise SynthesightError(
+                f"{folder / 'model.safetensors'} is damaged or does not fit its config.json: get "
+                "both anew."
+            ) from error
         return cls(
             network, labels, resolution, name=name or folder.name, classes=classes, device=device
         )

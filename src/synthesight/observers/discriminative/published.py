@@ -32,7 +32,7 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.observers.discriminative.packages import package
 from synthesight.observers.discriminative.resnet import BagNet, ResNet50
-from synthesight.stimuli.download import fetch_file
+from synthesight.stimuli.download import alone, fetch_file
 from synthesight.zoo import Entry
 
 PARALLEL = "module."  # what torch.nn.DataParallel puts before every key
@@ -75,10 +75,11 @@ def fetch_weights(url: str, sha256: str | None = None) -> Path:
     folder = Path(pooch.os_cache("synthesight")) / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PurePosixPath(urlsplit(url).path).name
-    if not path.is_file():
-        fetch_file(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
-    elif sha256 is not None:
-        check_hash(path, sha256)
+    with alone(path):
+        if not path.is_file():
+            fetch_file(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
+        elif sha256 is not None:
+            check_hash(path, sha256)
     return path
 
 
