@@ -13,9 +13,10 @@ from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
 from synthesight.inference.engine import Engine
+from synthesight.inference.memory import is_out_of_memory
 from synthesight.inference.replay import replay
 from synthesight.inference.rules import Exhaustive, Sequential, Staged
-from synthesight.inference.tuning import best_batch_size, is_out_of_memory
+from synthesight.inference.tuning import best_batch_size
 from synthesight.observers.generative.classifier import GenerativeClassifier
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
@@ -223,6 +224,27 @@ def test_labels_are_combined(model, stimuli, combine):
             expected = np.array([np.log(np.mean(np.exp(part))) for part in parts])
         np.testing.assert_allclose(response.evidence, expected - expected.max(), atol=1e-9)
         assert response.response == ["low", "high"][int(expected.argmax())]
+
+
+@pytest.mark.parametrize("rule", [Sequential(60), Staged(60)], ids=lambda r: r.name)
+def test_rules_weigh_classes_and_not_their_best_label(rule):
+    """One label of many is the best of all, and yet its class is the worse one."""
+    rng = np.random.default_rng(0)
+    means = np.zeros((41, 1, 12))
+    means[1:40] = 3.0
+    means[40] = 0.1
+    model = GaussianMixtures(means)
+    pixels = rng.integers(100, 156, size=(6, 2, 2, 3), dtype=np.uint8)
+    stimuli = [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+    labels = {"many": list(range(40)), "one": [40]}
+    options = {"classes": ["many", "one"], "labels": labels, "batch_size": 64}
+    exhaustive = answers(classifier(model, Exhaustive(60), **options), stimuli)
+    found = answers(classifier(model, rule, **options), stimuli)
+    for key, response in found.items():
+        assert exhaustive[key].response == response.response == "one"
+        assert response.evidence.argmax() == 1
+    cost = [sum(r.evaluations for r in each.values()) for each in (found, exhaustive)]
+    assert cost[0] < cost[1]
 
 
 def test_a_class_without_labels_is_named(model, stimuli):

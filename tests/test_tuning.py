@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import synthesight
+from synthesight.errors import SynthesightError
 from synthesight.inference import tuning
 from synthesight.inference.rules import Exhaustive
 from synthesight.observers.generative import classifier
@@ -15,11 +16,15 @@ from synthesight.stimuli.drawn import drawn_objects
 CLASSES = ["car", "cat"]
 
 
+def load(batch_size=8):
+    return synthesight.load(
+        "natural-32", classes=CLASSES, device="cpu", rule=Exhaustive(4), batch_size=batch_size
+    )
+
+
 @pytest.fixture
 def observer():
-    return synthesight.load(
-        "natural-32", classes=CLASSES, device="cpu", rule=Exhaustive(4), batch_size=8
-    )
+    return load()
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def test_short_work_is_not_compiled(observer, stimuli):
 
 @pytest.mark.parametrize("outcome", ["faster", "slower", "fails"])
 def test_compilation_is_kept_only_if_it_pays(observer, stimuli, monkeypatch, outcome):
-    plain = answers(observer, stimuli)
+    plain = answers(load(), stimuli)
     network = observer.model.network
     replacement = torch.nn.Module()
     replacement.forward = network.forward
@@ -97,3 +102,72 @@ def test_a_compiled_network_keeps_its_one_shape_in_short_work(observer, stimuli,
     observer.rule = Exhaustive(5)
     answers(observer, stimuli[:1])
     assert set(sizes) == {8}
+
+
+def test_nothing_is_measured_or_encoded_again(observer, stimuli, monkeypatch):
+    """Three calls, and only the first measures, or reads the prompts."""
+    evaluated, prepared = [], []
+    errors, prepare = observer.model.errors, observer.model.prepare
+    monkeypatch.setattr(
+        observer.model, "errors", lambda x, *rest: evaluated.append(len(x)) or errors(x, *rest)
+    )
+    monkeypatch.setattr(
+        observer.model, "prepare", lambda texts: prepared.append(texts) or prepare(texts)
+    )
+    answers(observer, stimuli[:1])
+    evaluated.clear()
+    answers(observer, stimuli[:1])
+    answers(observer, stimuli[:2])
+    assert sum(evaluated) == 3 * len(CLASSES) * 4
+    assert len(prepared) == 1
+    list(observer.respond(stimuli[:1], ["car", "dog"]))
+    assert len(prepared) == 2
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_size_kept(observer, stimuli, monkeypatch):
+    """The measurement before the engine starts may run out of memory as well."""
+    plain = answers(observer, stimuli)
+    observer = load(16)
+    errors, sizes = observer.model.errors, []
+
+    def limited(x, *rest):
+        sizes.append(len(x))
+        if len(x) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return errors(x, *rest)
+
+    monkeypatch.setattr(observer.model, "errors", limited)
+    for _ in range(2):
+        sizes.clear()
+        found = answers(observer, stimuli)
+        for key, evidence in plain.items():
+            np.testing.assert_allclose(found[key], evidence, atol=1e-3)
+    assert max(sizes) == 4
+
+
+def test_a_model_that_does_not_fit_is_one_sentence(monkeypatch):
+    def too_large(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(torch.nn.Module, "to", too_large)
+    with pytest.raises(SynthesightError, match="natural-32 does not fit in the memory of cpu"):
+        synthesight.load("natural-32", device="cpu")
+
+
+def test_an_image_that_does_not_fit_is_one_sentence(observer, stimuli, monkeypatch):
+    def too_large(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(observer.model, "errors", too_large)
+    with pytest.raises(SynthesightError, match="not even one image fits in memory"):
+        answers(observer, stimuli)
+    monkeypatch.setattr(observer.model, "encode", too_large)
+    observer = classifier.GenerativeClassifier(observer.model, classes=CLASSES)
+    with pytest.raises(SynthesightError, match="not even one image fits in memory"):
+        answers(observer, stimuli)
+
+
+@pytest.mark.parametrize("device", ["xpu", "meta"])
+def test_devices_that_cannot_be_used(device):
+    with pytest.raises(SynthesightError, match="choose --device cpu"):
+        synthesight.load("natural-32", device=device)

@@ -19,10 +19,10 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.inference.decision import Decision
 from synthesight.inference.draws import normal_noise, uniforms
+from synthesight.inference.memory import is_out_of_memory, too_large
 from synthesight.inference.prefetch import read_ahead
 from synthesight.inference.rules import Rule
-from synthesight.inference.tuning import is_out_of_memory
-from synthesight.inference.work import Plan, Triples, Work, too_large
+from synthesight.inference.work import Plan, Triples, Work
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.observers.generative.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
@@ -57,11 +57,15 @@ class Engine:
     groups
         int64, shape (U,): the class of each unit. An image is decided when all of the units left
         belong to one class.
+    averaged
+        Whether a class's likelihood is the mean of its units', so that the rule weighs whole
+        classes (:mod:`~synthesight.inference.grouped`); else a class is as good as its best unit,
+        and the rule weighs units.
     batch_size
         Network evaluations a batch. An out-of-memory error halves it and work goes on.
     one_shape
-        Fill up the last batches, so that what is compiled or tuned for one shape is not redone;
-        None does so on accelerators.
+        Fill up the last batches: a network that was compiled for one shape would be compiled
+        again for others.
     keep_errors
         Hand out each draw's errors with the decision, to try other rules on them afterwards
         (:func:`~synthesight.inference.replay.replay`).
@@ -77,11 +81,12 @@ class Engine:
         *,
         seed: int = 0,
         groups: Sequence[int] | np.ndarray | None = None,
+        averaged: bool = False,
         batch_size: int = 64,
-        one_shape: bool | None = None,
+        one_shape: bool = False,
         keep_errors: bool = False,
     ) -> None:
-        self.one_shape = model.device.type != "cpu" if one_shape is None else one_shape
+        self.one_shape = one_shape
         self.model = model
         self.conditioning = conditioning
         self.sampler = sampler
@@ -90,6 +95,7 @@ class Engine:
             model=model,
             rows=np.asarray(rows, dtype=np.int64),
             groups=units if groups is None else np.asarray(groups),
+            averaged=averaged and groups is not None and len(np.unique(groups)) < len(rows),
             rule=rule,
             seed=seed,
             keep_errors=keep_errors,

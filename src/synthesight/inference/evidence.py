@@ -31,9 +31,12 @@ class PairedEvidence:
         Σ e_k φ_f over the draws that each class saw, φ being the trend functions of the draws.
     gram_ : float64, shape (S, 1 + F, 1 + F)
         Σ φ φᵀ of the constant 1 and the trend functions over the n draws.
+    rivals : int
+        Others that may look better than a class by chance: what tests must allow for.
     """
 
-    def __init__(self, slots: int, classes: int) -> None:
+    def __init__(self, slots: int, classes: int, *, rivals: int | None = None) -> None:
+        self.rivals = classes - 1 if rivals is None else rivals
         self.alive_ = np.zeros((slots, classes), dtype=bool)
         self.n_ = np.zeros(slots, dtype=np.int64)
         self.draws_ = np.zeros((slots, classes), dtype=np.int64)

@@ -174,7 +174,7 @@ class Sequential:
         leader, freedom, weight, total, square = evidence.without_trend(slots)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_m = self.log_martingale(freedom[:, None], weight, total, square)
-        level = np.log((alive.shape[1] - 1) / (2 * self.delta)) if alive.shape[1] > 1 else np.inf
+        level = np.log(max(evidence.rivals, 1) / (2 * self.delta))
         worse = (total > 0) & (log_m >= level)
         # After the last draw the leader is exhaustive's own choice.
         spent = evidence.n_[slots] >= self.max_draws

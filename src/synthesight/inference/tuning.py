@@ -10,11 +10,11 @@ import time
 
 import torch
 
+from synthesight.inference.memory import encode, is_out_of_memory
 from synthesight.observers.generative.protocol import LikelihoodModel
 
 LARGEST = 1024
 LONG = 300.0
-OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_ALLOC_FAILED")
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
@@ -33,9 +33,7 @@ def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
     Network evaluations a batch, between 1 and ``LARGEST``.
     """
     size, best, best_rate = 1, 1, 0.0
-    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
-    with torch.inference_mode():
-        x = model.encode(image)
+    x = _grey(model)
     patience = 2
     while size <= LARGEST and patience:
         try:
@@ -69,32 +67,38 @@ def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int
         isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride for m in network.modules()
     ):
         return "contiguous"
-    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
-    with torch.inference_mode():
-        x = model.encode(image)
+    x = _grey(model)
     try:
         plain = _seconds(model, conditioning, x, size)
         network.to(memory_format=torch.channels_last)
-        last = _seconds(model, conditioning, x, size)
+        if _seconds(model, conditioning, x, size) < plain:
+            return "channels_last"
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        return "contiguous"
-    if last < plain:
-        return "channels_last"
     network.to(memory_format=torch.contiguous_format)
     return "contiguous"
 
 
+def seconds_a_batch(model: LikelihoodModel, conditioning: object, size: int) -> float:
+    """How long a batch of ``size`` evaluations takes; infinitely long where it does not fit."""
+    try:
+        return _seconds(model, conditioning, _grey(model), size)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    return float("inf")
+
+
 def compile_network(
-    model: LikelihoodModel, conditioning: object, size: int, evaluations: float
-) -> bool:
+    model: LikelihoodModel, conditioning: object, size: int, evaluations: float, plain: float
+) -> bool | None:
     """Compile the network for long work, and keep that only if it is faster.
 
     Parameters
     ----------
     model
-        A model with the attribute ``network``; others are left alone.
+        A model with the attribute ``network``.
     conditioning
         Prepared prompts.
     size
@@ -102,20 +106,18 @@ def compile_network(
     evaluations
         About how many are to come. Compiling takes a minute or more, so work of less than
         ``LONG`` seconds is not worth it.
+    plain
+        Seconds that a batch takes as it is.
 
     Returns
     -------
-    Whether ``model.network`` is now compiled.
+    Whether ``model.network`` is now compiled; None where it was not tried.
     """
-    network = getattr(model, "network", None)
-    if network is None:
-        return False
-    image = torch.zeros((1, 3, model.resolution, model.resolution), device=model.device)
-    with torch.inference_mode():
-        x = model.encode(image)
-    plain = _seconds(model, conditioning, x, size)
-    if evaluations / size * plain < LONG:
-        return False
+    # Where not even a batch fits, the engine finds a size that does.
+    if not LONG <= evaluations / size * plain < float("inf"):
+        return None
+    network = model.network  # type: ignore[attr-defined]
+    x = _grey(model)
     try:
         model.network = torch.compile(network, dynamic=False)  # type: ignore[attr-defined]
         compiled = _seconds(model, conditioning, x, size)
@@ -127,11 +129,10 @@ def compile_network(
     return False
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory ran out: allocators and libraries do so in their ways."""
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in str(error) for sign in OUT_OF_MEMORY
-    )
+def _grey(model: LikelihoodModel) -> torch.Tensor:
+    """One image, encoded, to measure with."""
+    side = model.resolution
+    return encode(model, torch.zeros((1, 3, side, side), device=model.device))
 
 
 def _seconds(model: LikelihoodModel, conditioning: object, x: torch.Tensor, size: int) -> float:

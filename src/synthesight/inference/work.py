@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from synthesight.errors import SynthesightError
 from synthesight.inference.decision import Decision
 from synthesight.inference.draws import TREND, stimulus_key, trend_basis, uniforms
 from synthesight.inference.evidence import PairedEvidence
+from synthesight.inference.grouped import of_classes
+from synthesight.inference.memory import encode
 from synthesight.inference.rules import Rule
-from synthesight.inference.tuning import is_out_of_memory
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.stimuli.stimulus import Stimulus
 
@@ -32,6 +32,7 @@ class Plan:
     model: LikelihoodModel
     rows: np.ndarray
     groups: np.ndarray
+    averaged: bool
     rule: Rule
     seed: int
     keep_errors: bool
@@ -110,7 +111,7 @@ class Work:
         model = self.plan.model
         pixels = torch.from_numpy(np.stack([image for _, image in images]))
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
-        x = _encode(model, pixels)
+        x = encode(model, pixels)
         if len(self.x) == 0:
             self.x = torch.zeros((len(self.stimuli), *x.shape[1:]), dtype=x.dtype, device=x.device)
         slots = np.array([self.free.popleft() for _ in images])
@@ -174,7 +175,7 @@ class Work:
         self.evidence.add(
             ready, self.errors[ready], self.chunk[ready], self._trend(ready, self.errors.shape[1])
         )
-        alive = self.plan.rule.review(self.evidence, ready)
+        alive = self._review(ready)
         self.evidence.alive_[ready] = alive
         groups = self.plan.groups
         # Decided: every unit left belongs to the class of the first one left.
@@ -184,6 +185,15 @@ class Work:
         self._finish(ready[decided | spent], spent[decided | spent])
         if not (decided | spent).all():
             self._enqueue(ready[~(decided | spent)])
+
+    def _review(self, slots: np.ndarray) -> np.ndarray:
+        """Units that stay in the running: bool, shape (B, U)."""
+        groups = self.plan.groups
+        if not self.plan.averaged:
+            return self.plan.rule.review(self.evidence, slots)
+        classes = of_classes(self.evidence, slots, groups)
+        kept = self.plan.rule.review(classes, np.arange(len(slots)))
+        return self.evidence.alive_[slots] & kept[:, groups]
 
     def _trend(self, slots: np.ndarray, ahead: int) -> np.ndarray:
         """The trend functions of the next draws of images: float64, shape (B, ahead, F)."""
@@ -232,26 +242,3 @@ class Work:
     def decided(self) -> Iterator[Decision]:
         while self.finished:
             yield self.finished.pop()
-
-
-def _encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Images to x, in ever smaller parts where they do not fit in memory together."""
-    try:
-        with torch.inference_mode():
-            return model.encode(pixels)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-    if len(pixels) == 1:
-        raise too_large(model)
-    if model.device.type == "cuda":
-        torch.cuda.empty_cache()
-    half = (len(pixels) + 1) // 2
-    return torch.cat([_encode(model, pixels[:half]), _encode(model, pixels[half:])])
-
-
-def too_large(model: LikelihoodModel) -> SynthesightError:
-    return SynthesightError(
-        f"{model.name}: not even one image fits in memory; use --dtype bfloat16 or a device with "
-        "more memory."
-    )

@@ -10,12 +10,14 @@ import numpy as np
 from synthesight.errors import SynthesightError
 from synthesight.inference.decision import Decision
 from synthesight.inference.engine import Engine, Usage
+from synthesight.inference.grouped import class_evidence
+from synthesight.inference.memory import is_out_of_memory
 from synthesight.inference.rules import Rule, Sequential
 from synthesight.inference.tuning import (
     best_batch_size,
     choose_memory_format,
     compile_network,
-    is_out_of_memory,
+    seconds_a_batch,
 )
 from synthesight.observers.generative.prompts import (
     DEFAULT_TEMPLATE,
@@ -50,7 +52,8 @@ class GenerativeClassifier(Observer):
         combined by ``combine``.
     combine
         ``"logsumexp"``: log of the mean likelihood of a class's labels; ``"best"``: the best
-        label's.
+        label's. The rule drops classes under the one, single labels under the other, which costs
+        fewer evaluations.
     rule
         Decision rule; None is :class:`~synthesight.inference.rules.Sequential`.
     weighting, proposal
@@ -106,8 +109,13 @@ class GenerativeClassifier(Observer):
         self.seed = seed
         self.batch_size = batch_size
         self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
+        # What was found out, for later calls: batch sizes by resolution, the largest that fitted,
+        # seconds a batch, and whether compiling pays (None: not tried).
         self._sizes: dict[int, int] = {}
-        self._compiled = False
+        self._fits: dict[int, int] = {}
+        self._seconds: dict[tuple[int, int], float] = {}
+        self._compiled: bool | None = None
+        self._conditioning: tuple[object, Any] = (None, None)
         self.usage_ = Usage()
 
     def respond(
@@ -127,14 +135,25 @@ class GenerativeClassifier(Observer):
             self.sampler,
             seed=self.seed,
             groups=groups,
+            averaged=self.combine == "logsumexp",
             batch_size=size,
-            one_shape=self._compiled or None,
+            one_shape=bool(self._compiled),
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
+            if engine.usage.halvings:
+                self._fits[self.model.resolution] = engine.usage.batch_size
             yield self._response(decision, chosen, groups)
 
     def _prepare(self, prompts: list[str]) -> Any:
+        """What the prompts condition on; kept, since a call with other images asks again."""
+        asked = (self.model.resolution, tuple(prompts))
+        if self._conditioning[0] != asked:
+            self._conditioning = (None, None)
+            self._conditioning = (asked, self._encode_prompts(prompts))
+        return self._conditioning[1]
+
+    def _encode_prompts(self, prompts: list[str]) -> Any:
         try:
             return self.model.prepare(prompts)
         except RuntimeError as error:
@@ -152,9 +171,14 @@ class GenerativeClassifier(Observer):
             choose_memory_format(self.model, conditioning)
             self._sizes[resolution] = self.batch_size or best_batch_size(self.model, conditioning)
         size = self.batch_size or self._sizes[resolution]
-        self._compiled |= not self._compiled and compile_network(
-            self.model, conditioning, size, evaluations
-        )
+        size = min(size, self._fits.get(resolution, size))
+        if self._compiled is None and hasattr(self.model, "network"):
+            if (resolution, size) not in self._seconds:
+                seconds = seconds_a_batch(self.model, conditioning, size)
+                self._seconds[resolution, size] = seconds
+            self._compiled = compile_network(
+                self.model, conditioning, size, evaluations, self._seconds[resolution, size]
+            )
         return size
 
     def describe(self) -> dict[str, Any]:
@@ -219,7 +243,7 @@ class GenerativeClassifier(Observer):
         # the evidence of whole classes decide.
         winner = int(groups[decision.unit])
         if decision.stopped != "decided" and len(groups) != count:
-            winner = int(evidence.argmax())
+            winner = int(np.where(draws == draws.max(), evidence, -np.inf).argmax())
         return Response(
             decision.stimulus,
             classes[winner],
@@ -243,10 +267,7 @@ class GenerativeClassifier(Observer):
             share[np.arange(count), best] = 1.0
             evidence = unit[best]
         else:
-            weight = np.where(member, np.exp(unit - unit.max())[None, :], 0.0)
-            total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
-            evidence = np.log(total / member.sum(axis=1)) + unit.max()
-            share = weight / total[:, None]
+            evidence, share = class_evidence(decision.mean, groups)
         probability = np.exp(evidence - evidence.max())
         probability /= probability.sum()
         # Delta method: evidence of a class changes with that of its labels by their shares.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.inference.memory import is_out_of_memory
 from synthesight.observers.generative.components import ModelFolder
 from synthesight.observers.generative.denoiser import (
     PREDICTIONS,
@@ -71,6 +72,27 @@ def load_model(
     )
     family = choose_family(folder.network_class, folder.network_config, label)
     schedule, prediction = read_schedule(folder.scheduler(), label)
+    try:
+        return _assemble(family, folder, schedule, prediction, label, place, precision)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    raise SynthesightError(
+        f"{label} does not fit in the memory of {place}: use --dtype bfloat16, a smaller model, or "
+        "a device with more memory."
+    )
+
+
+def _assemble(
+    family: type[DenoiserModel],
+    folder: ModelFolder,
+    schedule: Schedule,
+    prediction: Prediction,
+    label: str,
+    place: torch.device,
+    precision: torch.dtype,
+) -> DenoiserModel:
+    """Open the folder's parts, and put them on the device."""
     parts = Parts(
         network=folder.network(precision),
         schedule=schedule,
@@ -109,6 +131,14 @@ def check_device(device: str | torch.device) -> torch.device:
             f"torch sees {torch.cuda.device_count()} GPUs, so that there is no {place}: choose "
             "--device cpu, or install the build of torch for this machine's GPU."
         )
+    try:
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SynthesightError(
+            f"torch cannot use the device {place} here: choose --device cpu."
+        ) from error
+    if place.type == "meta":
+        raise SynthesightError("The device meta computes nothing: choose --device cpu.")
     if place.type == "mps":
         raise SynthesightError(
             "The device mps lacks float64, in which errors are summed: choose --device cpu."
