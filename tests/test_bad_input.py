@@ -208,3 +208,9 @@ def test_a_hash_has_nothing_to_check_where_the_dataset_is(refused, tmp_path):
 def test_a_shard_in_other_digits(refused, tmp_path):
     options = ["--stimuli", tmp_path, "--out", tmp_path / "run"]
     assert "--shard ²/3 is no part" in refused("evaluate", *options, "--shard", "²/3")
+
+
+def test_there_must_be_labels_to_combine(refused, tmp_path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    said = refused("classify", tmp_path / "a.png", "--classes", "cat,dog", "--combine", "best")
+    assert "natural-32 has one text a class and nothing to combine: leave out --combine" in said

@@ -236,6 +236,38 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
         LabelledImages.from_parquet(path)
 
 
+@pytest.mark.parametrize(
+    ("shape", "labels", "words"),
+    [
+        ((16, 12), ("a", "b"), "must be square, and these have 12 × 16 pixels"),
+        ((16, 16), ("a", "a"), "all images have the label 'a'"),
+    ],
+)
+def test_training_images_that_nothing_can_be_learnt_from(tmp_path, shape, labels, words):
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((*shape, 3), np.uint8)).save(buffer, "PNG")
+    table = pl.DataFrame({"image": [buffer.getvalue()] * 2, "label": labels})
+    table.write_parquet(tmp_path / "t.parquet")
+    with pytest.raises(SynthesightError, match=words):
+        LabelledImages.from_parquet(tmp_path / "t.parquet")
+
+
+def test_images_that_cannot_be_cut_into_patches(images, tmp_path):
+    cut = replace(images, pixels=images.pixels[:, :, :14, :14])
+    with pytest.raises(SynthesightError, match="14 × 14 pixels cannot be cut into patches of 4"):
+        generative.train(cut, tmp_path, SMALL, device=CPU)
+
+
+def test_a_long_training_needs_no_compiler_and_no_whole_log(images, tmp_path, monkeypatch):
+    def no_compiler(*_, **__):
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    monkeypatch.setattr(generative, "COMPILE_STEPS", 1)
+    (tmp_path / "log.jsonl").write_text('{"step": 3')
+    assert (generative.train(images, tmp_path, SMALL, device=CPU) / "model_index.json").is_file()
+
+
 def test_a_model_that_was_not_written_after_the_last_step_is_written(images, tmp_path):
     """A process may be killed between the last checkpoint and the model."""
     folder = generative.train(images, tmp_path, SMALL, device=CPU)

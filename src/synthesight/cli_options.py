@@ -32,7 +32,9 @@ Weighting = Annotated[
 ]
 Labels = Annotated[
     Path | None,
-    typer.Option(help="For class-conditional models: JSON file of class → list of labels."),
+    typer.Option(
+        help="JSON file of class → list of labels, or of whole prompts for models that read text."
+    ),
 ]
 Data = Annotated[
     Path | None,

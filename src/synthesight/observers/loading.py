@@ -118,6 +118,11 @@ def load(
             options = settings | options
     if isinstance(model, DiT) and options.get("labels") is None:
         options |= {"labels": imagenet_to_16()}
+    if "combine" in options and options.get("labels") is None:
+        raise SynthesightError(
+            f"{name} has one text a class and nothing to combine: leave out --combine, or give "
+            "--labels the texts of each class."
+        )
     return GenerativeClassifier(model, classes=classes, **options)
 
 

@@ -18,14 +18,16 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from synthesight.errors import SynthesightError
 from synthesight.training import checkpoint
 from synthesight.training.images import LabelledImages
 from synthesight.training.text import prompts_of, small_text_encoder, train_tokenizer
@@ -155,8 +157,15 @@ def train(
     Raises
     ------
     SynthesightError
-        If ``out`` holds a training with other options or images, or the loss is no number.
+        If ``out`` holds a training with other options or images, the images cannot be cut into
+        patches, or the loss is no number.
     """
+    side = images.pixels.shape[-1]
+    if side % options.patch:
+        raise SynthesightError(
+            f"Images of {side} × {side} pixels cannot be cut into patches of {options.patch}: "
+            f"scale them to a multiple of {options.patch}."
+        )
     torch.manual_seed(options.seed)
     out.mkdir(parents=True, exist_ok=True)
     by_label = [prompts_of(name) for name in images.names]
@@ -166,8 +175,8 @@ def train(
     tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
-    model = TextToImage(options, images.pixels.shape[-1], len(tokenizer)).to(device)
-    average = torch.optim.swa_utils.AveragedModel(model, avg_fn=_averaging(options.ema))
+    model = TextToImage(options, side, len(tokenizer)).to(device)
+    average = AveragedModel(model, multi_avg_fn=_averaging(options.ema))
     hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
     hidden_ids = {id(p) for p in hidden}
     other = [p for p in model.parameters() if id(p) not in hidden_ids]
@@ -183,7 +192,8 @@ def train(
     saved = out / "checkpoint.safetensors"
     step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
     # Compiling takes a minute, which only a long training wins back.
-    predict = torch.compile(model) if options.steps - step > COMPILE_STEPS else model
+    long = options.steps - step > COMPILE_STEPS
+    predict = torch.compile(model) if long and _can_compile(device) else model
     images = images.to(device)
     smooth: torch.Tensor | None = None
     every = 1 if device.type == "cpu" else REPORT_STEPS
@@ -254,17 +264,28 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
-def _averaging(decay: float) -> Callable[..., torch.Tensor]:
+def _can_compile(device: torch.device) -> bool:
+    """Whether torch.compile works here: it needs a compiler that many machines lack."""
+    try:
+        torch.compile(torch.square)(torch.ones(2, device=device))
+    except Exception:  # whatever is missing, training goes on without it
+        return False
+    return True
+
+
+def _averaging(decay: float) -> Callable[..., None]:
     """Exponential moving average that forgets the first, random weights quickly."""
 
-    def average(old: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
-        return old.lerp(new, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
+    def average(old: Any, new: Any, count: torch.Tensor | int) -> None:
+        done = int(count)
+        get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))(old, new, count)
 
     return average
 
 
 def _seconds_so_far(out: Path) -> float:
     log = out / "log.jsonl"
-    if not log.exists():
+    try:
+        return float(json.loads(log.read_text().splitlines()[-1])["seconds"])
+    except (FileNotFoundError, IndexError, ValueError):  # none yet, or cut short by a full disk
         return 0.0
-    return float(json.loads(log.read_text().splitlines()[-1])["seconds"])

@@ -41,8 +41,9 @@ class LabelledImages:
         Raises
         ------
         SynthesightError
-            If the file is missing or no Parquet, lacks a column or has it in another type, or one
-            of its images cannot be read or differs in size.
+            If the file is missing or no Parquet, lacks a column or has it in another type, has
+            fewer than two labels, or one of its images cannot be read, is not square or differs in
+            size.
         """
         if not path.is_file():
             raise SynthesightError(
@@ -71,7 +72,17 @@ class LabelledImages:
         ]
         if len({image.shape for image in decoded}) != 1:
             raise SynthesightError(f"{path}: training images must all have the same size.")
+        height, width, _ = decoded[0].shape
+        if height != width:
+            raise SynthesightError(
+                f"{path}: training images must be square, and these have {width} × {height} pixels."
+            )
         names = sorted(table["label"].unique().to_list())
+        if len(names) < 2:
+            raise SynthesightError(
+                f"{path}: all images have the label {names[0]!r}; there must be two or more labels "
+                "to tell apart."
+            )
         labels = table["label"].replace_strict({name: i for i, name in enumerate(names)})
         pixels = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
         return cls(pixels, torch.from_numpy(labels.cast(pl.Int64).to_numpy().copy()), names)

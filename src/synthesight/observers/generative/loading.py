@@ -131,6 +131,10 @@ def check_device(device: str | torch.device) -> torch.device:
             f"torch sees {torch.cuda.device_count()} GPUs, so that there is no {place}: choose "
             "--device cpu, or install the build of torch for this machine's GPU."
         )
+    if place.type == "mps":
+        raise SynthesightError(
+            "The device mps lacks float64, in which errors are summed: choose --device cpu."
+        )
     try:
         torch.empty(1, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
@@ -139,10 +143,6 @@ def check_device(device: str | torch.device) -> torch.device:
         ) from error
     if place.type == "meta":
         raise SynthesightError("The device meta computes nothing: choose --device cpu.")
-    if place.type == "mps":
-        raise SynthesightError(
-            "The device mps lacks float64, in which errors are summed: choose --device cpu."
-        )
     return place
 
 
