@@ -258,6 +258,23 @@ def test_images_that_cannot_be_cut_into_patches(images, tmp_path):
         generative.train(cut, tmp_path, SMALL, device=CPU)
 
 
+def test_some_images_are_shown_smaller_on_a_plain_ground():
+    images = torch.full((400, 3, 32, 32), 9.0)  # brighter than any ground
+    shown = generative.on_plain_ground(images, 0.5, np.random.default_rng(0))
+    again = generative.on_plain_ground(images, 0.5, np.random.default_rng(0))
+    assert torch.equal(shown, again)
+    inside = (shown > 2).all(dim=1)
+    assert 150 < (~inside).flatten(1).any(dim=1).sum() < 250
+    height, width = inside.any(dim=2).sum(dim=1), inside.any(dim=1).sum(dim=1)
+    assert ((height >= 14) & (width >= 14)).all()
+    assert ((height - width).abs() <= 1).all()
+    assert torch.equal(inside.sum(dim=(1, 2)), height * width)  # one square, whole
+    for one, within in zip(shown, inside, strict=True):
+        assert len(one[:, ~within].unique(dim=1).T) <= 1  # one colour
+        assert (one[:, ~within].abs() <= 1).all()
+    assert torch.equal(generative.on_plain_ground(images, 0.0, np.random.default_rng(0)), images)
+
+
 def test_a_long_training_needs_no_compiler_and_no_whole_log(images, tmp_path, monkeypatch):
     def no_compiler(*_, **__):
         raise RuntimeError("no compiler")

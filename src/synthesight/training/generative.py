@@ -7,7 +7,9 @@ are trained together from scratch, and what is written is an ordinary diffusers 
 Hidden matrices are trained with Muon (Jordan et al. 2024), the rest with AdamW. The learning rate
 is warmed up, held, and taken down to zero over the last part of the steps. Times are drawn from a
 logit-normal density (Esser et al. 2024) around t = 0.6, where small images still show their class
-but not yet their details.
+but not yet their details. Some images are shown smaller, on a plain ground: photographs have one
+behind airplanes and little else, and a model that has seen no other takes whatever is drawn on
+plain paper for an airplane.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -55,6 +58,8 @@ class GenerativeOptions:
         Decay of the exponential moving average of the weights, which is what is saved.
     time_mean, time_scale
         Of logit(t).
+    grounded
+        Share of the images that are shown smaller, on a plain ground.
     """
 
     steps: int = 6000
@@ -69,6 +74,7 @@ class GenerativeOptions:
     ema: float = 0.998
     time_mean: float = 0.4
     time_scale: float = 0.9
+    grounded: float = 0.3
     save_every: int = 250
     seed: int = 0
 
@@ -200,6 +206,7 @@ def train(
     seconds, since = _seconds_so_far(out), time.perf_counter()
     while step < options.steps:
         x, labels = images.batch(options.seed, step, options.batch_size)
+        x = on_plain_ground(x, options.grounded, np.random.default_rng([options.seed, step, 3]))
         chance = np.random.default_rng([options.seed, step, 2])
         # One prompt for each label and step: reading all of them would cost as much as seeing.
         chosen = torch.from_numpy(first + chance.integers(count)).to(device)
@@ -238,6 +245,35 @@ def train(
     # Again at the end: a process may have been killed between its last checkpoint and the model.
     write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     return out / "model"
+
+
+def on_plain_ground(images: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
+    """Show some images at half to full size, anywhere on a ground of nearly grey colour.
+
+    Parameters
+    ----------
+    images
+        float32, shape (B, 3, R, R), in [-1, 1].
+    share
+        How many of them, on average.
+    """
+    count = len(images)
+    chosen = torch.from_numpy(rng.random(count) < share).to(images.device)
+    size = rng.uniform(0.5, 1.0, count)
+    # affine_grid maps places of the result to places of the image: the inverse of what is seen.
+    place = rng.uniform(-1, 1, (count, 2)) * (1 - size)[:, None]
+    theta = np.zeros((count, 2, 3), dtype=np.float32)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / size
+    theta[:, :, 2] = -place / size[:, None]
+    colour = rng.uniform(-1, 1, (count, 1)) + rng.normal(scale=0.1, size=(count, 3))
+    ground = torch.from_numpy(np.clip(colour, -1, 1).astype(np.float32)).to(images.device)
+    grid = functional.affine_grid(
+        torch.from_numpy(theta).to(images.device), list(images.shape), align_corners=False
+    )
+    inside = (grid.abs() <= 1).all(dim=-1)[:, None]
+    shown = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    shown = torch.where(inside, shown, ground[:, :, None, None])
+    return torch.where(chosen[:, None, None, None], shown, images)
 
 
 def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
