@@ -17,7 +17,7 @@ import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.inference.rules import Exhaustive
 from synthesight.training import discriminative, generative
-from synthesight.training.images import LabelledImages
+from synthesight.training.images import LabelledImages, on_plain_ground
 from synthesight.training.text import PROMPT_TOKENS, prompts_of, train_tokenizer
 from synthesight.training.weighting import Recording, fit_weighting, measure, proposal_of
 
@@ -260,8 +260,8 @@ def test_images_that_cannot_be_cut_into_patches(images, tmp_path):
 
 def test_some_images_are_shown_smaller_on_a_plain_ground():
     images = torch.full((400, 3, 32, 32), 9.0)  # brighter than any ground
-    shown = generative.on_plain_ground(images, 0.5, np.random.default_rng(0))
-    again = generative.on_plain_ground(images, 0.5, np.random.default_rng(0))
+    shown = on_plain_ground(images, 0.5, np.random.default_rng(0))
+    again = on_plain_ground(images, 0.5, np.random.default_rng(0))
     assert torch.equal(shown, again)
     inside = (shown > 2).all(dim=1)
     assert 150 < (~inside).flatten(1).any(dim=1).sum() < 250
@@ -272,7 +272,7 @@ def test_some_images_are_shown_smaller_on_a_plain_ground():
     for one, within in zip(shown, inside, strict=True):
         assert len(one[:, ~within].unique(dim=1).T) <= 1  # one colour
         assert (one[:, ~within].abs() <= 1).all()
-    assert torch.equal(generative.on_plain_ground(images, 0.0, np.random.default_rng(0)), images)
+    assert torch.equal(on_plain_ground(images, 0.0, np.random.default_rng(0)), images)
 
 
 def test_a_long_training_needs_no_compiler_and_no_whole_log(images, tmp_path, monkeypatch):

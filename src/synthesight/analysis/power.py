@@ -106,8 +106,9 @@ def power(
         row |= dict(zip(("low", "high"), ends, strict=True))
         if difference is not None:
             gap = (other - found)[~np.isnan(other - found)]
-            sees = np.abs(gap) > norm.ppf(0.975) * gap.std() if len(gap) else gap
-            row["power"] = float(sees.mean()) if len(sees) else 0.0
+            row["power"] = 0.0
+            if len(gap):
+                row["power"] = float((np.abs(gap) > norm.ppf(0.975) * gap.std()).mean())
         rows.append(row)
     order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
     return pl.DataFrame(rows).select(order)

@@ -122,9 +122,8 @@ def _rows(table: pl.DataFrame, dataset: str, path: Path) -> list[Stimulus]:
 def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
-            return pl.read_csv(
-                path, infer_schema=False, glob=False
-            )  # text: the label 01 is not the label 1
+            # As text: the label 01 is not the label 1.
+            return pl.read_csv(path, infer_schema=False, glob=False)
         return _with_class_names(pl.read_parquet(path, glob=False), path)
     except PermissionError:
         raise

@@ -8,7 +8,7 @@ Hidden matrices are trained with Muon (Jordan et al. 2024), the rest with AdamW.
 is warmed up, held, and taken down to zero over the last part of the steps. Times are drawn from a
 logit-normal density (Esser et al. 2024) around t = 0.6, where small images still show their class
 but not yet their details. Some images are shown smaller, on a plain ground: photographs have one
-behind airplanes and little else, and a model that has seen no other takes whatever is drawn on
+behind airplanes and little else, and a model that has seen no other takes most of what is drawn on
 plain paper for an airplane.
 """
 
@@ -26,13 +26,12 @@ import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
-from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from synthesight.errors import SynthesightError
 from synthesight.training import checkpoint
-from synthesight.training.images import LabelledImages
+from synthesight.training.images import LabelledImages, on_plain_ground
 from synthesight.training.text import prompts_of, small_text_encoder, train_tokenizer
 
 COMPILE_STEPS = 500
@@ -245,35 +244,6 @@ def train(
     # Again at the end: a process may have been killed between its last checkpoint and the model.
     write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     return out / "model"
-
-
-def on_plain_ground(images: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
-    """Show some images at half to full size, anywhere on a ground of nearly grey colour.
-
-    Parameters
-    ----------
-    images
-        float32, shape (B, 3, R, R), in [-1, 1].
-    share
-        How many of them, on average.
-    """
-    count = len(images)
-    chosen = torch.from_numpy(rng.random(count) < share).to(images.device)
-    size = rng.uniform(0.5, 1.0, count)
-    # affine_grid maps places of the result to places of the image: the inverse of what is seen.
-    place = rng.uniform(-1, 1, (count, 2)) * (1 - size)[:, None]
-    theta = np.zeros((count, 2, 3), dtype=np.float32)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 / size
-    theta[:, :, 2] = -place / size[:, None]
-    colour = rng.uniform(-1, 1, (count, 1)) + rng.normal(scale=0.1, size=(count, 3))
-    ground = torch.from_numpy(np.clip(colour, -1, 1).astype(np.float32)).to(images.device)
-    grid = functional.affine_grid(
-        torch.from_numpy(theta).to(images.device), list(images.shape), align_corners=False
-    )
-    inside = (grid.abs() <= 1).all(dim=-1)[:, None]
-    shown = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    shown = torch.where(inside, shown, ground[:, :, None, None])
-    return torch.where(chosen[:, None, None, None], shown, images)
 
 
 def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import torch
 from rich.progress import track
+from torch.nn import functional
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.images import read_image
@@ -118,6 +119,35 @@ class LabelledImages:
         mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(size) < 0.5)
         images = torch.where(mirrored.to(place)[:, None, None, None], images.flip(-1), images)
         return images, self.labels[index]
+
+
+def on_plain_ground(images: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
+    """Show some images at half to full size, anywhere on a ground of nearly grey colour.
+
+    Parameters
+    ----------
+    images
+        float32, shape (B, 3, R, R), in [-1, 1].
+    share
+        How many of them, on average.
+    """
+    count = len(images)
+    chosen = torch.from_numpy(rng.random(count) < share).to(images.device)
+    size = rng.uniform(0.5, 1.0, count)
+    # affine_grid maps places of the result to places of the image: the inverse of what is seen.
+    place = rng.uniform(-1, 1, (count, 2)) * (1 - size)[:, None]
+    theta = np.zeros((count, 2, 3), dtype=np.float32)
+    theta[:, 0, 0] = theta[:, 1, 1] = 1 / size
+    theta[:, :, 2] = -place / size[:, None]
+    colour = rng.uniform(-1, 1, (count, 1)) + rng.normal(scale=0.1, size=(count, 3))
+    ground = torch.from_numpy(np.clip(colour, -1, 1).astype(np.float32)).to(images.device)
+    grid = functional.affine_grid(
+        torch.from_numpy(theta).to(images.device), list(images.shape), align_corners=False
+    )
+    inside = (grid.abs() <= 1).all(dim=-1)[:, None]
+    shown = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    shown = torch.where(inside, shown, ground[:, :, None, None])
+    return torch.where(chosen[:, None, None, None], shown, images)
 
 
 @lru_cache(maxsize=4)

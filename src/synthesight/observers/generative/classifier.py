@@ -109,10 +109,9 @@ class GenerativeClassifier(Observer):
         self.seed = seed
         self.batch_size = batch_size
         self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
-        # What was found out, for later calls: batch sizes by resolution, the largest that fitted,
-        # seconds a batch, and whether compiling pays (None: not tried).
-        self._sizes: dict[int, int] = {}
-        self._fits: dict[int, int] = {}
+        # What was found out, for later calls: batch sizes, by resolution and what was asked for;
+        # seconds a batch; whether compiling pays (None: not tried); and the prompts, encoded.
+        self._sizes: dict[tuple[int, int | None], int] = {}
         self._seconds: dict[tuple[int, int], float] = {}
         self._compiled: bool | None = None
         self._conditioning: tuple[object, Any] = (None, None)
@@ -142,7 +141,7 @@ class GenerativeClassifier(Observer):
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             if engine.usage.halvings:
-                self._fits[self.model.resolution] = engine.usage.batch_size
+                self._sizes[self.model.resolution, self.batch_size] = engine.usage.batch_size
             yield self._response(decision, chosen, groups)
 
     def _prepare(self, prompts: list[str]) -> Any:
@@ -167,11 +166,11 @@ class GenerativeClassifier(Observer):
     def _tune(self, conditioning: object, evaluations: int) -> int:
         """Network evaluations a batch. Measured at the first call, and kept for later ones."""
         resolution = self.model.resolution
-        if resolution not in self._sizes:
+        asked = resolution, self.batch_size
+        if asked not in self._sizes:
             choose_memory_format(self.model, conditioning)
-            self._sizes[resolution] = self.batch_size or best_batch_size(self.model, conditioning)
-        size = self.batch_size or self._sizes[resolution]
-        size = min(size, self._fits.get(resolution, size))
+            self._sizes[asked] = self.batch_size or best_batch_size(self.model, conditioning)
+        size = self._sizes[asked]
         if self._compiled is None and hasattr(self.model, "network"):
             if (resolution, size) not in self._seconds:
                 seconds = seconds_a_batch(self.model, conditioning, size)

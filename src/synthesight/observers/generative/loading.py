@@ -56,8 +56,8 @@ def load_model(
     Raises
     ------
     SynthesightError
-        Where the model cannot be found, is incomplete, holds pickled weights only, or is of a
-        kind that is not supported.
+        Where the model cannot be found, is incomplete, holds pickled weights only, is of a kind
+        that is not supported, or does not fit in memory.
     """
     place = check_device(device)
     precision = default_dtype(place) if dtype is None else dtype
@@ -73,35 +73,22 @@ def load_model(
     family = choose_family(folder.network_class, folder.network_config, label)
     schedule, prediction = read_schedule(folder.scheduler(), label)
     try:
-        return _assemble(family, folder, schedule, prediction, label, place, precision)
+        parts = Parts(
+            network=folder.network(precision),
+            schedule=schedule,
+            prediction=prediction,
+            autoencoder=folder.autoencoder(place),
+            texts=tuple(map(folder.text_encoder, TEXT_ROLES[: family.text_encoders])),
+            index=folder.index,
+        )
+        return family(parts, name=label, device=place, dtype=precision)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-    raise SynthesightError(
-        f"{label} does not fit in the memory of {place}: use --dtype bfloat16, a smaller model, or "
-        "a device with more memory."
-    )
-
-
-def _assemble(
-    family: type[DenoiserModel],
-    folder: ModelFolder,
-    schedule: Schedule,
-    prediction: Prediction,
-    label: str,
-    place: torch.device,
-    precision: torch.dtype,
-) -> DenoiserModel:
-    """Open the folder's parts, and put them on the device."""
-    parts = Parts(
-        network=folder.network(precision),
-        schedule=schedule,
-        prediction=prediction,
-        autoencoder=folder.autoencoder(place),
-        texts=tuple(map(folder.text_encoder, TEXT_ROLES[: family.text_encoders])),
-        index=folder.index,
-    )
-    return family(parts, name=label, device=place, dtype=precision)
+        raise SynthesightError(
+            f"{label} does not fit in the memory of {place}: use --dtype bfloat16, a smaller "
+            "model, or a device with more memory."
+        ) from error
 
 
 def default_dtype(device: torch.device) -> torch.dtype:
