@@ -19,8 +19,8 @@ from rich.table import Table
 
 import synthesight
 from synthesight.inference.engine import Engine
-from synthesight.inference.rules import Exhaustive, RepeatedTTest, Sequential, Staged
-from synthesight.inference.tuning import best_batch_size, compile_network
+from synthesight.inference.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
+from synthesight.observers.generative.classifier import GenerativeClassifier
 from synthesight.stimuli.folders import find_stimuli, sample
 
 
@@ -34,15 +34,15 @@ def main(
     shown = sample(find_stimuli(stimuli), limit=limit, seed=0)
     classes = sorted({str(stimulus.category) for stimulus in shown})
     observer = synthesight.load(model, device=device, classes=classes)
+    assert isinstance(observer, GenerativeClassifier)
+    # Batches and compilation as they are chosen for users.
     prompts, rows, _ = observer._units(classes)
-    conditioning = observer.model.prepare(prompts)
-    batch_size = best_batch_size(observer.model, conditioning)
-    compiled = compile_network(
-        observer.model, conditioning, batch_size, len(shown) * len(classes) * draws
-    )
+    conditioning = observer._prepare(prompts)
+    batch_size = observer._tune(conditioning, len(shown) * len(classes) * draws)
+    compiled = bool(observer._compiled)
     truth = np.array([classes.index(str(stimulus.category)) for stimulus in shown])
     order = {stimulus.id: place for place, stimulus in enumerate(shown)}
-    rules = [
+    rules: list[Rule] = [
         Exhaustive(draws),
         Staged(draws),
         Sequential(draws),
@@ -58,7 +58,7 @@ def main(
             rule,
             observer.sampler,
             batch_size=batch_size,
-            one_shape=compiled or None,
+            one_shape=compiled,
             keep_errors=rule.name == "exhaustive",
         )
         response = np.empty(len(shown), dtype=np.int64)

@@ -62,7 +62,7 @@ def main(out: Annotated[Path, typer.Option(help="Folder for the runs.")]) -> Non
     for row in shape_bias(everyone).iter_rows(named=True):
         table.add_row(row["observer"], _percent(row), str(row["n"]), str(row["stimuli"]))
     Console(width=120).print(table)
-    humans = shape_bias(each.filter(pl.col("kind") == "human"))["estimate"]
+    humans = shape_bias(each.filter(pl.col("kind") == "human"))["estimate"].to_numpy()
     print(f"Mean of the {len(humans)} people's own shape biases: {100 * humans.mean():.1f} %")
     cost = ours.group_by("observer", maintain_order=True).agg(pl.col("evaluations").mean())
     for observer, evaluations in cost.iter_rows():

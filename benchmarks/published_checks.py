@@ -29,7 +29,7 @@ def checks(data: Path) -> list[tuple[str, float, float, int]]:
     rows = []
     bias = shape_bias(people, resamples=0)["estimate"]
     printed = SHAPE_BIAS_PUBLISHED["people"].value
-    rows.append(("shape bias, mean of ten people", printed, float(bias.mean()), 2))
+    rows.append(("shape bias, mean of ten people", printed, float(bias.to_numpy().mean()), 2))
     for observer, estimate in shape_bias(networks, resamples=0).rows_by_key("observer").items():
         rows.append((f"shape bias, {observer}", SHAPE_BIAS_2019[observer].value, estimate[0][0], 3))
     everyone = pl.concat([people, networks])

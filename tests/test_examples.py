@@ -6,11 +6,15 @@ import doctest
 import importlib
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from synthesight.inference.rules import RULES
+from synthesight.stimuli.drawn import drawn_objects, save
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -33,6 +37,18 @@ def test_a_model_of_ones_own(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if "image-" in line]
     assert len(lines) == 3
     assert all("┆ red      ┆" in line for line in lines)
+
+
+def test_the_benchmark_of_decision_rules(tmp_path, monkeypatch, capsys):
+    save(drawn_objects(shapes=("car", "cat"), per_category=2, size=32), tmp_path)
+    options = ["--stimuli", str(tmp_path), "--limit", "4", "--draws", "8"]
+    monkeypatch.setattr(sys, "argv", ["decision_rules.py", *options])
+    with pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_path(str(ROOT / "benchmarks" / "decision_rules.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "natural-32, 4 images, 2 classes, 8 draws" in shown
+    for rule in RULES:
+        assert f"│ {rule}" in shown
 
 
 def test_the_python_of_the_readme(tmp_path, monkeypatch):
