@@ -43,7 +43,7 @@ Data = Annotated[
 Combine = Annotated[
     str | None, typer.Option(help="How labels make a class: logsumexp (default) or best.")
 ]
-MOST_SEED = 2**63 - 1  # what torch takes
+MOST_SEED = 2**32 - 1  # what every generator takes
 Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of draws and samples.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; default: the GPU if there is one.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
