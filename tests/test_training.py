@@ -297,37 +297,6 @@ def test_a_model_that_was_not_written_after_the_last_step_is_written(images, tmp
     assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
-def test_a_training_goes_on_from_a_model(images, tmp_path):
-    first = generative.train(images, tmp_path / "first", SMALL, device=CPU)
-    # A rate of zero shows what the training begins with.
-    options = replace(SMALL, learning_rate=0.0, start=str(first), seed=1)
-    again = generative.train(images, tmp_path / "again", options, device=CPU)
-    for name in ("transformer/diffusion_pytorch_model", "text_encoder/model"):
-        expected, found = (load_file(each / f"{name}.safetensors") for each in (first, again))
-        assert expected.keys() == found.keys()
-        assert all(torch.equal(found[key], value) for key, value in expected.items())
-    # With other words to read, those of the first model keep their tokens.
-    others = replace(images, names=["dusk", "noon"])
-    renamed = generative.train(others, tmp_path / "renamed", options, device=CPU)
-    tokens = "tokenizer/tokenizer.json"
-    assert (renamed / tokens).read_text() == (first / tokens).read_text()
-
-
-def test_a_training_refuses_a_model_that_it_cannot_go_on_from(images, tmp_path):
-    first = generative.train(images, tmp_path / "first", SMALL, device=CPU)
-    wide = replace(SMALL, width=64, start=str(first))
-    with pytest.raises(SynthesightError, match=r"first/model is no model .* same --width"):
-        generative.train(images, tmp_path / "wide", wide, device=CPU)
-    deep = replace(SMALL, depth=2, start=str(first))
-    with pytest.raises(SynthesightError, match="is no model"):
-        generative.train(images, tmp_path / "deep", deep, device=CPU)
-    with pytest.raises(SynthesightError, match=r"some/model is no model"):
-        generative.train(images, tmp_path / "none", replace(SMALL, start="some/model"), device=CPU)
-    (first / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
-    with pytest.raises(SynthesightError, match="is no model"):
-        generative.train(images, tmp_path / "half", replace(SMALL, start=str(first)), device=CPU)
-
-
 def test_fewer_images_than_a_batch_are_refused(images, tmp_path):
     options = discriminative.DiscriminativeOptions(epochs=1, batch_size=64)
     with pytest.raises(SynthesightError, match="40 training images"):

@@ -24,15 +24,10 @@ def train_generative(
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
     batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Model to go on from: natural-32, or the folder of a training's model."),
-    ] = None,
     seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
-    from synthesight import zoo
     from synthesight.cli_output import Progressing
     from synthesight.training import generative, weighting
 
@@ -41,12 +36,7 @@ def train_generative(
             "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
         )
     options = generative.GenerativeOptions(
-        steps=steps,
-        batch_size=batch,
-        width=width,
-        heads=width // 64,
-        seed=seed,
-        start=None if start is None else str(zoo.resolve(start)[0]),
+        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
     )
     images, folder, place = _train(generative, data, out, options, steps, device)
     total = weighting.evaluations(images)

@@ -26,11 +26,8 @@ import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import PreTrainedTokenizerFast
 
 from synthesight.errors import SynthesightError
 from synthesight.training import checkpoint
@@ -62,9 +59,6 @@ class GenerativeOptions:
         Of logit(t).
     grounded
         Share of the images that are shown smaller, on a plain ground.
-    start
-        Folder of a model that this recipe has trained, to go on from with new steps; None begins
-        with random weights.
     """
 
     steps: int = 6000
@@ -79,10 +73,9 @@ class GenerativeOptions:
     ema: float = 0.998
     time_mean: float = 0.4
     time_scale: float = 0.9
-    grounded: float = 0.15
+    grounded: float = 0.3
     save_every: int = 250
     seed: int = 0
-    start: str | None = None
 
     def rate(self, step: int) -> float:
         """Learning rate at a step, as a share of its peak."""
@@ -150,7 +143,7 @@ def train(
     device: torch.device,
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Path:
-    """Train, or resume a training that was stopped, and write the model to ``out/model``.
+    """Train, or go on with a training that was stopped, and write the model to ``out/model``.
 
     Parameters
     ----------
@@ -170,7 +163,7 @@ def train(
     ------
     SynthesightError
         If ``out`` holds a training with other options or images, the images cannot be cut into
-        patches, the model to start from has other sizes, or the loss is no number.
+        patches, or the loss is no number.
     """
     side = images.pixels.shape[-1]
     if side % options.patch:
@@ -184,14 +177,10 @@ def train(
     texts = [text for texts in by_label for text in texts]
     count = np.array([len(texts) for texts in by_label])
     first = np.cumsum(count) - count
-    # The words of the model to start from keep their tokens.
-    tokenizer = _tokenizer(options.start) if options.start else train_tokenizer(texts)
+    tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
-    model = TextToImage(options, side, len(tokenizer))
-    if options.start:
-        _start_from(model, Path(options.start))
-    model = model.to(device)
+    model = TextToImage(options, side, len(tokenizer)).to(device)
     average = AveragedModel(model, multi_avg_fn=_averaging(options.ema))
     hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
     hidden_ids = {id(p) for p in hidden}
@@ -279,40 +268,6 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
-def _tokenizer(folder: str) -> PreTrainedTokenizerFast:
-    if not (Path(folder) / "tokenizer").is_dir():  # else its name would be looked for on the Hub
-        raise _no_start(folder)
-    try:
-        return PreTrainedTokenizerFast.from_pretrained(Path(folder) / "tokenizer")
-    except (OSError, ValueError) as error:
-        raise _no_start(folder) from error
-
-
-def _start_from(model: TextToImage, folder: Path) -> None:
-    """Give a model the weights that ``write_pipeline`` wrote to a folder."""
-    files = {
-        model.transformer: folder / "transformer" / "diffusion_pytorch_model.safetensors",
-        model.text_encoder: folder / "text_encoder" / "model.safetensors",
-    }
-    try:
-        for part, file in files.items():
-            weights = load_file(file)
-            # Weights that two layers share are written once.
-            shared = part.state_dict().keys() - weights.keys()
-            part.load_state_dict(weights, strict=False)
-            if shared - set(getattr(part, "_tied_weights_keys", None) or ()):
-                raise KeyError(*shared)
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _no_start(folder) from error
-
-
-def _no_start(folder: str | Path) -> SynthesightError:
-    return SynthesightError(
-        f"{folder} is no model that a training of this width and these images can start from: "
-        "give --start a folder that this recipe wrote, with the same --width."
-    )
 
 
 def _can_compile(device: torch.device) -> bool:
