@@ -220,6 +220,7 @@ def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
     )
     assert whole.manifest["observer"]["rule"]["name"] == "sequential"
     assert whole.manifest["versions"]["torch"]
+    assert whole.manifest["device"] == "cpu"
     assert "--shard" in refused("evaluate", *options, "--out", tmp_path / "x", "--shard", "4/3")
     other = refused("evaluate", *options, "--out", tmp_path / "whole", "--seed", "1")
     assert "seed" in other

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from synthesight.evaluation import answerable, evaluate
@@ -88,3 +89,15 @@ def test_an_image_that_was_mended_is_shown_again(folder, tmp_path):
     assert expected == [1]
     assert len(shown) == 1
     assert run.trials()["error"].null_count() == len(run.trials()) == 3
+
+
+def test_a_run_says_what_computed_it_and_goes_on_elsewhere(folder, tmp_path, monkeypatch):
+    stimuli = find_stimuli(folder)
+    observer = First()
+    assert evaluate(observer, stimuli, tmp_path / "plain").manifest["device"] is None
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"card {device.index}")
+    observer.device = torch.device("cuda", 1)
+    run = evaluate(observer, stimuli, tmp_path / "run", shard=(0, 2))
+    assert run.manifest["device"] == "card 1"
+    observer.device = torch.device("cpu")
+    assert len(evaluate(observer, stimuli, tmp_path / "run").trials()) == 3

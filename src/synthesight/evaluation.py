@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer, Response
@@ -23,6 +25,7 @@ from synthesight.trials.store import Run
 PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
+MAY_DIFFER = ("versions", "platform", "device", "started")  # where a run goes on
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 
 
@@ -83,9 +86,10 @@ def evaluate(
         | {library: version(library) for library in LIBRARIES}
         | _versions_of(OPTIONAL),
         "platform": platform.platform(),
+        "device": _device_name(observer.device),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    run = Run.create_or_resume(Path(out), manifest, ignore=("versions", "platform", "started"))
+    run = Run.create_or_resume(Path(out), manifest, ignore=MAY_DIFFER)
     done = run.done()
     mine = [s for s in stimuli[shard[0] :: shard[1]] if s.id not in done]
     begin(len(mine))
@@ -132,6 +136,13 @@ def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[library] = version(library)
     return found
+
+
+def _device_name(device: torch.device | None) -> str | None:
+    """What computed, for people: the graphics card, or the kind of device."""
+    if device is None:
+        return None
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:

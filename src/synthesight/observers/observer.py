@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,9 @@ from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.stimulus import Stimulus
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +127,14 @@ class Observer(ABC):
         ``"generative"`` or ``"discriminative"``.
     classes
         The categories it chooses among when a call names none.
+    device
+        Where it computes; None if it does not say.
     """
 
     name: str
     kind: str
     classes: list[str] | None
+    device: torch.device | None = None
 
     @abstractmethod
     def respond(

@@ -98,6 +98,7 @@ class GenerativeClassifier(Observer):
             )
         self.model = model
         self.name = model.name
+        self.device = model.device
         self.classes = list(classes) if classes is not None else None
         self.templates = check_templates(templates)
         self.names = dict(names or {})
