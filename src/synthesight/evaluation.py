@@ -25,7 +25,7 @@ from synthesight.trials.store import Run
 PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
-MAY_DIFFER = ("versions", "platform", "device", "started")  # where a run goes on
+MAY_DIFFER = ("versions", "platform", "device", "started")  # when a run goes on
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 
 
