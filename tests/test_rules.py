@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthesight.errors import SynthesightError
+from synthesight.inference import rules
 from synthesight.inference.draws import GOLDEN, TREND, trend_basis
 from synthesight.inference.evidence import PairedEvidence, posterior
 from synthesight.inference.replay import replay
@@ -148,6 +149,88 @@ def test_ville_bounds_the_crossing_of_the_worst_case(classes):
     log_m = rule.log_martingale(n, n, total, square)
     crossed = (log_m >= np.log((classes - 1) / (2 * 0.05))) & (total > 0)
     assert crossed[:, 5:].any(axis=1).mean() <= 0.05 / (classes - 1) + 0.003
+
+
+NOISES = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "skewed": lambda rng, shape: (rng.gamma(4.0, size=shape) - 4.0) / 2.0,
+    "heavy-tailed": lambda rng, shape: rng.standard_t(3, size=shape) / np.sqrt(3),
+}
+
+
+def tied(
+    kind: str, images: int, ties: int, gap: float, winner: float, *, spread: float = 0.0
+) -> np.ndarray:
+    """Errors (B, 200, 10) where the first class wins by a hair: the worst case of the promise.
+
+    ``ties`` others are level with it over all draws, and the rest worse by ``gap`` times the noise
+    of a difference. The winner's noise is ``winner`` times that of the others, and skewed towards
+    looking bad; theirs has log-normal ``spread``.
+    """
+    rng = np.random.default_rng(11)
+    noise = NOISES[kind](rng, (images, 200, 10))
+    noise *= np.exp(spread * rng.normal(size=(images, 1, 10)))
+    noise[:, :, 0] *= winner
+    noise -= noise.mean(axis=1, keepdims=True)
+    gaps = np.concatenate([np.zeros(ties), np.full(9 - ties, gap)])
+    noise[:, :, 1:] += gaps * np.hypot(1, winner) + 1e-6
+    return noise
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed", "heavy-tailed"])
+@pytest.mark.parametrize("winner", [0.5, 1.0, 2.0], ids=lambda w: f"noise x{w}")
+@pytest.mark.parametrize(("ties", "gap"), [(9, 0.0), (3, 0.7), (1, 0.4), (1, 2.0)])
+def test_the_promise_holds_where_the_winner_is_level_with_others(kind, winner, ties, gap):
+    """However many are level, how soon the rest are gone, and whoever is noisier than whom."""
+    images, delta = 1200, 0.05
+    errors = tied(kind, images, ties, gap, winner, spread=0.2)
+    response, _ = replay(Sequential(200, delta), errors, golden(images, 200))
+    assert np.mean(response != 0) <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
+
+
+def test_classes_lend_each_other_their_noise(monkeypatch):
+    """Sixteen classes that are plainly apart need few draws, once their noise is known."""
+    rng = np.random.default_rng(2)
+    apart = 2 + 3 * rng.random((200, 1, 16))
+    apart[:, :, 0] = 0
+    errors = rng.normal(size=(200, 100, 16)) + apart
+    response, cost = replay(Sequential(100), errors)
+    monkeypatch.setattr(rules, "ALIKE", 1e-9)
+    alone, alone_cost = replay(Sequential(100), errors)
+    assert (response == 0).all()
+    assert (alone == 0).all()
+    assert cost.mean() < 0.8 * alone_cost.mean()
+
+
+def test_a_class_without_others_borrows_nothing():
+    d = np.random.default_rng(3).normal(size=(20, 40)) + 0.5
+    evidence = of_two(d, golden(20, 40), 12)
+    slots = np.arange(20)
+    leader, freedom, weight, total, square = evidence.without_trend(slots)
+    others = np.ones((20, 2), dtype=bool)
+    others[slots, leader] = False
+    lent, _ = rules._lent(others, freedom[:, None], weight, total, square)
+    assert (lent[slots, 1 - leader] == 0).all()
+
+
+def test_what_is_lent_is_the_mean_variance_of_the_others():
+    rng = np.random.default_rng(7)
+    errors = rng.normal(size=(4, 12, 5)) * np.array([1.0, 1.0, 2.0, 3.0, 4.0])
+    evidence = PairedEvidence(4, 5)
+    slots = np.arange(4)
+    evidence.clear(slots)
+    evidence.add(slots, errors, np.full(4, 12))
+    leader, freedom, weight, total, square = evidence.without_trend(slots)
+    others = np.ones((4, 5), dtype=bool)
+    others[slots, leader] = False
+    lent, variance = rules._lent(others, freedom[:, None], weight, total, square)
+    for image in range(4):
+        rest = [k for k in range(5) if k != leader[image]]
+        for k in rest:
+            lenders = [j for j in rest if j != k]
+            d = errors[image][:, lenders] - errors[image][:, leader[image], None]
+            assert variance[image, k] == pytest.approx(d.var(axis=0, ddof=1).mean())
+            assert 2 / lent[image, k] == pytest.approx(2 * (4 / 3) / rules.ALIKE + 2 / (3 * 11))
 
 
 def test_knowing_the_times_keeps_the_promise_at_less_cost():

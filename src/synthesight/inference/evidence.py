@@ -31,12 +31,12 @@ class PairedEvidence:
         Σ e_k φ_f over the draws that each class saw, φ being the trend functions of the draws.
     gram_ : float64, shape (S, 1 + F, 1 + F)
         Σ φ φᵀ of the constant 1 and the trend functions over the n draws.
-    rivals : int
-        Others that may look better than a class by chance: what tests must allow for.
+    units_ : int64, shape (S, K)
+        How many may each make a class look good by chance: 1, or those of a class made of several.
     """
 
-    def __init__(self, slots: int, classes: int, *, rivals: int | None = None) -> None:
-        self.rivals = classes - 1 if rivals is None else rivals
+    def __init__(self, slots: int, classes: int) -> None:
+        self.units_ = np.ones((slots, classes), dtype=np.int64)
         self.alive_ = np.zeros((slots, classes), dtype=bool)
         self.n_ = np.zeros(slots, dtype=np.int64)
         self.draws_ = np.zeros((slots, classes), dtype=np.int64)
@@ -91,6 +91,10 @@ class PairedEvidence:
             self.waves_[slots] += known.transpose(0, 2, 1) @ functions[:, :, 1:]
         self.n_[slots] += draws
         self.draws_[slots] += np.where(self.alive_[slots], draws[:, None], 0)
+
+    def rivals(self, slots: np.ndarray) -> np.ndarray:
+        """How many in the running may look better than a class by chance: int64, shape (B,)."""
+        return np.where(self.alive_[slots], self.units_[slots], 0).sum(axis=1) - 1
 
     def leader(self, slots: np.ndarray) -> np.ndarray:
         """The class of least mean error among those in the running: int64, shape (B,)."""

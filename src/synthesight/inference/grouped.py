@@ -74,11 +74,12 @@ def of_classes(evidence: PairedEvidence, slots: np.ndarray, groups: np.ndarray) 
     difference = summed[:, :, None] - summed[:, None, :]
     square += 2 * gap * (difference - n[:, None, None] * gap) + n[:, None, None] * gap**2
 
-    classes = PairedEvidence(len(slots), found.shape[1], rivals=evidence.rivals)
+    classes = PairedEvidence(len(slots), found.shape[1])
     classes.alive_ = running
     classes.n_ = n
     classes.gram_ = evidence.gram_[slots]
     members = (groups == np.arange(found.shape[1])[:, None]).astype(np.int64)
+    classes.units_ = np.broadcast_to(members.sum(axis=1), running.shape)
     classes.draws_ = (evidence.draws_[slots][:, None, :] * members).max(axis=2)
     both = running[:, :, None] & running[:, None, :]
     classes.total_ = np.where(both, difference, 0.0)

@@ -16,6 +16,7 @@ from synthesight.errors import SynthesightError
 from synthesight.inference.evidence import PairedEvidence
 
 CHUNK = 32  # draws that a rule without reviews asks for at a time
+ALIKE = 6.0  # degrees of freedom: how alike the variances of classes' differences are thought to be
 
 
 class Rule(Protocol):
@@ -115,24 +116,29 @@ class Sequential:
     """Drop a class as soon as a test that stays valid under constant peeking says it is worse.
 
     The promise: the class that ``exhaustive`` would choose with the same ``max_draws`` is dropped
-    with probability at most ``delta``. Three things make the test cheap. It is *paired*: all
+    with probability at most ``delta``. Four things make the test cheap. It is *paired*: all
     classes share their draws. It is for a *finite horizon*: what matters is the sign of S_N, the
-    sum of the N differences that the exhaustive rule would see, of which n are known. And it knows
+    sum of the N differences that the exhaustive rule would see, of which n are known. It knows
     the draws' *times*: how differences change with them is no noise, since N draws cover them all.
+    And classes *lend each other their noise*: how much one of them varies says how much another
+    may.
 
     For differences d = e_k − e_j = μ + β·φ(t) + σ · normal with S_N = 0, what the first n say
     whatever β may be is a Brownian bridge, whose likelihood can be set against that of
-    unconstrained draws with μ = θσ, θ ~ N(0, 1/c²). With Haar's measure on σ and β in both, the
-    ratio is a non-negative martingale of initial value 1:
+    unconstrained draws with μ = θσ, θ ~ N(0, 1/c²). With the same prior on σ and Haar's measure on
+    β in both, the ratio is a non-negative martingale of initial value 1:
 
-        M_n = √((N − g)/N) · √(c²/(g + c²)) · ((Q + S²/(N − g)) / (Q − S²/(g + c²)))^((n − F)/2),
+        M_n = √((N − g)/N) · √(c²/(g + c²)) · ((Q + S²/(N − g)) / (Q − S²/(g + c²)))^(f/2),
 
-    S, Q and g being Σ d, Σ d² and n without the least-squares trend in the F functions φ
-    (:meth:`~synthesight.inference.evidence.PairedEvidence.without_trend`). By Ville's inequality
-    it ever reaches a level L with probability at most 1/L, and by symmetry half of that with
-    S > 0, which S_N < 0 only makes rarer. So class k goes when S > 0 against the leader and
-    M_n ≥ (K − 1) / (2δ): the union bound over the K − 1 classes that may lead. For N → ∞ and no
-    trend, M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
+    S and g being Σ d and n without the least-squares trend in the F functions φ
+    (:meth:`~synthesight.inference.evidence.PairedEvidence.without_trend`), f = n − F + ν, and Q
+    what is left of Σ d² plus ν s²: σ² is thought to lie about s², the mean variance of the other
+    classes' differences, with ν degrees of freedom (the moderated t of Smyth 2004; see
+    :func:`_lent`). By Ville's inequality M ever reaches a level L with probability at most 1/L,
+    and by symmetry half of that with S > 0, which S_N < 0 only makes rarer. So class k goes when
+    S > 0 against the leader and M_n ≥ R / (2δ): a union bound over the R rivals that k still has.
+    Where it is exact and where measured: docs/decisions.md. For two classes, N → ∞ and no trend,
+    M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
 
     Clark & Jaini (2023) repeat a t-test at p < 2e-3 after each draw instead, which has no such
     promise: :class:`RepeatedTTest`.
@@ -172,10 +178,14 @@ class Sequential:
         alive = evidence.alive_[slots]
         rows = np.arange(len(slots))
         leader, freedom, weight, total, square = evidence.without_trend(slots)
+        freedom = freedom[:, None]
+        others = alive.copy()
+        others[rows, leader] = False
+        lent, variance = _lent(others, freedom, weight, total, square)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_m = self.log_martingale(freedom[:, None], weight, total, square)
-        level = np.log(max(evidence.rivals, 1) / (2 * self.delta))
-        worse = (total > 0) & (log_m >= level)
+            log_m = self.log_martingale(freedom + lent, weight, total, square + lent * variance)
+        level = np.log(np.maximum(evidence.rivals(slots), 1) / (2 * self.delta))
+        worse = (total > 0) & (log_m >= level[:, None])
         # After the last draw the leader is exhaustive's own choice.
         spent = evidence.n_[slots] >= self.max_draws
         leader = np.where(spent, evidence.leader(slots), leader)
@@ -186,7 +196,7 @@ class Sequential:
     def log_martingale(
         self, freedom: np.ndarray, weight: np.ndarray, total: np.ndarray, square: np.ndarray
     ) -> np.ndarray:
-        """log M_n for n − F, g, S and Q (broadcast together); see the class."""
+        """log M_n for f, g, S and Q (broadcast together); see the class."""
         c2 = self.effect**-2
         left = self.max_draws - weight
         return 0.5 * (
@@ -245,6 +255,42 @@ RULES: dict[str, Callable[..., Rule]] = {
 }
 
 
+def _lent(
+    others: np.ndarray,
+    freedom: np.ndarray,
+    weight: np.ndarray,
+    total: np.ndarray,
+    square: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the differences of other classes to the leader say about the variance of one's own.
+
+    Variances are spread about their mean s² as if each were one of ``ALIKE`` degrees of freedom
+    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less:
+    1/ν = (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
+
+    Parameters
+    ----------
+    others
+        bool, shape (B, K): classes in the running but the leader.
+    freedom, weight, total, square
+        n − F, g, Σ d and Σ d², from
+        :meth:`~synthesight.inference.evidence.PairedEvidence.without_trend`.
+
+    Returns
+    -------
+    freedom, variance : float64, shape (B, K)
+        ν and s² of each class; ν = 0 for one that has no others to learn from.
+    """
+    own = np.maximum(freedom - 1, 1)
+    residual = np.maximum(square - total**2 / np.maximum(weight, 1e-300), 0.0) / own
+    count = others.sum(axis=1, keepdims=True) - others
+    known = np.where(others, residual, 0.0)
+    some = np.maximum(count, 1)
+    variance = (known.sum(axis=1, keepdims=True) - known) / some
+    lent = 1 / ((1 + 1 / some) / ALIKE + 1 / (some * own))
+    return np.where(count > 0, lent, 0.0), variance
+
+
 def _check_draws(max_draws: int) -> None:
     if max_draws < 1:
         raise SynthesightError(
@@ -253,6 +299,6 @@ def _check_draws(max_draws: int) -> None:
 
 
 def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:
-    """First after ``min_draws``, then after each draw, and ever more rarely: n/16 apart."""
-    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 16))
+    """First after ``min_draws``, then after each draw, and ever more rarely: n/32 apart."""
+    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 32))
     return np.minimum(following, max_draws)
