@@ -28,16 +28,15 @@ from synthesight.inference.rules import Exhaustive, RepeatedTTest, Rule, Sequent
 from synthesight.observers.generative.classifier import GenerativeClassifier
 from synthesight.stimuli.folders import find_stimuli, sample
 
+APART = 2.0
 SHIFTS = 20  # starts within the draws, each of which makes other images of the same errors
 
 
-def lost(
-    rule: Rule, errors: np.ndarray, positions: np.ndarray, *, ties: int, apart: float = 2.0
-) -> float:
+def lost(rule: Rule, errors: np.ndarray, positions: np.ndarray, *, ties: int) -> float:
     """How often a rule loses the winner when ``ties`` others are level with it.
 
     Of errors (B, N, K) and positions (B, N) of their draws. The rest of the classes are worse by
-    ``apart`` standard deviations of a difference. Which class is to win is drawn at random.
+    ``APART`` standard deviations of a difference. Which class is to win is drawn at random.
     """
     images, draws, classes = errors.shape
     rng = np.random.default_rng(0)
@@ -45,7 +44,7 @@ def lost(
     level = np.take_along_axis(errors, order[:, None, :], axis=2)
     level = level - level.mean(axis=1, keepdims=True)
     spread = (level - level[:, :, :1]).std(axis=1, keepdims=True)
-    gap = np.where(np.arange(classes) <= ties, 1e-6, apart)
+    gap = np.where(np.arange(classes) <= ties, 1e-6, APART)
     gap[0] = 0.0
     level += gap * spread
     wrong = []

@@ -155,6 +155,7 @@ NOISES = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "skewed": lambda rng, shape: (rng.gamma(4.0, size=shape) - 4.0) / 2.0,
     "heavy-tailed": lambda rng, shape: rng.standard_t(3, size=shape) / np.sqrt(3),
+    "exponential": lambda rng, shape: rng.exponential(size=shape) - 1.0,
 }
 
 
@@ -186,6 +187,16 @@ def test_the_promise_holds_where_the_winner_is_level_with_others(kind, winner, t
     errors = tied(kind, images, ties, gap, winner, spread=0.2)
     response, _ = replay(Sequential(200, delta), errors, golden(images, 200))
     assert np.mean(response != 0) <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
+
+
+def test_strong_skew_of_unequal_size_is_beyond_the_promise(capsys):
+    """A known limit, in docs/decisions.md: should this fail, the limit is gone."""
+    errors = tied("exponential", 1200, 9, 0.0, 0.5)
+    response, _ = replay(Sequential(200, 0.05), errors, golden(1200, 200))
+    lost = np.mean(response != 0)
+    with capsys.disabled():
+        print(f"\n  strongly skewed noise of unequal size, δ = 0.05: winner lost {lost:.4f}")
+    assert lost > 0.05
 
 
 def test_classes_lend_each_other_their_noise(monkeypatch):
