@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from diffusers import PixArtTransformer2DModel
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -296,75 +295,6 @@ def test_a_model_that_was_not_written_after_the_last_step_is_written(images, tmp
     assert again == folder
     found = load_file(name)
     assert all(torch.equal(found[key], value) for key, value in expected.items())
-
-
-def weights_of(folder):
-    return load_file(folder / "transformer/diffusion_pytorch_model.safetensors")
-
-
-def test_a_training_goes_on_from_a_model(images, tmp_path):
-    first = generative.train(images, tmp_path / "first", SMALL, device=CPU)
-    # A rate of zero shows what the training begins with.
-    options = replace(SMALL, learning_rate=0.0, start=str(first), seed=1)
-    again = generative.train(images, tmp_path / "again", options, device=CPU)
-    for name in ("transformer/diffusion_pytorch_model", "text_encoder/model"):
-        expected, found = (load_file(each / f"{name}.safetensors") for each in (first, again))
-        assert expected.keys() == found.keys()
-        assert all(torch.equal(found[key], value) for key, value in expected.items())
-    # With other words to read, those of the first model keep their tokens.
-    others = replace(images, names=["dusk", "noon"])
-    renamed = generative.train(others, tmp_path / "renamed", options, device=CPU)
-    tokens = "tokenizer/tokenizer.json"
-    assert (renamed / tokens).read_text() == (first / tokens).read_text()
-
-
-@pytest.mark.parametrize("depth", [3, 4, 5])
-def test_a_deeper_model_starts_as_the_same_function_and_its_new_blocks_learn(
-    images, tmp_path, depth
-):
-    first = generative.train(images, tmp_path / "first", replace(SMALL, depth=2), device=CPU)
-    deep = replace(SMALL, depth=depth, learning_rate=0.0, start=str(first))
-    same = generative.train(images, tmp_path / "same", deep, device=CPU)
-    outputs = []
-    for folder in (first, same):
-        model = PixArtTransformer2DModel.from_pretrained(folder / "transformer").float()
-        torch.manual_seed(0)
-        with torch.no_grad():
-            outputs.append(
-                model(
-                    torch.randn(4, 3, 16, 16),
-                    encoder_hidden_states=torch.randn(4, 6, 128),
-                    timestep=torch.tensor([1.0, 300.0, 600.0, 999.0]),
-                    added_cond_kwargs={"resolution": None, "aspect_ratio": None},
-                ).sample
-            )
-    assert model.config.num_layers == depth
-    assert outputs[0].std() > 0.1
-    assert torch.equal(*outputs)
-    learnt = generative.train(
-        images, tmp_path / "learnt", replace(deep, learning_rate=3e-3), device=CPU
-    )
-    before, after = weights_of(same), weights_of(learnt)
-    for block in range(depth):
-        for part in ("attn1.to_out.0", "attn2.to_out.0", "ff.net.2"):
-            name = f"transformer_blocks.{block}.{part}.weight"
-            assert not torch.equal(before[name], after[name])
-
-
-def test_a_training_refuses_a_model_that_it_cannot_go_on_from(images, tmp_path):
-    first = generative.train(images, tmp_path / "first", replace(SMALL, depth=2), device=CPU)
-    start = replace(SMALL, depth=2, start=str(first))
-    wrong = {
-        "wide": replace(start, width=64),
-        "shallow": replace(start, depth=1),
-        "none": replace(start, start="some/model"),
-    }
-    for name, options in wrong.items():
-        with pytest.raises(SynthesightError, match=r"/model is no model .* its --width"):
-            generative.train(images, tmp_path / name, options, device=CPU)
-    (first / "transformer" / "diffusion_pytorch_model.safetensors").write_bytes(b"half")
-    with pytest.raises(SynthesightError, match="is no model"):
-        generative.train(images, tmp_path / "half", start, device=CPU)
 
 
 def test_fewer_images_than_a_batch_are_refused(images, tmp_path):

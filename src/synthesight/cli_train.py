@@ -24,31 +24,19 @@ def train_generative(
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
     batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
-    depth: Annotated[int, typer.Option(help="Blocks of the transformer.")] = 8,
-    start: Annotated[
-        str | None,
-        typer.Option(help="Model to go on from, natural-32 or a folder; it may be made deeper."),
-    ] = None,
     seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
-    from synthesight import zoo
     from synthesight.cli_output import Progressing
     from synthesight.training import generative, weighting
 
-    if steps < 1 or batch < 1 or depth < 1 or width < 64 or width % 64:
+    if steps < 1 or batch < 1 or width < 64 or width % 64:
         raise SynthesightError(
-            "--steps, --batch-size and --depth must be 1 or more, and --width a multiple of 64."
+            "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
         )
     options = generative.GenerativeOptions(
-        steps=steps,
-        batch_size=batch,
-        width=width,
-        depth=depth,
-        heads=width // 64,
-        seed=seed,
-        start=None if start is None else str(zoo.resolve(start)[0]),
+        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
     )
     images, folder, place = _train(generative, data, out, options, steps, device)
     total = weighting.evaluations(images)

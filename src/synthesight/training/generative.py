@@ -10,10 +10,6 @@ logit-normal density (Esser et al. 2024) around t = 0.6, where small images stil
 but not yet their details. Some images are shown smaller, on a plain ground: photographs have one
 behind airplanes and little else, and a model that has seen no other takes most of what is drawn on
 plain paper for an airplane.
-
-A training may also go on from a model, and make it deeper: new blocks are copies of those before
-them whose outputs begin at zero, so that the deeper network starts out as the same function (Chen
-et al. 2016). On two cores that is far cheaper than to train the deeper one from random weights.
 """
 
 from __future__ import annotations
@@ -30,11 +26,8 @@ import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import PreTrainedTokenizerFast
 
 from synthesight.errors import SynthesightError
 from synthesight.training import checkpoint
@@ -43,8 +36,6 @@ from synthesight.training.text import prompts_of, small_text_encoder, train_toke
 
 COMPILE_STEPS = 500
 REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
-BLOCKS = "transformer_blocks."
-OUTPUTS = ("attn1.to_out.", "attn2.to_out.", "ff.net.2.")  # what a block adds to its input
 RESUME_FREE = {"steps", "save_every", "ema"}  # options that may change when a training goes on
 
 
@@ -68,9 +59,6 @@ class GenerativeOptions:
         Of logit(t).
     grounded
         Share of the images that are shown smaller, on a plain ground.
-    start
-        Folder of a model that this recipe has trained, to go on from, of the same width and of the
-        same or a smaller depth; None begins with random weights.
     """
 
     steps: int = 6000
@@ -88,7 +76,6 @@ class GenerativeOptions:
     grounded: float = 0.3
     save_every: int = 250
     seed: int = 0
-    start: str | None = None
 
     def rate(self, step: int) -> float:
         """Learning rate at a step, as a share of its peak."""
@@ -156,7 +143,7 @@ def train(
     device: torch.device,
     report: Callable[[int, float], None] = lambda step, loss: None,
 ) -> Path:
-    """Train, or resume a training that was stopped, and write the model to ``out/model``.
+    """Train, or go on with a training that was stopped, and write the model to ``out/model``.
 
     Parameters
     ----------
@@ -176,7 +163,7 @@ def train(
     ------
     SynthesightError
         If ``out`` holds a training with other options or images, the images cannot be cut into
-        patches, the model to start from does not fit, or the loss is no number.
+        patches, or the loss is no number.
     """
     side = images.pixels.shape[-1]
     if side % options.patch:
@@ -190,14 +177,10 @@ def train(
     texts = [text for texts in by_label for text in texts]
     count = np.array([len(texts) for texts in by_label])
     first = np.cumsum(count) - count
-    # The words of the model to start from keep their tokens.
-    tokenizer = _tokenizer(options.start) if options.start else train_tokenizer(texts)
+    tokenizer = train_tokenizer(texts)
     encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
-    model = TextToImage(options, side, len(tokenizer))
-    if options.start:
-        _start_from(model, Path(options.start))
-    model = model.to(device)
+    model = TextToImage(options, side, len(tokenizer)).to(device)
     average = AveragedModel(model, multi_avg_fn=_averaging(options.ema))
     hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
     hidden_ids = {id(p) for p in hidden}
@@ -285,56 +268,6 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-
-
-def _tokenizer(folder: str) -> PreTrainedTokenizerFast:
-    if not (Path(folder) / "tokenizer").is_dir():  # else its name would be looked for on the Hub
-        raise _no_start(folder)
-    try:
-        return PreTrainedTokenizerFast.from_pretrained(Path(folder) / "tokenizer")
-    except (OSError, ValueError) as error:
-        raise _no_start(folder) from error
-
-
-def _start_from(model: TextToImage, folder: Path) -> None:
-    """Give a model the weights that ``write_pipeline`` wrote, if need be of a shallower one."""
-    try:
-        transformer = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
-        text = load_file(folder / "text_encoder" / "model.safetensors")
-        model.transformer.load_state_dict(_deepen(transformer, model.transformer.config.num_layers))
-        # Weights that two layers share are written once.
-        missing, unknown = model.text_encoder.load_state_dict(text, strict=False)
-        shared = set(getattr(model.text_encoder, "_tied_weights_keys", None) or ())
-        if unknown or set(missing) - shared:
-            raise KeyError(*unknown, *missing)
-    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
-        raise _no_start(folder) from error
-
-
-def _deepen(weights: dict[str, torch.Tensor], depth: int) -> dict[str, torch.Tensor]:
-    """Weights of the same function with more blocks, the new ones spread evenly among the old."""
-    names = [key.split(".", 2) for key in weights if key.startswith(BLOCKS)]
-    old = 1 + max(int(index) for _, index, _ in names)
-    parts = sorted({part for _, _, part in names})
-    deeper = {key: value for key, value in weights.items() if not key.startswith(BLOCKS)}
-    # Each block takes the old one at its place; where two take the same, the second adds nothing.
-    taken = [new * old // depth for new in range(depth)]
-    for new, source in enumerate(taken):
-        added = new > 0 and taken[new - 1] == source
-        for part in parts:
-            value = weights[f"{BLOCKS}{source}.{part}"]
-            silent = added and part.startswith(OUTPUTS)
-            deeper[f"{BLOCKS}{new}.{part}"] = torch.zeros_like(value) if silent else value
-    if depth < old:
-        raise KeyError(f"{old} blocks")
-    return deeper
-
-
-def _no_start(folder: str | Path) -> SynthesightError:
-    return SynthesightError(
-        f"{folder} is no model that this training can start from: give --start natural-32 or a "
-        "folder that this recipe wrote, with its --width and the same or a greater --depth."
-    )
 
 
 def _can_compile(device: torch.device) -> bool:
