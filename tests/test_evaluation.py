@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from synthesight.errors import SynthesightError
 from synthesight.evaluation import answerable, evaluate
 from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.folders import find_stimuli
@@ -101,3 +102,10 @@ def test_a_run_says_what_computed_it_and_goes_on_elsewhere(folder, tmp_path, mon
     assert run.manifest["device"] == "card 1"
     observer.device = torch.device("cpu")
     assert len(evaluate(observer, stimuli, tmp_path / "run").trials()) == 3
+
+
+def test_a_run_of_another_dataset_is_refused_by_the_datasets_name(folder, tmp_path):
+    evaluate(First(), find_stimuli(folder), tmp_path / "run")
+    folder.rename(tmp_path / "drawn")
+    with pytest.raises(SynthesightError, match=r"datasets = \['edge'\], not \['drawn'\]"):
+        evaluate(First(), find_stimuli(tmp_path / "drawn"), tmp_path / "run")

@@ -13,12 +13,13 @@ import pytest
 
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
-from synthesight.report.coverage import fewer_conditions, strangers
+from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.report import write_report
 from synthesight.report.sections import (
     SECTIONS,
     benchmark_section,
     confusion_section,
+    observers_section,
     shape_bias_section,
 )
 from synthesight.report.sources import gather
@@ -146,6 +147,26 @@ def test_drawn_and_published_images_are_not_mixed(trials):
     published = json.dumps(section.figures["shape-bias-my-drawn-set"].to_dict())
     assert "(published)" not in published
     assert "(published)" in json.dumps(section.figures["shape-bias"].to_dict())
+
+
+def test_who_saw_fewer_images_than_others_is_said(trials):
+    """A model that was shown seven of sixteen categories had other images to be right about."""
+    few = (pl.col("observer") == "sees_texture") & (pl.col("dataset") == "cue-conflict")
+    part = with_people(trials.filter(~few | (pl.col("category") == "cat")))
+    assert fewer_images(with_people(trials)) == []
+    (said,) = fewer_images(part)
+    assert re.fullmatch(r"sees_texture: \d+ of 32 images of cue-conflict", said)
+    assert said in observers_section(part, 20).text
+    # Another condition's images are not missed: that is said of conditions.
+    other = trials.filter((pl.col("observer") != "sees_texture") | (pl.col("condition") != "c30"))
+    assert fewer_images(with_people(other)) == []
+
+
+def test_one_dataset_is_not_datasets(trials):
+    one = with_people(trials.filter(dataset="edge"))
+    assert "in 1 dataset. " in observers_section(one, 20).text
+    assert "over the 1 dataset that" in benchmark_section(one, 20).text
+    assert "in 3 datasets. " in observers_section(with_people(trials), 20).text
 
 
 def test_who_saw_fewer_conditions_or_no_common_image_is_said(trials):

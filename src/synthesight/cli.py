@@ -203,6 +203,7 @@ def report(
     from rich.console import Console
 
     from synthesight.report.coverage import strangers
+    from synthesight.report.looks import counted
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
     from synthesight.report.tables import with_people
@@ -217,7 +218,8 @@ def report(
             resamples=resamples,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
-    print(f"{len(trials)} trials in {trials['dataset'].n_unique()} datasets; open {page}")
+    datasets = counted(trials["dataset"].n_unique(), "dataset")
+    print(f"{len(trials)} trials in {datasets}; open {page}")
     if problems := strangers(with_people(trials)):
         for problem in problems:
             print(f"synthesight: {problem}", file=sys.stderr)

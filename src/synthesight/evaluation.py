@@ -79,9 +79,10 @@ def evaluate(
     manifest: dict[str, Any] = {
         "observer": observer.describe(),
         "classes": chosen,
+        # Datasets first: of what differs, the first is what a message says.
+        "datasets": sorted({stimulus.dataset for stimulus in stimuli}),
         "stimuli": len(stimuli),
         "stimuli_ids_hash": _digest(stimuli),
-        "datasets": sorted({stimulus.dataset for stimulus in stimuli}),
         "versions": {"synthesight": synthesight.__version__}
         | {library: version(library) for library in LIBRARIES}
         | _versions_of(OPTIONAL),

@@ -49,3 +49,19 @@ def fewer_conditions(everyone: pl.DataFrame) -> list[str]:
         f"{row['who']}: {row['condition']} of {row['all']} conditions of {row['dataset']}"
         for row in fewer.iter_rows(named=True)
     ]
+
+
+def fewer_images(everyone: pl.DataFrame) -> list[str]:
+    """Such as "m: 58 of 1280 images of contrast", for who saw fewer in the same conditions."""
+    counts = everyone.group_by("dataset", "condition", "who").agg(pl.col("image").n_unique())
+    fewer = (
+        counts.with_columns(all=pl.col("image").max().over("dataset", "condition"))
+        .group_by("dataset", "who")
+        .agg(pl.col("image", "all").sum())
+        .filter(pl.col("image") < pl.col("all"))
+        .sort("who", "dataset")
+    )
+    return [
+        f"{row['who']}: {row['image']} of {row['all']} images of {row['dataset']}"
+        for row in fewer.iter_rows(named=True)
+    ]

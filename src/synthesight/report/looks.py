@@ -93,3 +93,8 @@ def span(counts: pl.Series) -> str:
     """The least and the largest of numbers, as "4 to 10", or the one that they all are."""
     numbers = sorted(set(counts.to_list()))
     return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, as "1 dataset" or "17 datasets"."""
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -31,9 +31,11 @@ figure { margin: 1rem 0; overflow-x: auto; }
 figure svg { max-width: 100%; height: auto; } figure.large svg { max-width: none; }
 .table { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .18rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th { border-bottom: 2px solid #888; font-weight: 600; } .number { text-align: right; }
-.text { text-align: left; } summary { cursor: pointer; font-size: .9rem; margin: .5rem 0; }
+th, td { padding: .18rem .42rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
+th { border-bottom: 2px solid #888; font-weight: 600; white-space: normal;
+  vertical-align: bottom; }
+.number { text-align: right; } .text { text-align: left; }
+summary { cursor: pointer; font-size: .9rem; margin: .5rem 0; }
 fieldset { border: 1px solid #ccc; border-radius: 6px; font-size: .9rem; position: sticky; top: 0;
   background: #fff; z-index: 2; max-height: 7.5rem; overflow-y: auto; }
 fieldset label { margin-right: 1rem; white-space: nowrap; }
@@ -49,7 +51,7 @@ fieldset button { font: inherit; margin-right: .5rem; }
   figure, .table { overflow: visible; }
   figure svg, figure.large svg { max-width: 100%; max-height: 200mm; height: auto; }
   thead { display: table-header-group; } summary { list-style: none; }
-  th { white-space: normal; } th, td { padding: .18rem .4rem; } table { font-size: 8pt; }
+  th, td { padding: .18rem .4rem; } table { font-size: 8pt; }
   .many { display: block; } .many figure { display: inline-block; vertical-align: bottom;
     margin-right: 3mm; max-width: 100%; }
   a { color: inherit; text-decoration: none; }

@@ -20,9 +20,9 @@ from synthesight.errors import SynthesightError
 from synthesight.report import panels
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
-from synthesight.report.coverage import fewer_conditions, strangers
+from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.figures import shape_bias_figure
-from synthesight.report.looks import span
+from synthesight.report.looks import counted, span
 from synthesight.report.section import (
     Section,
     as_published,
@@ -60,16 +60,18 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         table = table.drop("network evaluations an image")
     people = table.filter(pl.col("observer") == PEOPLE)["observers"]
     models = everyone.filter(pl.col("who") != PEOPLE)["who"].n_unique()
-    who = [f"{models} model{'s' * (models != 1)}"] if models else []
+    who = [counted(models, "model")] if models else []
     if len(people):
         who.insert(0, f"people ({span(people)} in each dataset)")
     return Section(
         "trials",
         "What was compared",
-        f"{len(everyone):,} trials of {' and '.join(who)}, in {everyone['dataset'].n_unique()} "
-        "datasets. Each row of the table is an observer, or all people, in one dataset, with how "
-        "many categories were shown and named: who chose among fewer had an easier task. A trial "
-        "without a response counts as an error. " + " ".join(strangers(everyone)),
+        f"{len(everyone):,} trials of {' and '.join(who)}, in "
+        f"{counted(everyone['dataset'].n_unique(), 'dataset')}. Each row of the table is an "
+        "observer, or all people, in one dataset, with how many categories were shown and named: "
+        "who chose among fewer had an easier task. A trial without a response counts as an error. "
+        + _incomplete("Shown fewer images than others", fewer_images(everyone))
+        + " ".join(strangers(everyone)),
         {"trials": table},
     )
 
@@ -118,16 +120,16 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
 def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """The two tables of the model-vs-human benchmark, and κ against accuracy."""
     human = (pl.col("kind") == "human").fill_null(False)
-    counted = without_trivial(everyone)
-    models = counted.filter(~human)
-    people = set(counted.filter(human)["dataset"].unique())
+    shown = without_trivial(everyone)
+    models = shown.filter(~human)
+    people = set(shown.filter(human)["dataset"].unique())
     seen = models.group_by("observer").agg(pl.col("dataset").unique())["dataset"].to_list()
     common = sorted(people.intersection(*seen)) if seen else []
     if not common:
         return None
-    counted = counted.filter(pl.col("dataset").is_in(common))
-    table = benchmark(counted.drop("who"), resamples=resamples)
-    trials = counted.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
+    shown = shown.filter(pl.col("dataset").is_in(common))
+    table = benchmark(shown.drop("who"), resamples=resamples)
+    trials = shown.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
     table = table.join(trials, on="observer", how="left", maintain_order="left")
     first = table.select("observer", "trials", r"^ood_accuracy.*$")
     model = pl.col("observer") != PEOPLE
@@ -136,16 +138,15 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     )
     second = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
     second = second.select(pl.exclude(r"^ood_accuracy.*$"))
-    fewer = fewer_conditions(counted)
-    incomplete = f" Over fewer conditions than others: {'; '.join(fewer)}." if fewer else ""
     return Section(
         "benchmark",
         "Benchmark",
-        f"As Geirhos et al. (2021), over the {len(common)} datasets that all models and people "
-        f"saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
+        f"As Geirhos et al. (2021), over the {counted(len(common), 'dataset')} that all models and "
+        f"people saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
         "consistency is agreement on which images are hard, beyond what accuracy implies; the row "
-        "of people is people with each other. Intervals are 95 %, bootstrap over images."
-        + incomplete,
+        "of people is people with each other. Intervals are 95 %, bootstrap over images. "
+        + _incomplete("Over fewer conditions than others", fewer_conditions(shown))
+        + _incomplete("Over fewer images than others", fewer_images(shown)),
         {"benchmark-accuracy": first, "benchmark-likeness": second},
         {
             "error-consistency-against-accuracy": consistency_against_accuracy(
@@ -266,3 +267,7 @@ SECTIONS = (
     observers_section, shape_bias_section, benchmark_section, accuracy_section, consistency_section,
     entropy_section, confusion_section,
 )  # fmt: skip
+
+
+def _incomplete(what: str, who: list[str]) -> str:
+    return f"{what}: {'; '.join(who)}. " if who else ""
