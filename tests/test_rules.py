@@ -189,14 +189,26 @@ def test_the_promise_holds_where_the_winner_is_level_with_others(kind, winner, t
     assert np.mean(response != 0) <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
 
 
-def test_strong_skew_of_unequal_size_is_beyond_the_promise(capsys):
-    """A known limit, in docs/decisions.md: should this fail, the limit is gone."""
-    errors = tied("exponential", 1200, 9, 0.0, 0.5)
-    response, _ = replay(Sequential(200, 0.05), errors, golden(1200, 200))
+@pytest.mark.parametrize(
+    ("kind", "winner", "ties", "gap", "delta"),
+    [
+        ("exponential", 0.5, 9, 0.0, 0.05),
+        ("heavy-tailed", 0.5, 9, 0.0, 0.01),
+        ("heavy-tailed", 1.0, 9, 0.0, 0.01),
+        ("skewed", 0.5, 1, 2.0, 0.01),
+    ],
+)
+def test_what_is_beyond_the_promise(kind, winner, ties, gap, delta, capsys):
+    """Known limits, in docs/decisions.md: should this fail, a limit is gone."""
+    errors = tied(kind, 4000, ties, gap, winner, spread=0.2)
+    response, _ = replay(Sequential(200, delta), errors, golden(4000, 200))
     lost = np.mean(response != 0)
     with capsys.disabled():
-        print(f"\n  strongly skewed noise of unequal size, δ = 0.05: winner lost {lost:.4f}")
-    assert lost > 0.05
+        print(
+            f"\n  {kind} noise, the winner's x{winner:g}, {ties} level: δ = {delta:g}, winner lost "
+            f"{lost:.4f}"
+        )
+    assert lost > delta
 
 
 def test_classes_lend_each_other_their_noise(monkeypatch):
