@@ -90,6 +90,14 @@ def test_the_same_options_resume_and_others_are_named(run):
         Run.create(run.folder, MANIFEST)
 
 
+def test_other_weights_are_named_and_not_their_hashes(tmp_path):
+    made = {"observer": {"name": "m", "weights": "3fa1"}}
+    Run.create(tmp_path / "run", made)
+    other = {"observer": {"name": "m", "weights": "77b0"}}
+    with pytest.raises(SynthesightError, match="holds a run of other weights: use the same"):
+        Run.create_or_resume(tmp_path / "run", other)
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped"])
 def test_a_damaged_part_is_named(run, damage):
     run.append([row("d/a.png")])

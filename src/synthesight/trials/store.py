@@ -17,6 +17,8 @@ from synthesight.trials.schema import KEY, SCHEMA, conform
 
 MANIFEST = "run.json"
 STALE = 3600.0  # seconds after which an unfinished file is what a killed process left
+# Entries of the record that say only whether something is the same: a message names what differs.
+HASHES = {"observer.weights": "weights", "stimuli_ids_hash": "stimuli"}
 
 
 class Run:
@@ -124,9 +126,9 @@ class Run:
         manifest = json.loads(json.dumps(manifest))
         if different := _first_difference(run.manifest, manifest, ignore):
             key, was, now = different
+            made = f"of other {HASHES[key]}" if key in HASHES else f"with {key} = {was}, not {now}"
             raise SynthesightError(
-                f"{folder} holds a run with {key} = {was}, not {now}: use the same options to "
-                "go on, or another --out."
+                f"{folder} holds a run {made}: use the same options to go on, or another --out."
             )
         run._clean()
         return run
