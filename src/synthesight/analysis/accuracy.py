@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import RESAMPLES
+from synthesight.analysis.bootstrap import RESAMPLES, Bootstrap
 from synthesight.analysis.conditions import without_trivial
+from synthesight.analysis.crowds import Crowds
 from synthesight.analysis.means import Means
 from synthesight.analysis.panels import judged, panels
 from synthesight.analysis.ratios import panel_ratios, ratio_table
@@ -75,7 +75,8 @@ def ood_accuracy(
     trivial
         Whether to count the conditions that the benchmark leaves out.
     resample_observers, resamples, seed
-        As of :func:`accuracy`. Stimuli are resampled within each condition.
+        As of :func:`accuracy`. Images are resampled within each condition, those that several
+        conditions show in all of these at once; observers in all conditions of a dataset at once.
 
     Returns
     -------
@@ -99,13 +100,13 @@ def ood_table(
 ) -> pl.DataFrame:
     """As :func:`ood_accuracy`, of judged trials."""
     counted = known if trivial else without_trivial(known)
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
     columns = [*by, *(["observer"] if "observer" not in by else [])]
     values = {"numerator": pl.col("correct"), "denominator": pl.col("correct").is_not_null()}
+    crowds = Crowds(counted, by, columns, bootstrap) if resample_observers else None
     means = Means(counted.select(by).unique().sort(by), resamples)
     for panel in panels(counted, ["dataset", "condition"], columns, values):
-        ratios = panel_ratios(
-            panel, by, resamples=resamples, resample_observers=resample_observers, rng=rng
-        )
+        times = crowds.times(panel.key[0], panel.columns) if crowds else None
+        ratios = panel_ratios(panel, by, bootstrap, times)
         means.add(str(panel.key[0]), ratios.groups, ratios.estimate, ratios.replicates, ratios.n)
     return means.table()

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from synthesight.analysis.images import Images
+
 LEVEL = 0.95
 RESAMPLES = 2000
 _BLOCK = 4_000_000  # weights held at a time
@@ -54,6 +56,36 @@ def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator
     columns = columns.astype(np.float32)
     blocks = [drawn @ columns for drawn in resampled_weights(len(columns), resamples, rng)]
     return np.concatenate([np.empty((0, columns.shape[1])), *blocks])
+
+
+class Bootstrap:
+    """Resamples of images that are the same in all panels that show them.
+
+    Parameters
+    ----------
+    resamples
+        B.
+    seed
+        Of all draws.
+    """
+
+    def __init__(self, resamples: int, seed: int) -> None:
+        self.resamples = resamples
+        self.rng = np.random.default_rng(seed)
+        self._seed = seed
+
+    def sums(self, columns: np.ndarray, images: Images) -> np.ndarray:
+        """Sums of a panel's columns, float64 of shape (S, C), over resamples of its images.
+
+        Returns
+        -------
+        float64, shape (B, C).
+        """
+        rng = self.rng
+        if images.shared is not None:
+            # Each of these panels begins the same stream anew: its draws need not be kept.
+            rng = np.random.default_rng([self._seed, images.shared])
+        return resampled_sums(images.gathered(columns), self.resamples, rng)
 
 
 def grouped_weights(

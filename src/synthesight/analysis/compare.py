@@ -53,10 +53,11 @@ def compare(
 ) -> Difference:
     """The difference of two observers on the stimuli that both saw.
 
-    The interval is a bootstrap over stimuli, the same for both.
+    The interval is a bootstrap over images, the same for both; an image that was shown in several
+    conditions is drawn in all of them at once.
 
     For accuracy and shape bias, the p-value is that of the paired randomisation test (Fisher
-    1935): if the two were alike, swapping their responses to any stimulus would change nothing;
+    1935): if the two were alike, swapping their responses to any image would change nothing;
     how often do random swaps give a difference as large?
 
     For error consistency it is the bootstrap's (Klein et al. 2025): twice the share of resamples
@@ -122,8 +123,10 @@ def compare(
             "images."
         )
     panel = next(panels(shared, [], ["observer"], values))
+    # Images, in whatever conditions both saw them, are what is drawn again and what is swapped.
     order = [panel.columns["observer"].to_list().index(name) for name in (first, second)]
     columns = np.hstack([panel.values["above"][:, order], panel.values["below"][:, order]])
+    shown, columns = len(columns), panel.images.gathered(columns)
     estimate = float(_difference(columns.sum(axis=0)))
     if np.isnan(estimate):
         raise SynthesightError(
@@ -140,7 +143,7 @@ def compare(
         float(low[0]),
         float(high[0]),
         float((extreme + 1) / (resamples + 1)),
-        len(columns),
+        shown,
     )
 
 

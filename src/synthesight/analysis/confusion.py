@@ -8,7 +8,7 @@ import polars as pl
 from scipy.stats import norm
 
 from synthesight.analysis.bootstrap import LEVEL
-from synthesight.analysis.panels import UNIT, judged
+from synthesight.analysis.panels import IMAGE, judged
 
 
 def confusion(
@@ -62,7 +62,7 @@ def confusion(
 
 def _with_interval(cells: pl.DataFrame, counted: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     row = key[:-1]
-    image = list(dict.fromkeys([*row, *UNIT]))
+    image = list(dict.fromkeys([*row, *IMAGE]))
     times = counted.group_by(image).agg(_times=pl.len().cast(pl.Float64))
     images = times.group_by(row).agg(
         _images=pl.len().cast(pl.Float64), _nn=(pl.col("_times") ** 2).sum()

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from synthesight.analysis.bootstrap import Bootstrap
 from synthesight.analysis.error_consistency import kappa_of
 from synthesight.analysis.means import Means
 from synthesight.analysis.pairs import agreements, correctness, group_mean
-from synthesight.analysis.panels import Panel
+from synthesight.analysis.panels import UNIT
 
 
 def consistency_difference(
@@ -46,31 +47,24 @@ def consistency_difference(
     n
         Stimuli that both saw, and a reference observer too.
     """
-    known = known.filter(pl.col("observer").is_in([first, second, *reference]))
-    rng = np.random.default_rng(seed)
+    pair, other = (pl.col("observer").is_in(names) for names in ([first, second], reference))
+    both = pl.col("observer").filter(pair).n_unique().over(UNIT) == 2
+    known = known.filter(pair | other).filter(both & other.any().over(UNIT))
+    if known.is_empty():
+        return np.full(1 + resamples, np.nan), 0
+    bootstrap = Bootstrap(resamples, seed)
     mean = Means(pl.DataFrame({"pair": [0]}), resamples)
     total = 0
     for panel in correctness(known, trivial=trivial):
         names = panel.columns["observer"].to_list()
-        if first not in names or second not in names:
-            continue
         others = np.array([n for n, name in enumerate(names) if name in reference], dtype=np.int64)
-        pair = np.array([names.index(first), names.index(second)])
-        seen = panel.seen > 0
-        shown = np.flatnonzero(seen[:, pair].all(axis=1) & seen[:, others].any(axis=1))
-        if len(shown) == 0:
-            continue
-        a, b = np.repeat(pair, len(others)), np.tile(others, 2)
-        agreement, _ = agreements(_rows(panel, shown), a, b, resamples, rng)
+        compared = np.array([names.index(first), names.index(second)])
+        a, b = np.repeat(compared, len(others)), np.tile(others, 2)
+        agreement, _ = agreements(panel, a, b, bootstrap)
         one, two = np.split(kappa_of(agreement), 2, axis=1)
         gap = one - two
         values = group_mean(gap, np.ones_like(gap), np.ones((len(others), 1)))
-        size = np.array([len(shown)])
+        size = np.array([len(panel.seen)])
         mean.add(str(panel.key[0]), mean.groups, values[0], values[1:], size)
-        total += len(shown)
+        total += len(panel.seen)
     return mean.means()[:, 0], total
-
-
-def _rows(panel: Panel, keep: np.ndarray) -> Panel:
-    values = {name: value[keep] for name, value in panel.values.items()}
-    return Panel(panel.key, panel.columns, panel.seen[keep], values)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy.special import xlogy
 
-from synthesight.analysis.bootstrap import RESAMPLES, grouped_weights, interval, resampled_sums
+from synthesight.analysis.bootstrap import RESAMPLES, Bootstrap, grouped_weights, interval
 from synthesight.analysis.panels import STIMULUS, judged, panels
 from synthesight.analysis.ratios import divide, group_starts, group_table
 
@@ -53,13 +53,13 @@ def response_entropy(
     who = [column for column in by if column not in STIMULUS]
     observer = ["observer"] if "observer" not in who else []
     most = np.log2(max(1, pl.concat([given["category"], given["response"]]).n_unique()))
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
     parts = []
     # A column of these panels is one response of one observer: how often each stimulus got it.
     for panel in panels(given, strata, [*who, "response", *observer], {}):
-        sums = resampled_sums(panel.seen, resamples, rng)
+        sums = bootstrap.sums(panel.seen, panel.images)
         if resample_observers:
-            sums = sums * _observer_weights(panel.columns, who, resamples, rng)
+            sums = sums * _observer_weights(panel.columns, who, resamples, bootstrap.rng)
         pairs = group_starts(panel.columns, [*who, "response"])
         starts = group_starts(panel.columns[pairs], who)
         total = np.add.reduceat(panel.seen.sum(axis=0), pairs)

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import RESAMPLES, interval
+from synthesight.analysis.bootstrap import RESAMPLES, Bootstrap, interval
 from synthesight.analysis.means import Means
 from synthesight.analysis.pairs import Agreement, against_people, agreements, correctness
 from synthesight.analysis.panels import judged
@@ -52,7 +52,8 @@ def error_consistency(
     the share of its correct responses: agreement is then that of a response drawn from each.
 
     The interval is that of Klein et al. (2025): stimuli are resampled within each condition, the
-    same for all observers, and each resample is averaged as the trials are.
+    same for all observers, and each resample is averaged as the trials are. An image that several
+    conditions show is drawn in all of these at once, people in all conditions of a dataset.
 
     Parameters
     ----------
@@ -147,14 +148,14 @@ def pairwise_consistency(
     SynthesightError
         If no two observers were in one condition.
     """
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
     parts = []
     for panel in correctness(judged(trials), trivial=trivial):
         names = panel.columns["observer"]
         a, b = np.triu_indices(len(names), k=1)
         if len(a) == 0:
             continue
-        agreement, n = agreements(panel, a, b, resamples, rng)
+        agreement, n = agreements(panel, a, b, bootstrap)
         expected = agreement.expected
         values = kappa(agreement.observed, expected)
         low, high = interval(values[1:])
@@ -200,7 +201,7 @@ def pairwise_means(
     SynthesightError
         If no two observers were in one condition.
     """
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
     tables = []
     everywhere = correctness(judged(trials), trivial=trivial)
     for dataset, panels in groupby(everywhere, key=lambda panel: str(panel.key[0])):
@@ -209,7 +210,7 @@ def pairwise_means(
             names = panel.columns["observer"]
             a, b = np.triu_indices(len(names), k=1)
             pairs = pl.DataFrame({"first": names.gather(a), "second": names.gather(b)})
-            agreement, n = agreements(panel, a, b, resamples, rng)
+            agreement, n = agreements(panel, a, b, bootstrap)
             found.append((pairs, kappa_of(agreement), n))
         means = Means(pl.concat([pairs for pairs, _, _ in found]).unique(), resamples)
         for pairs, values, n in found:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import resampled_sums, weights
+from synthesight.analysis.bootstrap import Bootstrap
 from synthesight.analysis.conditions import without_trivial
+from synthesight.analysis.crowds import Crowds
 from synthesight.analysis.means import Means
 from synthesight.analysis.panels import Panel, panels
 from synthesight.analysis.ratios import divide
@@ -48,9 +49,9 @@ Measure = Callable[[Agreement], np.ndarray]
 
 
 def agreements(
-    panel: Panel, a: np.ndarray, b: np.ndarray, resamples: int, rng: np.random.Generator
+    panel: Panel, a: np.ndarray, b: np.ndarray, bootstrap: Bootstrap
 ) -> tuple[Agreement, np.ndarray]:
-    """Agreement of pairs of a panel's columns, as it is and in resamples of the stimuli.
+    """Agreement of pairs of a panel's columns, as it is and in resamples of the images.
 
     Parameters
     ----------
@@ -71,12 +72,13 @@ def agreements(
     share = np.nan_to_num(divide(panel.values["correct"], panel.seen))
     seen = (panel.seen > 0).astype(np.float64)
     both_right, both_seen = share[:, a] * share[:, b], seen[:, a] * seen[:, b]
-    if complete := bool(seen.all()):
+    # Where other panels share its images, a resample has more of a panel's rows or fewer.
+    if complete := panel.images.own and bool(seen.all()):
         columns = [share, both_right]
     else:
         columns = [both_seen, share[:, a] * seen[:, b], share[:, b] * seen[:, a], both_right]
     joined = np.hstack(columns)
-    total = np.vstack([joined.sum(axis=0), resampled_sums(joined, resamples, rng)])
+    total = np.vstack([joined.sum(axis=0), bootstrap.sums(joined, panel.images)])
     parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
     if complete:
         # Everybody saw everything: a pair's accuracies are those of its two observers.
@@ -143,7 +145,11 @@ def against_people(
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
     means = [Means(groups, resamples) for _ in measures]
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
+    crowds = None
+    if resample_observers:
+        counted = known if trivial else without_trivial(known)
+        crowds = Crowds(counted.filter(human), [], ["observer", "kind"], bootstrap)
     alone = True
     for panel in correctness(known, trivial=trivial):
         persons = np.flatnonzero(panel.columns.select(human.fill_null(False)).to_series())
@@ -155,7 +161,7 @@ def against_people(
         if len(a) == 0:
             continue
         alone = False
-        agreement, n = agreements(panel, a, b, resamples, rng)
+        agreement, n = agreements(panel, a, b, bootstrap)
         # The group of each pair: one of the models, or last, people.
         group = np.concatenate(
             [np.repeat(np.arange(len(others)), len(persons)), np.full(len(two[0]), len(others))]
@@ -163,9 +169,9 @@ def against_people(
         rows = np.zeros((len(a), len(others) + 1))
         rows[np.arange(len(a)), group] = 1.0
         times = np.ones((1 + resamples, len(a)))
-        if resample_observers:
+        if crowds:
             counts = np.ones((resamples, len(panel.columns)))
-            counts[:, persons] = weights(len(persons), resamples, rng)
+            counts[:, persons] = crowds.times(panel.key[0], panel.columns[persons])
             times[1:] = counts[:, a] * counts[:, b]
         used = rows.any(axis=0)
         names = pl.concat([panel.columns[others], people]).filter(pl.Series(used))

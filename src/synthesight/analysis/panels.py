@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from synthesight.analysis.images import Images, images_of
 from synthesight.errors import SynthesightError
 from synthesight.trials.schema import SCHEMA, conform
 
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
 UNIT = ("dataset", "condition", "category", "unit")
+IMAGE = ("dataset", "category", "unit")  # the same picture in every condition
 # <trial>_<experiment>_<observer>_<condition>_<category>_<number>_<id>
 _PUBLISHED_NAME = r"(^|/)\d+(_[^_/]+){4}_\d+_[^/]+$"
 _MOST = 2**24  # numbers for which a table is faster than sorting
@@ -36,22 +38,26 @@ class Panel:
         float64, shape (S, C): trials of each stimulus and observer.
     values
         Name → float64, shape (S, C): sums over these trials.
+    images
+        What is resampled: the image of each stimulus.
     """
 
     key: tuple[object, ...]
     columns: pl.DataFrame
     seen: np.ndarray
     values: dict[str, np.ndarray]
+    images: Images
 
 
 def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     """The trials that can be right or wrong, with the columns ``correct`` and ``unit``.
 
     No response is an error; an unreadable stimulus, or one whose category is not known, is no
-    trial. A unit is what is resampled and what pairs observers: in each dataset, condition and
-    category, the published id of an image. Where such ids are ambiguous in a dataset (several
-    stimuli of one observer and session share one, and their names are not the published ones,
-    which hold the id of an image, who saw it and when), its units are the stimuli themselves.
+    trial. A unit is what pairs observers: in each dataset, condition and category, the published
+    id of an image; the bootstrap draws an image in all its conditions together. Where such ids
+    are ambiguous in a dataset (several stimuli of one observer and session share one, and their
+    names are not the published ones, which hold the id of an image, who saw it and when), its
+    units are the stimuli themselves.
 
     Parameters
     ----------
@@ -117,15 +123,18 @@ def panels(
     members = np.split(np.argsort(small, kind="stable"), _starts(np.bincount(stratum))[1:])
     sums = trials.select(value.cast(pl.Float64).alias(name) for name, value in values.items())
     arrays = {name: sums[name].to_numpy() for name in values}
+    row_of = _numbered(trials[units], IMAGE)[0]
+    images = images_of(row_of, stratum[units])
     keys = trials[shown].select(strata).rows() if strata else [()]
     names = trials[who].select(columns)
-    for number, start in enumerate(_starts(width)):
+    for number, (start, image) in enumerate(zip(_starts(width), images, strict=True)):
         of, shape = members[number], (int(height[number]), int(width[number]))
         yield Panel(
             keys[number],
             names.slice(start, shape[1]),
             _matrix(cell[of], None, shape),
             {name: _matrix(cell[of], array[of], shape) for name, array in arrays.items()},
+            image,
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import grouped_weights, interval, resampled_sums
+from synthesight.analysis.bootstrap import Bootstrap, grouped_weights, interval
 from synthesight.analysis.panels import STIMULUS, Panel, panels
 
 
@@ -36,12 +36,7 @@ class Ratios:
 
 
 def panel_ratios(
-    panel: Panel,
-    by: Sequence[str],
-    *,
-    resamples: int,
-    resample_observers: bool,
-    rng: np.random.Generator,
+    panel: Panel, by: Sequence[str], bootstrap: Bootstrap, times: np.ndarray | None = None
 ) -> Ratios:
     """Σ numerator / Σ denominator of a panel's groups of columns.
 
@@ -51,12 +46,14 @@ def panel_ratios(
         With the values ``numerator`` and ``denominator``.
     by
         The first of the columns that its columns are told by: those that tell the groups.
+    times
+        float32, shape (B, C): how often each column's observer is in each resample; None: once.
     """
     numerator, denominator = panel.values["numerator"], panel.values["denominator"]
     starts = group_starts(panel.columns, by)
-    above, below = np.hsplit(resampled_sums(np.hstack([numerator, denominator]), resamples, rng), 2)
-    if resample_observers:
-        times = grouped_weights(starts, len(panel.columns), resamples, rng)
+    both = bootstrap.sums(np.hstack([numerator, denominator]), panel.images)
+    above, below = np.hsplit(both, 2)
+    if times is not None:
         above, below = above * times, below * times
     total = np.add.reduceat(denominator.sum(axis=0), starts)
     return Ratios(
@@ -92,13 +89,15 @@ def ratio_table(
     strata = [column for column in by if column in STIMULUS]
     who = [column for column in by if column not in STIMULUS]
     columns = [*who, *(["observer"] if "observer" not in who else [])]
-    rng = np.random.default_rng(seed)
+    bootstrap = Bootstrap(resamples, seed)
     values = {"numerator": numerator, "denominator": denominator}
     parts = []
     for panel in panels(trials, strata, columns, values):
-        ratios = panel_ratios(
-            panel, who, resamples=resamples, resample_observers=resample_observers, rng=rng
-        )
+        times = None
+        if resample_observers:
+            starts = group_starts(panel.columns, who)
+            times = grouped_weights(starts, len(panel.columns), resamples, bootstrap.rng)
+        ratios = panel_ratios(panel, who, bootstrap, times)
         low, high = interval(ratios.replicates)
         figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli)
         parts.append((panel.key, ratios.groups, figures))

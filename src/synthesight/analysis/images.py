@@ -1,0 +1,80 @@
+"""Which images the rows of panels are: the bootstrap draws one in all its conditions at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images of a panel's rows, among those that are resampled together.
+
+    Attributes
+    ----------
+    place
+        int64, shape (S,): the number of each row's image.
+    count
+        Images in this panel and in those that share some with it, or with each other.
+    shared
+        The number of this set of panels; None where no other panel shows any of its images.
+    """
+
+    place: np.ndarray
+    count: int
+    shared: int | None
+
+    @property
+    def own(self) -> bool:
+        """Whether each row is an image of its own, and no other panel has images of these."""
+        return self.shared is None and self.count == len(self.place)
+
+    def gathered(self, columns: np.ndarray) -> np.ndarray:
+        """Sums of a panel's columns over the rows of each image; float64, shape (count, C)."""
+        if self.own:
+            return columns
+        total = np.zeros((self.count, columns.shape[1]))
+        np.add.at(total, self.place, columns)
+        return total
+
+
+def images_of(image: np.ndarray, panel: np.ndarray) -> Iterator[Images]:
+    """The images of each panel.
+
+    Panels that share images are drawn from one pool, that of all their images; a panel that
+    shares none is drawn from its own, so that each resample has as many of its images as it has.
+
+    Parameters
+    ----------
+    image
+        int64, shape (N,): the image of each row of all panels, from 0, none left out.
+    panel
+        int64, shape (N,): the panel of each row, from 0, sorted, none left out.
+    """
+    sizes = np.bincount(panel)
+    starts = np.cumsum(sizes) - sizes
+    images = int(image.max()) + 1
+    if images == len(image):
+        yield from (Images(np.arange(size), int(size), None) for size in sizes)
+        return
+    edges = coo_array((np.ones(len(image)), (panel, len(sizes) + image)))
+    edges.resize(2 * (len(sizes) + images,))
+    _, pool = connected_components(edges, directed=False)
+    members = np.bincount(pool[: len(sizes)], minlength=pool.max() + 1)
+    of_image = pool[len(sizes) :]
+    counts = np.bincount(of_image, minlength=pool.max() + 1)
+    # Images by number within their pool.
+    order = np.argsort(of_image, kind="stable")
+    number = np.empty(images, dtype=np.int64)
+    number[order] = np.arange(images) - (np.cumsum(counts) - counts)[of_image[order]]
+    for which, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        own = int(pool[which])
+        if members[own] == 1 and counts[own] == size:
+            yield Images(np.arange(size), int(size), None)
+        else:
+            place = number[image[start : start + size]]
+            yield Images(place, int(counts[own]), own if members[own] > 1 else None)
