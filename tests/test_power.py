@@ -83,3 +83,26 @@ def test_the_command_line_says_how_many_trials():
         assert message in str(result.exception)
     with pytest.raises(SynthesightError, match="undefined"):
         power(1.0, 0.5, 0.1)
+
+
+def test_studies_that_cannot_tell_see_no_difference():
+    """Of few trials with few errors, κ of many studies is undefined: they count, as not seen."""
+    rng = np.random.default_rng(3)
+    studies, count = 20_000, 20
+    first = rng.random((studies, count)) < 0.95
+
+    def likened(consistency):
+        both = joint_probabilities(0.95, 0.95, consistency)[0]
+        return rng.random(first.shape) < np.where(first, both / 0.95, (0.95 - both) / 0.05)
+
+    def kappas(other):
+        agreed = (first == other).mean(axis=1)
+        p, q = first.mean(axis=1), other.mean(axis=1)
+        chance = p * q + (1 - p) * (1 - q)
+        return np.where(chance < 1, (agreed - chance) / np.where(chance < 1, 1 - chance, 1), np.nan)
+
+    gap = kappas(likened(0.9)) - kappas(likened(0.5))
+    seen = (np.abs(gap) > 1.96 * np.nanstd(gap)).mean()
+    row = power(0.95, 0.95, 0.5, difference=0.4, trials=(count,)).row(0, named=True)
+    assert row["power"] == pytest.approx(seen, abs=0.02)
+    assert row["undefined"] == pytest.approx(np.isnan(gap).mean(), abs=0.02)

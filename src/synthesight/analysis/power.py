@@ -83,9 +83,10 @@ def power(
     Returns
     -------
     One row a number of trials: ``trials``; ``low``, ``high``: 95 % of studies find κ between
-    these, null where κ is defined in none; ``undefined``: share of studies where it is not; with
-    ``difference`` also ``power``: the share of studies whose two-sided test at 5 % sees the
-    difference (the test being normal, with the standard error of these studies).
+    these, null where κ is defined in none; ``undefined``: share of studies where it is not, or,
+    with ``difference``, where either is not. With ``difference`` also ``power``: the share of all
+    studies whose two-sided test at 5 % sees the difference (the test being normal, with the
+    standard error of the studies that can tell).
     """
     rng = np.random.default_rng(seed)
     table = joint_probabilities(first, second, consistency)
@@ -99,16 +100,17 @@ def power(
             # Cells are (first, second, third), each right or wrong.
             cube = drawn.reshape(-1, 2, 2, 2)
             found = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
-            other = _kappa_of(cube.sum(axis=2).reshape(-1, 4))
+            gap = _kappa_of(cube.sum(axis=2).reshape(-1, 4)) - found
         defined = found[~np.isnan(found)]
-        row: dict[str, float | None] = {"trials": count, "undefined": float(np.isnan(found).mean())}
+        missing = np.isnan(found if difference is None else gap)
+        row: dict[str, float | None] = {"trials": count, "undefined": float(missing.mean())}
         ends = np.quantile(defined, [0.025, 0.975]) if len(defined) else (None, None)
         row |= dict(zip(("low", "high"), ends, strict=True))
         if difference is not None:
-            gap = (other - found)[~np.isnan(other - found)]
-            row["power"] = 0.0
-            if len(gap):
-                row["power"] = float((np.abs(gap) > norm.ppf(0.975) * gap.std()).mean())
+            told = gap[~missing]
+            # A study that cannot tell sees no difference.
+            seen = np.abs(told) > norm.ppf(0.975) * (told.std() if len(told) else 1.0)
+            row["power"] = float(seen.sum() / experiments)
         rows.append(row)
     order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
     return pl.DataFrame(rows).select(order)
