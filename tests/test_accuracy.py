@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from synthesight.analysis import accuracy, compare, ood_accuracy
 from synthesight.analysis.bootstrap import interval, resampled_sums, weights
@@ -49,7 +50,8 @@ def test_the_estimate_is_the_mean_and_lies_in_its_interval(correct, seed):
     assert row["estimate"] == pytest.approx(np.mean(correct))
     assert 0 <= row["low"] <= row["high"] <= 1
     if len(set(correct)) == 1:
-        assert row["low"] == row["high"] == row["estimate"]
+        exact = binomtest(sum(correct), len(correct)).proportion_ci(method="exact")
+        assert (row["low"], row["high"]) == pytest.approx((exact.low, exact.high))
 
 
 def test_bootstrap_intervals_cover_what_they_promise():
@@ -195,3 +197,17 @@ def test_a_comparison_without_common_stimuli_is_refused():
         compare(trials, "a", "c")
     with pytest.raises(SynthesightError, match="itself"):
         compare(trials, "a", "a")
+
+
+def test_all_right_is_not_known_exactly():
+    """Ten of ten right: the exact interval (Clopper & Pearson 1934), which scipy gives too."""
+    for right, count in ((True, 10), (False, 10), (True, 1), (True, 300)):
+        row = accuracy(table([right] * count)).row(0, named=True)
+        exact = binomtest(count * right, count).proportion_ci(method="exact")
+        assert (row["low"], row["high"]) == pytest.approx((exact.low, exact.high))
+    # Images are what is counted: ten people do not make one image more certain.
+    crowd = pl.concat([table([True] * 10, observer=f"s{n}") for n in range(10)])
+    exact = binomtest(10, 10).proportion_ci(method="exact")
+    assert accuracy(crowd, by=["dataset"])["low"][0] == pytest.approx(exact.low)
+    none = accuracy(table([True] * 10), resamples=0).row(0, named=True)
+    assert (none["low"], none["high"]) == (None, None)

@@ -82,3 +82,11 @@ def test_people_and_networks_differ_beyond_doubt(data_folder):
     assert found.estimate == pytest.approx(0.9617 - 0.2207, abs=1e-3)
     assert found.low > 0.7
     assert found.p == pytest.approx(1 / 501)
+
+
+def test_only_shape_decisions_are_not_known_exactly():
+    trials = conflict(["cat"] * 8 + ["oven"] * 5)
+    row = shape_bias(trials).row(0, named=True)
+    # Eight images had a say: (0.05 / 2) ** (1 / 8).
+    assert (row["estimate"], row["n"], row["high"]) == (1.0, 8, 1.0)
+    assert row["low"] == pytest.approx(0.025 ** (1 / 8))

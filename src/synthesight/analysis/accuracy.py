@@ -43,7 +43,9 @@ def accuracy(
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % percentile
-    interval, bootstrap over stimuli; null without resamples), ``n`` (trials) and ``stimuli``.
+    interval, bootstrap over images, or Clopper and Pearson's where all are right or all wrong; it
+    is too narrow with only a few right or a few wrong; null without resamples), ``n`` (trials) and
+    ``stimuli``.
     """
     return ratio_table(
         judged(trials, by), by, pl.col("correct"), pl.col("correct").is_not_null(),

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy.stats import beta
 
-from synthesight.analysis.bootstrap import Bootstrap, grouped_weights, interval
+from synthesight.analysis.bootstrap import LEVEL, Bootstrap, grouped_weights, interval
 from synthesight.analysis.panels import STIMULUS, Panel, panels
 
 
@@ -26,6 +27,8 @@ class Ratios:
         float64, shape (B, G): the same for each resample.
     n, stimuli
         int64, shape (G,): sum of the denominators; stimuli shown.
+    images
+        int64, shape (G,): images with a denominator.
     """
 
     groups: pl.DataFrame
@@ -33,6 +36,7 @@ class Ratios:
     replicates: np.ndarray
     n: np.ndarray
     stimuli: np.ndarray
+    images: np.ndarray
 
 
 def panel_ratios(
@@ -63,6 +67,9 @@ def panel_ratios(
             np.add.reduceat(above, starts, axis=1), np.add.reduceat(below, starts, axis=1)
         ),
         n=np.rint(total).astype(np.int64),
+        images=(np.add.reduceat(panel.images.gathered(denominator), starts, axis=1) > 0).sum(
+            axis=0
+        ),
         stimuli=(np.add.reduceat(panel.seen, starts, axis=1) > 0).sum(axis=0),
     )
 
@@ -98,10 +105,25 @@ def ratio_table(
             starts = group_starts(panel.columns, who)
             times = grouped_weights(starts, len(panel.columns), resamples, bootstrap.rng)
         ratios = panel_ratios(panel, who, bootstrap, times)
-        low, high = interval(ratios.replicates)
+        low, high = _interval(ratios)
         figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli)
         parts.append((panel.key, ratios.groups, figures))
     return group_table(trials, by, parts)
+
+
+def _interval(ratios: Ratios) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval; the exact one (Clopper & Pearson 1934) where all outcomes are alike.
+
+    There every resample is as the trials are, as if nothing else could be. Images are what is
+    counted: those of a crowd that saw the same ones are no more than there are.
+    """
+    low, high = interval(ratios.replicates)
+    if len(ratios.replicates) == 0:
+        return low, high
+    tail, images = (1 - LEVEL) / 2, np.maximum(ratios.images, 1)
+    low = np.where(ratios.estimate == 1, beta.ppf(tail, images, 1), low)
+    high = np.where(ratios.estimate == 0, beta.ppf(1 - tail, 1, images), high)
+    return low, high
 
 
 def group_table(
