@@ -185,7 +185,16 @@ def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.
     """
     probability = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
     probability /= probability.sum(axis=1, keepdims=True)
-    eye = np.eye(mean.shape[1])
-    jacobian = probability[:, :, None] * (eye - probability[:, None, :])
-    variance = np.einsum("bki,bij,bkj->bk", jacobian, covariance, jacobian)
-    return probability, np.sqrt(np.maximum(variance, 0.0))
+    # The variance of Σ_i p_k (δ_ki − p_i) d_i. These coefficients add up to 0, so the d may be
+    # differences to any class: to the most probable one, nothing cancels where it is all but
+    # certain. Spelt out, it takes K² steps and not the K³ of a product with the Jacobian.
+    rows, top = np.arange(len(mean)), mean.argmin(axis=1)
+    rest = probability.copy()
+    rest[rows, top] = 0.0
+    to_top = covariance[rows, :, top]
+    of_top = to_top[rows, top][:, None]
+    own = np.einsum("bkk->bk", covariance) - 2 * to_top + of_top
+    shared = (covariance @ rest[:, :, None])[:, :, 0] - (to_top * rest).sum(axis=1, keepdims=True)
+    shared -= (to_top - of_top) * rest.sum(axis=1, keepdims=True)
+    variance = own - 2 * shared + (shared * rest).sum(axis=1, keepdims=True)
+    return probability, probability * np.sqrt(np.maximum(variance, 0.0))
