@@ -13,6 +13,8 @@ import numpy as np
 
 from synthesight.inference.draws import TREND
 
+CELLS = 2**16  # pairs of classes worked on at a time, if an image does not have more than that
+
 
 class PairedEvidence:
     """Sums over draws of d and d² for each pair of classes, in ``slots`` places for images.
@@ -78,19 +80,41 @@ class PairedEvidence:
             :func:`~synthesight.inference.draws.trend_basis`; None where errors have no trend.
         """
         seen = np.arange(errors.shape[1])[None, :] < draws[:, None]
-        use = seen[:, :, None] & self.alive_[slots][:, None, :]
-        both = use[:, :, :, None] & use[:, :, None, :]
-        difference = np.where(both, errors[:, :, :, None] - errors[:, :, None, :], 0.0)
-        self.total_[slots] += difference.sum(axis=1)
-        self.square_[slots] += np.square(difference).sum(axis=1)
+        alive = self.alive_[slots]
+        known = np.where(seen[:, :, None] & alive[:, None, :], errors, 0.0)
+        # Images with as many in the running as others are worked on together.
+        count = alive.sum(axis=1)
+        order = count.argsort(kind="stable")[::-1]
+        while len(order):
+            size = _block(count[order[0]])
+            part, order = order[:size], order[size:]
+            self._add_pairs(slots[part], known[part], alive[part], count[part])
         if trend is not None:
             functions = np.concatenate([np.ones((*trend.shape[:2], 1)), trend], axis=2)
             functions = np.where(seen[:, :, None], functions, 0.0)
             self.gram_[slots] += functions.transpose(0, 2, 1) @ functions
-            known = np.where(use, errors, 0.0)
             self.waves_[slots] += known.transpose(0, 2, 1) @ functions[:, :, 1:]
         self.n_[slots] += draws
-        self.draws_[slots] += np.where(self.alive_[slots], draws[:, None], 0)
+        self.draws_[slots] += np.where(alive, draws[:, None], 0)
+
+    def _add_pairs(
+        self, slots: np.ndarray, errors: np.ndarray, alive: np.ndarray, count: np.ndarray
+    ) -> None:
+        """Add to the sums of pairs in the running: ``count`` an image, the first the most."""
+        unit = (~alive).argsort(axis=1, kind="stable")[:, : count[0]]
+        # Those that an image has fewer than the first stand for its first one once more: what is
+        # added to a pair's sums is then written several times, but is always the same.
+        unit = np.where(np.arange(count[0]) < count[:, None], unit, unit[:, :1])
+        errors = errors[np.arange(len(slots))[:, None], :, unit]
+        difference = np.empty((len(slots), count[0], count[0]))
+        total, square = np.zeros_like(difference), np.zeros_like(difference)
+        for draw in range(errors.shape[2]):
+            np.subtract(errors[:, :, None, draw], errors[:, None, :, draw], out=difference)
+            total += difference
+            square += np.square(difference, out=difference)
+        pairs = slots[:, None, None], unit[:, :, None], unit[:, None, :]
+        self.total_[pairs] += total
+        self.square_[pairs] += square
 
     def rivals(self, slots: np.ndarray) -> np.ndarray:
         """How many in the running may look better than a class by chance: int64, shape (B,)."""
@@ -138,11 +162,16 @@ class PairedEvidence:
         leader = np.where(alive, total, np.inf).argmin(axis=1)
         total = total - total[rows, leader][:, None]
         waves = waves - waves[rows, leader][:, None]
-        square = self.square_[slots][rows, :, leader]
+        square = self.square_[slots, :, leader]
         square = square - np.einsum("bkf,bfg,bkg->bk", waves, inverse, waves)
         weight = n - np.einsum("bg,bg->b", fit, gram[:, 0, 1:])
         trending = gram[:, 0, 0] > 0
         return leader, n - np.where(trending, TREND, 0), weight[:, None], total, square
+
+    def means(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Leader and mean paired differences to it, as :meth:`differences` gives them."""
+        leader = self.leader(slots)
+        return leader, self.total_[slots, :, leader] / np.maximum(self.draws_[slots], 1)
 
     def differences(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Mean paired difference of each class to the leader, with covariance.
@@ -157,11 +186,10 @@ class PairedEvidence:
             draws leave nothing to estimate it from.
         """
         slots = np.asarray(slots)
-        leader = self.leader(slots)
+        leader, mean = self.means(slots)
         rows = np.arange(len(slots))
         draws = np.maximum(self.draws_[slots], 1)
         shared = np.minimum(draws[:, :, None], draws[:, None, :])
-        mean = self.total_[slots][rows, :, leader] / draws
         centred = self.square_[slots] - np.square(self.total_[slots]) / shared
         variance = np.maximum(centred, 0.0) / np.maximum(shared - 1, 1)
         to_leader = variance[rows, :, leader]
@@ -169,6 +197,16 @@ class PairedEvidence:
         # Two means that share m of their n_k and n_j draws covary as cov · m / (n_k n_j).
         covariance *= shared / (draws[:, :, None] * draws[:, None, :])
         return leader, mean, covariance
+
+
+def blocks(images: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Parts of ``images`` small enough to work on all pairs of that many classes together."""
+    size = _block(classes)
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def _block(classes: int) -> int:
+    return max(1, CELLS // max(1, classes) ** 2)
 
 
 def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -56,9 +56,8 @@ def of_classes(evidence: PairedEvidence, slots: np.ndarray, groups: np.ndarray) 
         int64, shape (U,): the class of each unit, from 0.
     """
     alive, n = evidence.alive_[slots], evidence.n_[slots]
-    rows = np.arange(len(slots))
     origin = alive.argmax(axis=1)
-    total = evidence.total_[slots][rows, :, origin]
+    total = evidence.total_[slots, :, origin]
     mean = np.where(alive, total / n[:, None], np.inf)
     found, share = class_evidence(mean, groups)
     running = np.isfinite(found)

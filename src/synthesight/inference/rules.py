@@ -106,7 +106,7 @@ class Staged:
         keep = np.full(len(slots), classes)
         for (_, kept), end in zip(self.stages, self._ends(), strict=False):
             keep[evidence.n_[slots] >= end] = max(1, round(kept * classes))
-        _, mean, _ = evidence.differences(slots)
+        _, mean = evidence.means(slots)
         rank = np.where(alive, mean, np.inf).argsort(axis=1, kind="stable").argsort(axis=1)
         return alive & (rank < keep[:, None])
 
@@ -237,8 +237,8 @@ class RepeatedTTest:
         rows = np.arange(len(slots))
         leader = evidence.leader(slots)
         n = evidence.n_[slots, None]
-        total = evidence.total_[slots][rows, :, leader]
-        square = evidence.square_[slots][rows, :, leader]
+        total = evidence.total_[slots, :, leader]
+        square = evidence.square_[slots, :, leader]
         variance = np.maximum(square - total**2 / n, 0.0) / np.maximum(n - 1, 1)
         statistic = total / np.sqrt(np.maximum(variance * n, 1e-300))
         worse = (total > 0) & (2 * student.sf(statistic, np.maximum(n - 1, 1)) < self.p)
