@@ -15,14 +15,16 @@ import torch
 
 from synthesight.inference.decision import Decision
 from synthesight.inference.draws import TREND, stimulus_key, trend_basis, uniforms
-from synthesight.inference.evidence import PairedEvidence
+from synthesight.inference.evidence import PairedEvidence, blocks
 from synthesight.inference.grouped import of_classes
 from synthesight.inference.memory import encode
 from synthesight.inference.rules import Rule
 from synthesight.observers.generative.protocol import LikelihoodModel
 from synthesight.stimuli.stimulus import Stimulus
 
-PAIRED_BYTES = 2**29  # ceiling of the paired sums, which bounds the images in work for large K
+# Ceiling of the paired sums, which bounds the images in work for large K. What is worked out from
+# them goes by blocks of images, and takes little beside it.
+PAIRED_BYTES = 2**29
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Work:
         kept = plan.rule.max_draws if plan.keep_errors else 0
         self.kept = np.full((slots, kept, units), np.nan)
         self.failures: list[Decision] = []
-        self.finished: list[Decision] = []
+        self.finished: list[int] = []
 
     def close(self) -> None:
         self.reader.close()  # type: ignore[attr-defined]
@@ -172,9 +174,9 @@ class Work:
         ready = touched[self.missing[touched] == 0]
         if not len(ready):
             return
-        self.evidence.add(
-            ready, self.errors[ready], self.chunk[ready], self._trend(ready, self.errors.shape[1])
-        )
+        chunk = self.chunk[ready]
+        ahead = int(chunk.max())
+        self.evidence.add(ready, self.errors[ready, :ahead], chunk, self._trend(ready, ahead))
         alive = self._review(ready)
         self.evidence.alive_[ready] = alive
         groups = self.plan.groups
@@ -182,45 +184,26 @@ class Work:
         first = groups[alive.argmax(axis=1)]
         decided = ~(alive & (groups[None, :] != first[:, None])).any(axis=1)
         spent = self.evidence.n_[ready] >= self.plan.rule.max_draws
-        self._finish(ready[decided | spent], spent[decided | spent])
-        if not (decided | spent).all():
-            self._enqueue(ready[~(decided | spent)])
+        over = decided | spent
+        self.finished.extend(ready[over].tolist())
+        if not over.all():
+            self._enqueue(ready[~over])
 
     def _review(self, slots: np.ndarray) -> np.ndarray:
         """Units that stay in the running: bool, shape (B, U)."""
         groups = self.plan.groups
         if not self.plan.averaged:
             return self.plan.rule.review(self.evidence, slots)
-        classes = of_classes(self.evidence, slots, groups)
-        kept = self.plan.rule.review(classes, np.arange(len(slots)))
-        return self.evidence.alive_[slots] & kept[:, groups]
+        kept = []
+        for part in blocks(slots, len(groups)):
+            classes = of_classes(self.evidence, part, groups)
+            kept.append(self.plan.rule.review(classes, np.arange(len(part))))
+        return self.evidence.alive_[slots] & np.concatenate(kept)[:, groups]
 
     def _trend(self, slots: np.ndarray, ahead: int) -> np.ndarray:
         """The trend functions of the next draws of images: float64, shape (B, ahead, F)."""
         index = self.evidence.n_[slots][:, None] + np.arange(ahead)
         return self.waves[slots[:, None], np.minimum(index, self.waves.shape[1] - 1)]
-
-    def _finish(self, slots: np.ndarray, spent: np.ndarray) -> None:
-        if not len(slots):
-            return
-        leader, mean, covariance = self.evidence.differences(slots)
-        for row, slot in enumerate(slots):
-            stimulus = self.stimuli[slot]
-            assert stimulus is not None
-            self.finished.append(
-                Decision(
-                    stimulus,
-                    int(leader[row]),
-                    mean[row],
-                    covariance[row],
-                    self.evidence.draws_[slot].copy(),
-                    "draws used up" if spent[row] else "decided",
-                    errors=self.kept[slot].copy() if self.plan.keep_errors else None,
-                )
-            )
-            self.kept[slot] = np.nan
-            self.stimuli[slot] = None
-            self.free.append(int(slot))
 
     def _failure(self, stimulus: Stimulus, error: str) -> Decision:
         units = len(self.plan.rows)
@@ -229,7 +212,7 @@ class Work:
             stimulus,
             -1,
             nothing,
-            np.full((units, units), np.nan),
+            np.broadcast_to(nothing, (units, units)),
             np.zeros(units, dtype=np.int64),
             "unreadable",
             error,
@@ -240,5 +223,24 @@ class Work:
             yield self.failures.pop()
 
     def decided(self) -> Iterator[Decision]:
-        while self.finished:
-            yield self.finished.pop()
+        """Decisions on the images that are finished, whose places become free."""
+        slots, self.finished = np.array(self.finished[::-1], dtype=np.int64), []
+        for part in blocks(slots, len(self.plan.rows)):
+            leader, mean, covariance = self.evidence.differences(part)
+            spent = self.evidence.n_[part] >= self.plan.rule.max_draws
+            for row, slot in enumerate(part):
+                stimulus = self.stimuli[slot]
+                assert stimulus is not None
+                decision = Decision(
+                    stimulus,
+                    int(leader[row]),
+                    mean[row],
+                    covariance[row],
+                    self.evidence.draws_[slot].copy(),
+                    "draws used up" if spent[row] else "decided",
+                    errors=self.kept[slot].copy() if self.plan.keep_errors else None,
+                )
+                self.kept[slot] = np.nan
+                self.stimuli[slot] = None
+                self.free.append(int(slot))
+                yield decision
