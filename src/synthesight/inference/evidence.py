@@ -105,13 +105,17 @@ class PairedEvidence:
         # Those that an image has fewer than the first stand for its first one once more: what is
         # added to a pair's sums is then written several times, but is always the same.
         unit = np.where(np.arange(count[0]) < count[:, None], unit, unit[:, :1])
-        errors = errors[np.arange(len(slots))[:, None], :, unit]
-        difference = np.empty((len(slots), count[0], count[0]))
-        total, square = np.zeros_like(difference), np.zeros_like(difference)
-        for draw in range(errors.shape[2]):
-            np.subtract(errors[:, :, None, draw], errors[:, None, :, draw], out=difference)
-            total += difference
-            square += np.square(difference, out=difference)
+        errors = np.take_along_axis(errors, unit[:, None, :], axis=2)
+        total = np.zeros((len(slots), count[0], count[0]))
+        square = np.zeros_like(total)
+        draws = errors.shape[1]
+        # All draws at once, or else each by itself: their order is the same, and so are the sums.
+        step = draws if draws * total.size <= CELLS else 1
+        for start in range(0, draws, step):
+            some = errors[:, start : start + step]
+            difference = some[:, :, :, None] - some[:, :, None, :]
+            total += difference.sum(axis=1)
+            square += np.square(difference, out=difference).sum(axis=1)
         pairs = slots[:, None, None], unit[:, :, None], unit[:, None, :]
         self.total_[pairs] += total
         self.square_[pairs] += square
