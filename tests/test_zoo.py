@@ -101,6 +101,18 @@ def test_the_table_has_the_52_of_the_paper():
             assert entry.source.startswith(zoo.LIBRARIES)
 
 
+def test_what_was_withdrawn_is_of_its_mirror_and_what_is_gated_says_so():
+    entries = zoo.entries()
+    assert "stable-diffusion-2" not in entries
+    for name, resolution in (("2-base", 512), ("2.1", 768), ("2.1-base", 512)):
+        entry = entries[f"stable-diffusion-{name}"]
+        assert entry.source == f"sd2-community/stable-diffusion-{name.replace('.', '-')}"
+        assert entry.resolution == resolution
+        assert "mirror, since Stability AI withdrew its own" in entry.text
+    for name in ("flux.1-dev", "flux.1-schnell"):
+        assert entries[name].text.endswith("gated")
+
+
 @pytest.mark.parametrize("name", [n for n in sorted(PAPER) + OTHERS if zoo.entries()[n].weights])
 def test_parameters_are_those_of_the_architecture(name):
     entry = zoo.entries()[name]
