@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,3 +162,37 @@ def test_a_clip_of_open_clip_gives_its_own_logits(tmp_path):
         left, right, scale = model(pixels, tokens)[:3]
         logits = (scale * left @ right.T)[0].double()
     np.testing.assert_allclose(found.posterior[0], logits.softmax(0), rtol=1e-3)
+
+
+def test_weights_of_open_clip_get_the_activation_that_they_were_trained_with(monkeypatch):
+    """Of every tag: which one its name asks for is not always the one of the architecture."""
+    asked = {}
+
+    def build(name, weights, *, force_quick_gelu=False, **_):
+        asked[name, weights] = force_quick_gelu
+        seen = {"size": 8, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+        return SimpleNamespace(visual=SimpleNamespace(preprocess_cfg=seen))
+
+    monkeypatch.setattr(open_clip, "create_model", build)
+    monkeypatch.setattr(open_clip, "get_tokenizer", lambda name: None)
+    monkeypatch.setattr(loading, "_OpenClip", lambda *_: None)
+    differ = 0
+    for pair in open_clip.list_pretrained():
+        loading.OPENERS["open_clip"]("/".join(pair))
+        own = open_clip.get_model_config(pair[0]).get("quick_gelu", False)
+        trained = open_clip.get_pretrained_cfg(*pair).get("quick_gelu", False)
+        # Their configuration has it, and was written for them; their tag is silent.
+        trained = trained or pair == ("roberta-ViT-B-32", "laion2b_s12b_b32k")
+        assert (own or asked[pair]) == trained, pair
+        differ += own != trained
+    assert differ > 20
+
+
+def test_the_clip_of_openai_is_built_with_its_activation_under_either_name(monkeypatch):
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda *_, **__: "file")
+    monkeypatch.setattr(open_clip.factory, "load_checkpoint", lambda *_, **__: None)
+    for name in ("ViT-B-32", "ViT-B-32-quickgelu"):
+        network, _ = loading.OPENERS["open_clip"](f"{name}/openai")
+        kinds = {type(module).__name__ for module in network.model.modules()}
+        assert "QuickGELU" in kinds
+        assert "GELU" not in kinds

@@ -257,8 +257,12 @@ def _open_clip(location: str) -> Opened:
                 f"There is no open_clip:{location}: write open_clip:<name>/<weights>, such as "
                 f"{' or '.join(near or known[:1])}; open_clip.list_pretrained() has them all."
             )
+    # It would build the architecture's activation, and only warn where the weights' is another.
+    quick = bool(weights) and open_clip.get_pretrained_cfg(name, weights).get("quick_gelu", False)
     try:
-        model = open_clip.create_model(name, weights, require_pretrained=True)
+        model = open_clip.create_model(
+            name, weights, require_pretrained=True, force_quick_gelu=quick
+        )
         tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip, the Hub and HTTP libraries each have their own
         raise SynthesightError(
