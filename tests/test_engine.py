@@ -11,6 +11,7 @@ from PIL import Image
 
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
+from synthesight.inference import engine
 from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
 from synthesight.inference.engine import Engine
 from synthesight.inference.memory import is_out_of_memory
@@ -319,10 +320,48 @@ def test_images_that_do_not_fit_together_are_encoded_in_parts(model, stimuli):
         "CUDA error: out of memory",
         "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA driver error: out of memory",
+        "The compiled graph failed: CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "Triton Error [CUDA]: out of memory",
+        "HIP error: out of memory",
+        "[enforce fail at alloc_cpu.cpp:90] DefaultCPUAllocator: not enough memory: you tried",
     ],
 )
 def test_out_of_memory_has_many_names(text):
     assert is_out_of_memory(RuntimeError(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR",
+        "CUDA error: an illegal memory access was encountered",
+        "out of resource: shared memory, Required: 131072, Hardware limit: 101376",
+        "Found no NVIDIA driver on your system.",
+    ],
+)
+def test_other_failures_are_not_out_of_memory(text):
+    assert not is_out_of_memory(RuntimeError(text))
+
+
+def test_numpys_want_of_memory_halves_the_batch_too(model, stimuli, monkeypatch):
+    """The noise is made by numpy, which raises no RuntimeError."""
+    plain = answers(classifier(model, batch_size=64), stimuli)
+    make = engine.normal_noise
+
+    def limited(keys, draws, shape):
+        if len(keys) > 4:
+            raise MemoryError("Unable to allocate 2.00 GiB for an array")
+        return make(keys, draws, shape)
+
+    monkeypatch.setattr(engine, "normal_noise", limited)
+    observer = classifier(model, batch_size=64)
+    found = answers(observer, stimuli)
+    assert observer.usage_.halvings > 0
+    for key, response in plain.items():
+        np.testing.assert_array_equal(found[key].evidence, response.evidence)
 
 
 def test_the_labels_are_part_of_what_made_the_answers(model):

@@ -133,7 +133,7 @@ class Engine:
         """Weighted errors of a batch: float64, shape (B,)."""
         try:
             return self._evaluate_once(work, batch)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         # What was run, which a batch that was filled up is less than.

@@ -7,13 +7,20 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.observers.generative.protocol import LikelihoodModel
 
-OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_ALLOC_FAILED")
+# In small letters. What only may come of it, such as CUBLAS_STATUS_NOT_INITIALIZED, is not here.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "_alloc_failed",
+    "_allocation_failed",
+)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out: allocators and libraries do so in their ways."""
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in str(error) for sign in OUT_OF_MEMORY
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        sign in str(error).lower() for sign in OUT_OF_MEMORY
     )
 
 
@@ -28,7 +35,7 @@ def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
     try:
         with torch.inference_mode():
             return model.encode(pixels)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     # Outside the except clause: the traceback would keep the failed call's tensors alive.

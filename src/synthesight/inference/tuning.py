@@ -38,7 +38,7 @@ def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
     while size <= LARGEST and patience:
         try:
             rate = size / _seconds(model, conditioning, x, size)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             break
@@ -73,7 +73,7 @@ def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int
         network.to(memory_format=torch.channels_last)
         if _seconds(model, conditioning, x, size) < plain:
             return "channels_last"
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     network.to(memory_format=torch.contiguous_format)
@@ -84,7 +84,7 @@ def seconds_a_batch(model: LikelihoodModel, conditioning: object, size: int) -> 
     """How long a batch of ``size`` evaluations takes; infinitely long where it does not fit."""
     try:
         return _seconds(model, conditioning, _grey(model), size)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
     return float("inf")

@@ -156,7 +156,7 @@ class GenerativeClassifier(Observer):
     def _encode_prompts(self, prompts: list[str]) -> Any:
         try:
             return self.model.prepare(prompts)
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
         raise SynthesightError(

@@ -82,7 +82,7 @@ def load_model(
             index=folder.index,
         )
         return family(parts, name=label, device=place, dtype=precision)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         raise SynthesightError(
