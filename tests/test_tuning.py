@@ -80,6 +80,20 @@ def test_transformers_keep_their_memory_format(observer):
     assert tuning.choose_memory_format(observer.model, conditioning) == "contiguous"
 
 
+@pytest.mark.parametrize(("batch_size", "largest"), [(1, 1), (4, 4), (None, 8), (64, 8)])
+def test_the_memory_format_is_measured_with_no_more_than_is_asked_for(
+    observer, monkeypatch, batch_size, largest
+):
+    sizes = []
+    monkeypatch.setattr(observer.model, "network", torch.nn.Conv2d(3, 3, 3))
+    monkeypatch.setattr(tuning, "_seconds", lambda *given: sizes.append(given[-1]) or 1.0)
+    monkeypatch.setattr(classifier, "best_batch_size", lambda *_: 16)
+    monkeypatch.setattr(classifier, "seconds_a_batch", lambda *_: 1.0)
+    observer.batch_size = batch_size
+    observer._tune(None, 1)
+    assert sizes == [largest] * 2
+
+
 def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatch):
     observer.batch_size = None
     measured = []

@@ -52,11 +52,22 @@ def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
     return best
 
 
-def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int = 8) -> str:
+def choose_memory_format(
+    model: LikelihoodModel, conditioning: object, most: int | None = None
+) -> str:
     """Run a convolutional network channels-last where that is faster.
 
     The network is the attribute ``network`` of the models in this package; other models, and
     transformers, are left alone.
+
+    Parameters
+    ----------
+    model
+        The model.
+    conditioning
+        Prepared prompts; the first is used.
+    most
+        Network evaluations that a batch may have; at most eight are measured. None is no limit.
 
     Returns
     -------
@@ -67,7 +78,7 @@ def choose_memory_format(model: LikelihoodModel, conditioning: object, size: int
         isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride for m in network.modules()
     ):
         return "contiguous"
-    x = _grey(model)
+    x, size = _grey(model), min(most or 8, 8)
     try:
         plain = _seconds(model, conditioning, x, size)
         network.to(memory_format=torch.channels_last)

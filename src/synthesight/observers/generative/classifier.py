@@ -169,7 +169,7 @@ class GenerativeClassifier(Observer):
         resolution = self.model.resolution
         asked = resolution, self.batch_size
         if asked not in self._sizes:
-            choose_memory_format(self.model, conditioning)
+            choose_memory_format(self.model, conditioning, self.batch_size)
             self._sizes[asked] = self.batch_size or best_batch_size(self.model, conditioning)
         size = self._sizes[asked]
         if self._compiled is None and hasattr(self.model, "network"):
