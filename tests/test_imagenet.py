@@ -145,6 +145,7 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
         ("MobileNetV2ImageProcessor", {}),
         ("LevitImageProcessor", {}),
         ("CLIPImageProcessor", {}),
+        ("PerceiverImageProcessor", {}),
     ],
 )
 def test_pixels_are_those_of_transformers_own_processors(name, options):

@@ -188,7 +188,8 @@ def _pixels(processor: Any, location: str) -> dict[str, Any]:
             "for the same model in timm."
         )
     cut = getattr(processor, "do_center_crop", False) and getattr(processor, "crop_size", None)
-    size = processor.crop_size if cut else processor.size
+    first = type(processor).__name__.startswith("Perceiver")  # which cuts before it scales
+    size = processor.crop_size if cut and not first else processor.size
     normal = getattr(processor, "do_normalize", False)
     mean = (processor.image_mean or (0.5,) * 3) if normal else (0.0,) * 3
     std = (processor.image_std or (0.5,) * 3) if normal else (1.0,) * 3
