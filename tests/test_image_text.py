@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -92,3 +94,42 @@ def test_classes_and_prompts_are_checked(folder, image):
     observer = synthesight.load(f"transformers:{folder}", device="cpu")
     with pytest.raises(SynthesightError, match="no classes of its own"):
         observer.classify([image])
+
+
+def test_siglip_reads_its_padding_as_it_did_in_training(tmp_path, image):
+    """Whatever its tokenizer was saved with: here another length, the other side, and a mask."""
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
+
+    torch.manual_seed(0)
+    tokenizer = copy.deepcopy(tiny_models.t5_tokenizer())
+    tokenizer.padding_side = "left"
+    assert tokenizer.model_max_length == 512
+    small = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }  # fmt: skip
+    config = SiglipConfig(
+        text_config={"vocab_size": len(tokenizer), "max_position_embeddings": 64, **small},
+        vision_config={"image_size": 32, "patch_size": 8, **small},
+    )
+    model = SiglipModel(config).eval()
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    observer = synthesight.load(f"transformers:{tmp_path}", device="cpu")
+    texts = ["a cat", "a bad photo of a dog", "a bad photo of " * 30]
+    with torch.inference_mode():
+        found = observer.network.encode_texts(texts)
+        tokens = tokenizer(
+            texts, padding="max_length", max_length=64, truncation=True, padding_side="right",
+            return_tensors="pt",
+        )  # fmt: skip
+        ids, mask = tokens["input_ids"], tokens["attention_mask"]
+        assert mask.sum(1)[0] < mask.sum(1)[1] < mask.sum(1)[2] == 64
+        expected = model.get_text_features(input_ids=ids)
+        masked = model.get_text_features(input_ids=ids, attention_mask=mask)
+    expected, masked = (getattr(each, "pooler_output", each) for each in (expected, masked))
+    torch.testing.assert_close(found, expected)
+    assert (masked - expected)[:2].abs().max() > 1e-3
+    torch.testing.assert_close(found[2], masked[2])
+    assert observer.classify([image], classes=CLASSES).posterior.shape == (1, 3)

@@ -115,9 +115,16 @@ class _TransformersImageText(ImageTextModel):
 
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
         # All to the full length, as they were in training.
+        config, options = self.model.config, {}
+        unmasked = config.model_type.startswith("siglip")  # which was trained to read the padding
+        if unmasked:  # Tokenizers are saved with other lengths and sides.
+            length = config.text_config.max_position_embeddings
+            options = {"max_length": length, "padding_side": "right"}
         tokens = self.tokenizer(
-            texts, padding="max_length", truncation=True, return_tensors="pt"
+            texts, padding="max_length", truncation=True, return_tensors="pt", **options
         ).to(self.model.device)
+        if unmasked:
+            tokens = {"input_ids": tokens["input_ids"]}
         return _pooled(self.model.get_text_features(**tokens))
 
     def scale(self) -> torch.Tensor:
