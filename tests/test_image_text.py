@@ -133,3 +133,58 @@ def test_siglip_reads_its_padding_as_it_did_in_training(tmp_path, image):
     assert (masked - expected)[:2].abs().max() > 1e-3
     torch.testing.assert_close(found[2], masked[2])
     assert observer.classify([image], classes=CLASSES).posterior.shape == (1, 3)
+
+
+@pytest.fixture(scope="module")
+def align(tmp_path_factory):
+    """A small random ALIGN, which divides by a temperature."""
+    from transformers import AlignConfig, AlignModel, EfficientNetImageProcessor
+
+    torch.manual_seed(0)
+    tokenizer = tiny_models.t5_tokenizer()
+    text = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "vocab_size": len(tokenizer), "initializer_range": 1.0,
+    }  # fmt: skip
+    vision = {
+        "image_size": 32, "kernel_sizes": [3, 5], "in_channels": [32, 16], "out_channels": [16, 24],
+        "strides": [1, 2], "num_block_repeats": [1, 1], "expand_ratios": [1, 6],
+        "depthwise_padding": [],
+    }  # fmt: skip
+    config = AlignConfig(
+        text_config=text, vision_config=vision, projection_dim=48, temperature_init_value=0.1
+    )
+    folder = tmp_path_factory.mktemp("align")
+    AlignModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    EfficientNetImageProcessor(
+        size={"height": 32, "width": 32}, rescale_factor=1 / 127.5, rescale_offset=True,
+        do_normalize=False, include_top=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def test_align_divides_by_its_temperature(align, image):
+    from transformers import AlignModel, AutoImageProcessor
+
+    observer = synthesight.load(f"transformers:{align}", device="cpu")
+    result = observer.classify([image], classes=CLASSES)
+    model = AlignModel.from_pretrained(align).eval()
+    texts = [f"A bad photo of a {name}" for name in CLASSES]
+    tokens = tiny_models.t5_tokenizer()(texts, padding=True, return_tensors="pt")
+    pixels = AutoImageProcessor.from_pretrained(align)(image, return_tensors="pt")
+    with torch.inference_mode():
+        found = model(**tokens, **pixels).logits_per_image[0].double()
+    assert observer.network.scale().item() == pytest.approx(10)
+    np.testing.assert_allclose(result.evidence[0], found - found.max(), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["Blip2ForImageTextRetrieval", "Siglip2Model"])
+def test_what_cannot_be_compared_as_clip_is_refused_before_its_weights_are_got(kind, tmp_path):
+    """One has no features of its own for images or sentences, the other sees no whole images."""
+    import transformers
+
+    config = getattr(transformers, kind).config_class(architectures=[kind])
+    config.save_pretrained(tmp_path)  # and no weights
+    with pytest.raises(SynthesightError, match=f"a {kind}, which does not put whole images and"):
+        synthesight.load(f"transformers:{tmp_path}", device="cpu")

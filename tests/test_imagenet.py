@@ -142,6 +142,8 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
         ("DeiTImageProcessor", {}),
         ("BeitImageProcessor", {}),
         ("EfficientNetImageProcessor", {}),
+        ("EfficientNetImageProcessor", {"rescale_offset": True, "rescale_factor": 1 / 127.5}),
+        ("EfficientNetImageProcessor", {"rescale_offset": True, "do_normalize": False}),
         ("MobileNetV2ImageProcessor", {}),
         ("LevitImageProcessor", {}),
         ("CLIPImageProcessor", {}),

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,17 @@ class _TransformersImageText(ImageTextModel):
         return _pooled(self.model.get_text_features(**tokens))
 
     def scale(self) -> torch.Tensor:
+        if hasattr(self.model, "temperature"):  # ALIGN's
+            return 1 / self.model.temperature
         return self.model.logit_scale.exp()
+
+
+def _compares(model: Any) -> bool:
+    """Whether a network puts whole images and sentences into one space, and scales it."""
+    if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
+        return False
+    patches = "spatial_shapes" in signature(model.get_image_features).parameters
+    return not patches and (hasattr(model, "logit_scale") or hasattr(model, "temperature"))
 
 
 def _pooled(output: Any) -> torch.Tensor:
@@ -168,6 +179,15 @@ def _transformers(location: str) -> Opened:
         config = AutoConfig.from_pretrained(location)
         two = set(config.architectures or ()) & set(ZERO_SHOT.values())
         family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
+        if two:
+            with torch.device("meta"):  # without weights, which need not be got to be refused
+                built = family.from_config(config)
+            if not _compares(built):
+                raise SynthesightError(
+                    f"transformers:{location} is a {type(built).__name__}, which does not put "
+                    "whole images and sentences into one space, scaled: choose a model that does, "
+                    "such as a CLIP, a SigLIP or an ALIGN."
+                )
         network, report = family.from_pretrained(
             location, use_safetensors=True, output_loading_info=True
         )
@@ -200,12 +220,13 @@ def _pixels(processor: Any, location: str) -> dict[str, Any]:
     normal = getattr(processor, "do_normalize", False)
     mean = (processor.image_mean or (0.5,) * 3) if normal else (0.0,) * 3
     std = (processor.image_std or (0.5,) * 3) if normal else (1.0,) * 3
-    if getattr(processor, "include_top", False):  # EfficientNet's divides twice, as Keras's did
-        std = [value**2 for value in std]
+    if getattr(processor, "include_top", False):  # EfficientNet's divides again, as Keras's did
+        std = [value * again for value, again in zip(std, processor.image_std, strict=True)]
     unit = 255 * (getattr(processor, "rescale_factor", None) or 1 / 255)
+    offset = 1.0 if getattr(processor, "rescale_offset", False) else 0.0  # ALIGN's
     return {
         "resolution": int(size.get("height") or size.get("shortest_edge")),
-        "mean": tuple(value / unit for value in mean),
+        "mean": tuple((value + offset) / unit for value in mean),
         "std": tuple(value / unit for value in std),
     }
 
