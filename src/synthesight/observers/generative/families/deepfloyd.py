@@ -17,9 +17,13 @@ class DeepFloydIF(DenoiserModel):
 
     The padding is masked in T5 but, as in training, not in the U-Net: it attends to all 77 states.
 
-    x̂ is cut off at the range of pixels, as where the model draws (static thresholding, Saharia et
-    al. 2022). Without that, ε's error is magnified σ/α times, some 20,000 in the last of its
-    timesteps: under ``jaini``, that single one would outweigh all others together.
+    x̂ is cut off at the range of pixels (static thresholding, Saharia et al. 2022). Without that,
+    ε's error is magnified σ/α times, some 20,000 in the last of its timesteps: under ``jaini``,
+    that single one would outweigh all others together. Where the published model draws, it
+    thresholds dynamically instead (the same paper; 95th percentile, at most 1.5).
+
+    Every weighting is of x̂ as cut off: ``epsilon`` is not the error of the network's own ε̂, and
+    ``elbo`` is the bound of the model whose estimate is cut off.
     """
 
     @classmethod
