@@ -214,3 +214,30 @@ def test_there_must_be_labels_to_combine(refused, tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     said = refused("classify", tmp_path / "a.png", "--classes", "cat,dog", "--combine", "best")
     assert "natural-32 has one text a class and nothing to combine: leave out --combine" in said
+
+
+@pytest.fixture
+def ended_well(monkeypatch):
+    """Run the command line, which must end with code 0."""
+
+    def ended_well(*arguments):
+        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+
+    return ended_well
+
+
+def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
+    for category in ("cat", "dog", "truck"):
+        (tmp_path / "photos" / category).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / category / "1.png")
+    for limit in (1, 2):
+        out = tmp_path / f"run-{limit}"
+        ended_well(
+            "evaluate", "--stimuli", tmp_path / "photos", "--out", out, "--limit", limit,
+            "--model", "natural-32-cnn", "--device", "cpu",
+        )  # fmt: skip
+        assert Run.open(out).manifest["classes"] == ["cat", "dog", "truck"]
+        assert len(Run.open(out).trials()) == limit

@@ -145,6 +145,8 @@ def evaluate(
         shown = evaluation.answerable(shown, names)
         if len(shown) < before:
             print(f"{before - len(shown)} of {before} stimuli show other categories: left out.")
+    # Of all the stimuli, as a sample is no easier choice than the whole.
+    choice = evaluation.categories_of(shown) if names is None else names
     if limit is not None:
         shown = sample(shown, limit=limit, seed=seed)
     observer = _load(
@@ -169,7 +171,7 @@ def evaluate(
                 observer,
                 shown,
                 out,
-                classes=names,
+                classes=choice,
                 shard=part,
                 begin=progress.expect,
                 report=lambda response: progress.advance(),

@@ -74,7 +74,7 @@ def evaluate(
     """
     _check_distinct(stimuli)
     if classes is None:
-        classes = list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
+        classes = categories_of(stimuli)
     chosen = observer.choose(classes)
     manifest: dict[str, Any] = {
         "observer": observer.describe(),
@@ -144,6 +144,11 @@ def _device_name(device: torch.device | None) -> str | None:
     if device is None:
         return None
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
+    """The stimuli's own categories, in order of first appearance."""
+    return list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:
@@ -232,4 +237,4 @@ def _row(response: Response, observer: Observer, spelling: _Spelling, seed: int)
     }
 
 
-__all__ = ["answerable", "evaluate"]
+__all__ = ["answerable", "categories_of", "evaluate"]
