@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.generative.prompts import (
     check_classes,
@@ -51,3 +52,20 @@ def test_templates_need_a_place_for_the_class():
         check_templates(["a photo"])
     with pytest.raises(SynthesightError, match="--prompt"):
         check_templates([])
+
+
+def test_a_text_is_no_list():
+    for classes in ("cat,dog", ["cat", 3], 3):
+        with pytest.raises(SynthesightError, match=r"give a list of names, such as \['cat', 'dog"):
+            check_classes(classes)
+    for templates in ("a {class}", 3):
+        with pytest.raises(SynthesightError, match=r"give a list of prompts, such as \['A photo"):
+            check_templates(templates)
+
+
+@pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
+def test_an_observer_takes_no_text_for_its_classes(model):
+    with pytest.raises(SynthesightError, match="give a list of names"):
+        synthesight.load(model, classes="cat,dog", device="cpu")
+    with pytest.raises(SynthesightError, match="give a list of names"):
+        synthesight.load(model, device="cpu").choose("cat,dog")

@@ -75,7 +75,10 @@ def load(
 
     from synthesight.observers.discriminative.loading import is_classifier, load_classifier
     from synthesight.observers.generative.loading import check_device, load_model
+    from synthesight.observers.generative.prompts import check_classes
 
+    if classes is not None:
+        classes = check_classes(classes)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
     location, entry = zoo.resolve(str(name))

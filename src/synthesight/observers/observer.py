@@ -198,7 +198,7 @@ class Observer(ABC):
                 f"{self.name} has no classes of its own: name them, as in --classes cat,dog or "
                 "classes=['cat', 'dog']."
             )
-        return check_classes(list(chosen))
+        return check_classes(chosen)
 
 
 def as_stimuli(images: Any) -> list[Stimulus]:

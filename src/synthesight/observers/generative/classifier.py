@@ -21,6 +21,7 @@ from synthesight.inference.tuning import (
 )
 from synthesight.observers.generative.prompts import (
     DEFAULT_TEMPLATE,
+    check_classes,
     check_templates,
     write_prompts,
 )
@@ -99,7 +100,7 @@ class GenerativeClassifier(Observer):
         self.model = model
         self.name = model.name
         self.device = model.device
-        self.classes = list(classes) if classes is not None else None
+        self.classes = check_classes(classes) if classes is not None else None
         self.templates = check_templates(templates)
         self.names = dict(names or {})
         self.labels = labels

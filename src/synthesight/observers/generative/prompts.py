@@ -7,7 +7,7 @@ n-th prompt of each class in turn, which costs no evaluation more than one promp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
 import numpy as np
@@ -23,9 +23,9 @@ def check_classes(classes: Sequence[str]) -> list[str]:
     Raises
     ------
     SynthesightError
-        If there are fewer than two, or one is empty or there twice.
+        If they are no list of names, there are fewer than two, or one is empty or there twice.
     """
-    names = [name.strip() for name in classes]
+    names = [name.strip() for name in _texts(classes, "names, such as ['cat', 'dog']")]
     if len(names) < 2:
         raise SynthesightError(
             f"A choice needs at least two classes, and {len(names)} came: separate them by commas, "
@@ -47,17 +47,18 @@ def check_templates(templates: Sequence[str]) -> list[str]:
     Raises
     ------
     SynthesightError
-        If there is none, or one lacks ``{class}``.
+        If they are no list of texts, there is none, or one lacks ``{class}``.
     """
-    if not templates:
+    texts = _texts(templates, "prompts, such as ['A photo of a {class}']")
+    if not texts:
         raise SynthesightError('At least one --prompt is needed, such as "A photo of a {class}".')
-    for template in templates:
+    for template in texts:
         if "{class}" not in template:
             raise SynthesightError(
                 f"The prompt {template!r} has no place for the class: write {{class}} where its "
                 'name goes, as in "A bad photo of a {class}".'
             )
-    return list(templates)
+    return texts
 
 
 def write_prompts(
@@ -97,3 +98,12 @@ def write_prompts(
     length = lcm(*(len(own) for own in by_class))
     rows = [[index[own[n % len(own)]] for n in range(length)] for own in by_class]
     return prompts, np.array(rows, dtype=np.int64)
+
+
+def _texts(values: Iterable[str], wanted: str) -> list[str]:
+    """A list of texts; a single text would be taken for its letters."""
+    listed = isinstance(values, Iterable) and not isinstance(values, str)
+    texts = list(values) if listed else []
+    if not listed or not all(isinstance(text, str) for text in texts):
+        raise SynthesightError(f"{values!r} is no list of texts: give a list of {wanted}.")
+    return texts
