@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
 from synthesight.cli import main
+from synthesight.errors import SynthesightError
+from synthesight.observers.observer import as_stimuli
 from synthesight.trials.store import Run
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename\n"
@@ -241,3 +244,15 @@ def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
         )  # fmt: skip
         assert Run.open(out).manifest["classes"] == ["cat", "dog", "truck"]
         assert len(Run.open(out).trials()) == limit
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.zeros((0, 0, 3), np.uint8), "has no pixels"),
+        ([Image.new("RGB", (0, 5))], "has no pixels"),
+    ],
+)
+def test_what_is_no_image(images, words):
+    with pytest.raises(SynthesightError, match=words):
+        as_stimuli(images)

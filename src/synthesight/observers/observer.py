@@ -210,7 +210,7 @@ def as_stimuli(images: Any) -> list[Stimulus]:
     Raises
     ------
     SynthesightError
-        If an array is not uint8 of shape (H, W, 3).
+        If an array is not uint8 of shape (H, W, 3), or an image has no pixels.
     """
     single = isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) == 3
     stimuli = []
@@ -226,6 +226,10 @@ def as_stimuli(images: Any) -> list[Stimulus]:
                     "uint8 arrays of shape (height, width, 3)."
                 )
             image = Image.fromarray(array)
+        if 0 in image.size:
+            raise SynthesightError(
+                f"An image of {image.width} × {image.height} has no pixels: leave it out."
+            )
         digest = hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest()
         stimuli.append(Stimulus(id=f"image-{digest}", source=image))
     return stimuli
