@@ -339,7 +339,8 @@ def test_delta_must_be_a_probability_of_error(delta):
         Sequential(delta=delta)
 
 
-def test_draws_must_be_positive():
+@pytest.mark.parametrize("draws", [0, 2.5, 10**12])
+def test_draws_must_be_so_many_as_can_be(draws):
     for rule in (Exhaustive, Staged, Sequential, RepeatedTTest):
-        with pytest.raises(SynthesightError, match="--max-draws"):
-            rule(max_draws=0)
+        with pytest.raises(SynthesightError, match="--max-draws .* whole number from 1 to 100000"):
+            rule(max_draws=draws)

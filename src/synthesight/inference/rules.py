@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from synthesight.errors import SynthesightError
 from synthesight.inference.evidence import PairedEvidence
 
 CHUNK = 32  # draws that a rule without reviews asks for at a time
+# All times of an image in work are in memory; fifty times what was ever published is room enough.
+MOST_DRAWS = 100_000
 ALIKE = 6.0  # degrees of freedom: how alike the variances of classes' differences are thought to be
 
 
@@ -292,9 +295,9 @@ def _lent(
 
 
 def _check_draws(max_draws: int) -> None:
-    if max_draws < 1:
+    if not isinstance(max_draws, Integral) or not 1 <= max_draws <= MOST_DRAWS:
         raise SynthesightError(
-            f"--max-draws {max_draws} leaves nothing to measure: give 1 or more."
+            f"--max-draws {max_draws} cannot be: give a whole number from 1 to {MOST_DRAWS}."
         )
 
 

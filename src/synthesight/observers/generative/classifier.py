@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from synthesight.observers.observer import Observer, Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.stimulus import Stimulus
 
+MOST_BATCH = 16_384  # sixteen times what measurement ever chooses: of no use beyond
 TYPICAL_DRAWS = 20  # a class, by the sequential rule: for guessing how long work will take
 
 
@@ -91,8 +93,12 @@ class GenerativeClassifier(Observer):
             raise SynthesightError(
                 f"There is no way {combine!r} to combine labels: choose logsumexp or best."
             )
-        if batch_size is not None and batch_size < 1:
-            raise SynthesightError(f"--batch-size {batch_size} is empty: give 1 or more.")
+        if batch_size is not None and not (
+            isinstance(batch_size, Integral) and 1 <= batch_size <= MOST_BATCH
+        ):
+            raise SynthesightError(
+                f"--batch-size {batch_size} cannot be: give a whole number from 1 to {MOST_BATCH}."
+            )
         if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
             raise SynthesightError(
                 f"{model.name} is given labels, which go into no sentence: leave out --prompt."
