@@ -251,6 +251,8 @@ def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
     [
         (np.zeros((0, 0, 3), np.uint8), "has no pixels"),
         ([Image.new("RGB", (0, 5))], "has no pixels"),
+        (None, "None is no image: give paths"),
+        (3, "3 is no image: give paths"),
     ],
 )
 def test_what_is_no_image(images, words):

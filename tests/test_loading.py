@@ -392,3 +392,25 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
     model = load_model(stable_diffusion_3(tmp_path / "sd3", with_t5=False))
     assert model.texts[2] is None
     assert model.prepare(["a cat"])["encoder_hidden_states"].shape[1] == 77 + 256
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rule": "exhaustive"}, r"give an object, such as synthesight.inference.rules.Exhaustive"),
+        ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean classes"),
+        ({"nothing": 1}, "no option 'nothing': choose among device, dtype, classes, "),
+        ({"batch_size": 2.5}, "--batch-size 2.5 cannot be: give a whole number from 1 to"),
+        ({"batch_size": 100_000_000}, "--batch-size 100000000 cannot be"),
+        ({"seed": -1}, "--seed -1 cannot be: give a whole number from 0"),
+        ({"seed": 0.5}, "--seed 0.5 cannot be"),
+    ],
+)
+def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SynthesightError, match=words):
+        synthesight.load("natural-32", device="cpu", **options)
+
+
+def test_a_network_has_no_misspelt_options() -> None:
+    with pytest.raises(SynthesightError, match="no option 'clases': did you mean classes"):
+        synthesight.load("natural-32-cnn", device="cpu", clases=["cat", "dog"])  # type: ignore[arg-type]

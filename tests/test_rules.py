@@ -342,5 +342,5 @@ def test_delta_must_be_a_probability_of_error(delta):
 @pytest.mark.parametrize("draws", [0, 2.5, 10**12])
 def test_draws_must_be_so_many_as_can_be(draws):
     for rule in (Exhaustive, Staged, Sequential, RepeatedTTest):
-        with pytest.raises(SynthesightError, match="--max-draws .* whole number from 1 to 100000"):
+        with pytest.raises(SynthesightError, match=r"--max-draws .* whole number from 1 to 100000"):
             rule(max_draws=draws)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Protocol
 
 import numpy as np
@@ -295,7 +294,7 @@ def _lent(
 
 
 def _check_draws(max_draws: int) -> None:
-    if not isinstance(max_draws, Integral) or not 1 <= max_draws <= MOST_DRAWS:
+    if not isinstance(max_draws, int | np.integer) or not 1 <= max_draws <= MOST_DRAWS:
         raise SynthesightError(
             f"--max-draws {max_draws} cannot be: give a whole number from 1 to {MOST_DRAWS}."
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +76,13 @@ def load(
     import torch
 
     from synthesight.observers.discriminative.loading import is_classifier, load_classifier
+    from synthesight.observers.generative.classifier import GenerativeClassifier
     from synthesight.observers.generative.loading import check_device, load_model
     from synthesight.observers.generative.prompts import check_classes
 
+    _check_known(
+        options, ["device", "dtype", *list(signature(GenerativeClassifier).parameters)[1:]]
+    )
     if classes is not None:
         classes = check_classes(classes)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -98,7 +104,6 @@ def load(
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging
 
-    from synthesight.observers.generative.classifier import GenerativeClassifier
     from synthesight.observers.generative.families.dit import DiT
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
@@ -127,6 +132,15 @@ def load(
             "--labels the texts of each class."
         )
     return GenerativeClassifier(model, classes=classes, **options)
+
+
+def _check_known(options: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse options that no observer has, such as misspelt ones."""
+    for key in options:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}" if near else f"choose among {', '.join(known)}"
+            raise SynthesightError(f"Observers have no option {key!r}: {hint}.")
 
 
 def _check_asked(name: str | Path, asked: Sequence[str], allowed: Sequence[str] = ()) -> None:

@@ -213,6 +213,11 @@ def as_stimuli(images: Any) -> list[Stimulus]:
         If an array is not uint8 of shape (H, W, 3), or an image has no pixels.
     """
     single = isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) == 3
+    if not single and not isinstance(images, Iterable):
+        raise SynthesightError(
+            f"{images!r} is no image: give paths, Pillow images or uint8 arrays of shape (height, "
+            "width, 3)."
+        )
     stimuli = []
     for image in [images] if single else images:
         if isinstance(image, str | Path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -94,10 +93,17 @@ class GenerativeClassifier(Observer):
                 f"There is no way {combine!r} to combine labels: choose logsumexp or best."
             )
         if batch_size is not None and not (
-            isinstance(batch_size, Integral) and 1 <= batch_size <= MOST_BATCH
+            isinstance(batch_size, int | np.integer) and 1 <= batch_size <= MOST_BATCH
         ):
             raise SynthesightError(
                 f"--batch-size {batch_size} cannot be: give a whole number from 1 to {MOST_BATCH}."
+            )
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise SynthesightError(f"--seed {seed} cannot be: give a whole number from 0.")
+        if rule is not None and not hasattr(rule, "review"):
+            raise SynthesightError(
+                f"{rule!r} is no decision rule: give an object, such as "
+                "synthesight.inference.rules.Exhaustive(max_draws=200)."
             )
         if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
             raise SynthesightError(
