@@ -258,3 +258,31 @@ def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
 def test_what_is_no_image(images, words):
     with pytest.raises(SynthesightError, match=words):
         as_stimuli(images)
+
+
+def test_stimuli_without_categories_need_classes(refused, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    said = refused("evaluate", "--stimuli", tmp_path, "--out", tmp_path / "run")
+    assert "The stimuli have no categories: give --classes" in said
+
+
+def test_paths_and_names_that_are_empty(refused, tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    monkeypatch.chdir(tmp_path)
+    assert "A path is empty" in refused("classify", "")
+    said = refused("evaluate", "--stimuli", "", "--out", tmp_path / "run", "--classes", "a,b")
+    assert "A path is empty" in said
+    said = refused("classify", tmp_path / "1.png", "--model", "")
+    assert "The name of a model is empty" in said
+
+
+def test_a_weighting_on_the_command_line_is_a_name(refused, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    said = refused("classify", tmp_path / "1.png", "--weighting", "foo")
+    assert "choose one of jaini, epsilon, elbo, uniform" in said
+    assert "table" not in said
+
+
+def test_a_study_that_should_see_no_difference(refused):
+    options = ["--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
+    assert "--difference 0.0 is none to see" in refused("power", *options, "--difference", "0")

@@ -57,7 +57,7 @@ def root(
 
 @app.command()
 def classify(
-    images: Annotated[list[Path], typer.Argument(help="Images, or folders of them.")],
+    images: Annotated[list[str], typer.Argument(help="Images, or folders of them.")],
     model: Model = "natural-32",
     classes: Classes = None,
     prompt: Prompts = None,
@@ -265,6 +265,8 @@ def power(
 
     if len(accuracy) != 2:
         raise SynthesightError("--accuracy: give two accuracies, one for each observer.")
+    if difference == 0:
+        raise SynthesightError(f"--difference {difference} is none to see: give another.")
     table = simulate(accuracy[0], accuracy[1], kappa, difference=difference, seed=seed)
     print_power(table, kappa)
     if difference is not None:

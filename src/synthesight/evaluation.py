@@ -147,8 +147,18 @@ def _device_name(device: torch.device | None) -> str | None:
 
 
 def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
-    """The stimuli's own categories, in order of first appearance."""
-    return list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
+    """The stimuli's own categories, in order of first appearance.
+
+    Raises
+    ------
+    SynthesightError
+        If they are no choice.
+    """
+    found = list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
+    if len(found) < 2:
+        what = f"all show {found[0]!r}" if found else "have no categories"
+        raise SynthesightError(f"The stimuli {what}: give --classes to choose among.")
+    return found
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:

@@ -58,6 +58,8 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
     """
     if str(source).startswith(hugging_face.PREFIX):
         return hugging_face.from_hub(str(source))
+    if not str(source):
+        raise SynthesightError("A path is empty: name an image, a folder or a dataset.")
     path = Path(source).expanduser()
     try:
         if str(source) in DATASETS and not path.exists():

@@ -96,6 +96,10 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
     SynthesightError
         If it is none of these; the sentence gives the nearest known names.
     """
+    if not name:
+        raise SynthesightError(
+            "The name of a model is empty: `synthesight models` lists the known ones."
+        )
     if name in entries():
         return entries()[name].location, entries()[name]
     path = Path(name).expanduser()

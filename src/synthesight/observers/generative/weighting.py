@@ -70,8 +70,7 @@ def weights(weighting: str | Sequence[float], schedule: Schedule) -> np.ndarray:
     if isinstance(weighting, str):
         if weighting not in WEIGHTINGS:
             raise SynthesightError(
-                f"There is no weighting {weighting!r}: choose one of {', '.join(WEIGHTINGS)}, "
-                "or give a table of weights."
+                f"There is no weighting {weighting!r}: choose one of {', '.join(WEIGHTINGS)}."
             )
         return WEIGHTINGS[weighting](schedule)
     table = np.asarray(weighting, dtype=np.float64)
