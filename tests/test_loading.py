@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -359,6 +360,25 @@ def test_without_a_network_the_cache_is_used(hub: SimpleNamespace, saved: dict[s
     hub.folder = saved["pixels"]
     assert load_model("owner/model").resolution == 8
     assert hub.asked[-1]["local_files_only"]
+
+
+def test_a_name_that_is_not_found_is_one_sentence(
+    hub: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library's notes on each of its retries would stand before it."""
+    logger = logging.getLogger("huggingface_hub.utils._http")
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+
+    def list_repo_files(*_: Any, **__: Any) -> list[str]:
+        logger.warning("Retrying in 1s")
+        raise ConnectionError
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_repo_files)
+    with pytest.raises(SynthesightError, match="cannot be reached"):
+        download("owner/model", revision=None, half=False)
+    assert caplog.messages == []
+    logger.warning("again heard")
+    assert caplog.messages == ["again heard"]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+    from huggingface_hub.utils import logging as hub_logging
 
     if not _REPOSITORY.fullmatch(name):
         raise SynthesightError(
@@ -117,7 +118,10 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
             "the Hugging Face Hub, such as owner/model."
         )
     at = "" if revision is None else f" at revision {revision!r}"
+    heard = hub_logging.get_verbosity()
     try:
+        # It notes each of its retries, where our one sentence says what is wrong.
+        hub_logging.set_verbosity_error()
         files = huggingface_hub.HfApi().list_repo_files(name, revision=revision)
     except GatedRepoError as error:
         raise SynthesightError(
@@ -144,6 +148,8 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
                 f"The Hugging Face Hub cannot be reached and {name}{at} is not on this machine: "
                 "go online once to fetch it, or give the path of a folder."
             ) from error
+    finally:
+        hub_logging.set_verbosity(heard)
     if INDEX not in files:
         raise SynthesightError(
             f"The model {name}{at} has no {INDEX}: choose a copy in the layout of diffusers."
