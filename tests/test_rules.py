@@ -333,6 +333,13 @@ def test_posterior_error_is_that_of_repeated_measurements():
     np.testing.assert_allclose(np.mean(errors, axis=0), np.std(posteriors, axis=0), rtol=0.12)
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_least_delta_that_can_be_written():
+    rule = Sequential(20, delta=5e-324)
+    response, _ = replay(rule, simulated(20, 3, 20, "normal"))
+    assert len(response) == 20
+
+
 @pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, 0.5])
 def test_delta_must_be_a_probability_of_error(delta):
     with pytest.raises(SynthesightError, match="--delta"):

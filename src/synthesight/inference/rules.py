@@ -186,7 +186,7 @@ class Sequential:
         lent, variance = _lent(others, freedom, weight, total, square)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_m = self.log_martingale(freedom + lent, weight, total, square + lent * variance)
-        level = np.log(np.maximum(evidence.rivals(slots), 1) / (2 * self.delta))
+        level = np.log(np.maximum(evidence.rivals(slots), 1)) - np.log(2 * self.delta)
         worse = (total > 0) & (log_m >= level[:, None])
         # After the last draw the leader is exhaustive's own choice.
         spent = evidence.n_[slots] >= self.max_draws
