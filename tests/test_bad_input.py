@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -286,3 +287,16 @@ def test_a_weighting_on_the_command_line_is_a_name(refused, tmp_path):
 def test_a_study_that_should_see_no_difference(refused):
     options = ["--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
     assert "--difference 0.0 is none to see" in refused("power", *options, "--difference", "0")
+
+
+def test_a_warning_is_one_sentence(tmp_path):
+    """In a process of its own: a library may have warned before, and pytest catches warnings."""
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    result = subprocess.run(
+        [sys.executable, "-m", "synthesight", "classify", tmp_path / "1.png", "--json",
+         "--max-draws", "1", "--batch-size", "2", "--classes", f"{'cat ' * 1000},dog"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    (said,) = result.stderr.splitlines()
+    assert said.startswith("synthesight: The prompt 'a bad photo of a cat cat ")
+    assert said.endswith(": shorten it.")

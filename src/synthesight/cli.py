@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ from synthesight.cli_options import (
     split,
 )
 from synthesight.cli_train import training
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 
 MAX_DRAWS = 200  # of every rule, so that they can be compared
 
@@ -376,8 +377,19 @@ def _shard(text: str) -> tuple[int, int]:
     return int(part) - 1, int(parts)
 
 
+def _formatted(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
+    """Our own warnings without the place in the code that gave them."""
+    if issubclass(category, SynthesightWarning):
+        return f"synthesight: {message}\n"
+    return _format(message, category, *place, **line)
+
+
+_format = warnings.formatwarning
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit code 2."""
+    warnings.formatwarning = _formatted
     try:
         app()
     except SynthesightError as error:

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from synthesight.errors import SynthesightWarning
+
 PROMPTS_AT_ONCE = 32
 TOKEN_MULTIPLE = 8  # lengths that suit attention kernels
 
@@ -126,6 +128,7 @@ class TextEncoder:
             warnings.warn(
                 f"The prompt {prompts[counts.index(longest)]!r} has {longest} tokens, of which "
                 f"the text encoder reads only {length}: shorten it.",
+                SynthesightWarning,
                 stacklevel=3,
             )
         return longest
