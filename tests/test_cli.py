@@ -332,6 +332,9 @@ def test_training_writes_models_that_can_be_used(photos, tmp_path):
         options = ["train", kind, "--data", data, "--out", tmp_path / kind, "--device", "cpu"]
         result = run(*options, *length)
         assert result.returncode == 0, result.stderr
+        # Bars are not among results, and those of libraries nowhere.
+        assert "Decoding images" not in result.stdout
+        assert "Loading weights" not in result.stderr
         folder = tmp_path / kind / "model"
         assert str(folder) in result.stdout.replace("\n", "")
         result = run(

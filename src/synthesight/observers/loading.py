@@ -101,17 +101,11 @@ def load(
 
         _check_asked(name, asked)
         return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
     from synthesight.observers.generative.families.dit import DiT
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")
     precision = getattr(torch, dtype) if dtype else None
-    # Their bars for reading weights from disk would stand between our lines of output.
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
     revision = None
     if isinstance(location, str) and "@" in location:
         location, revision = location.split("@", 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from rich.console import Console
 from rich.progress import track
 from torch.nn import functional
 
@@ -68,7 +69,14 @@ class LabelledImages:
         decoded = [
             np.asarray(read_image(data, name=f"{path}, image {row}"))
             for row, data in enumerate(
-                track(encoded, "Decoding images", disable=not progress), start=1
+                track(
+                    encoded,
+                    "Decoding images",
+                    console=Console(stderr=True),
+                    transient=True,
+                    disable=not progress,
+                ),
+                start=1,
             )
         ]
         if len({image.shape for image in decoded}) != 1:

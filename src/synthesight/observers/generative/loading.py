@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.utils import logging as diffusers_logging
+from transformers.utils import logging as transformers_logging
 
 from synthesight.errors import SynthesightError
 from synthesight.inference.memory import is_out_of_memory
@@ -59,6 +61,9 @@ def load_model(
         Where the model cannot be found, is incomplete, holds pickled weights only, is of a kind
         that is not supported, or does not fit in memory.
     """
+    # Their bars for reading weights from disk would stand between our lines of output.
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
     place = check_device(device)
     precision = default_dtype(place) if dtype is None else dtype
     if precision not in DTYPES:
