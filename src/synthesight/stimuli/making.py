@@ -62,13 +62,20 @@ def make_dataset(
     ------
     SynthesightError
         If the manipulation or a condition is unknown, images lack categories or share a name, or
-        the folder cannot be written or holds images of another making.
+        the folder cannot be written, is called by a published dataset that has no such condition,
+        or holds images of another making.
     """
     named(manipulation)
     conditions = list(dict.fromkeys(conditions or PUBLISHED[manipulation]))
     for condition in conditions:
         level_of(manipulation, condition)
     files = _files(stimuli, conditions)
+    known = PUBLISHED.get(out.resolve().name)
+    if known is not None and (others := [each for each in conditions if each not in known]):
+        raise SynthesightError(
+            f"The published {out.resolve().name} has no condition {others[0]!r}, only "
+            f"{', '.join(known)}: choose another --out, not called by a published dataset."
+        )
     failures: list[str] = []
     amplitude = None
     if manipulation == "power-equalisation":
