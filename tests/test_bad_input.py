@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from synthesight.cli import main
+from synthesight.cli_output import response_table
 from synthesight.errors import SynthesightError
-from synthesight.observers.observer import as_stimuli
+from synthesight.observers.observer import Response, as_stimuli
+from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename\n"
@@ -300,3 +302,15 @@ def test_a_warning_is_one_sentence(tmp_path):
     (said,) = result.stderr.splitlines()
     assert said.startswith("synthesight: The prompt 'a bad photo of a cat cat ")
     assert said.endswith(": shorten it.")
+
+
+def test_the_winner_of_a_tie_is_the_first_row():
+    classes = ["a", "b", "c"]
+    for winner in range(3):
+        values = np.array([0.5, 0.0, 0.0]) if winner else np.zeros(3)
+        one = Response(
+            Stimulus(id="x", source=b""), classes[winner], values, np.ones(3) / 3, np.zeros(3),
+            np.ones(3, dtype=np.int64), 3, "decided",
+        )  # fmt: skip
+        table = response_table(one, classes)
+        assert next(iter(table.columns[0].cells)) == one.response

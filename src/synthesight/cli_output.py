@@ -121,7 +121,12 @@ def response_table(response: Response, classes: list[str]) -> Table | None:
     table.add_column("± s.e.", justify="right")
     table.add_column("evidence", justify="right")
     table.add_column("draws", justify="right")
-    for index in response.evidence.argsort()[::-1][:SHOWN]:
+    # The response first: another class may have as much evidence, or more from fewer draws.
+    rank = sorted(
+        range(len(classes)),
+        key=lambda index: (classes[index] != response.response, -response.evidence[index]),
+    )
+    for index in rank[:SHOWN]:
         table.add_row(
             escape(classes[index]),
             f"{response.posterior[index]:.3f}",
