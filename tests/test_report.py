@@ -333,3 +333,18 @@ def test_runs_are_joined_by_people_of_their_datasets(trials, tmp_path, monkeypat
         gather([])
     with pytest.raises(SynthesightError, match="no folder"):
         gather([], tmp_path / "nowhere")
+
+
+def test_a_run_without_categories_shows_no_empty_table(trials, tmp_path):
+    model = trials.filter(kind="generative", dataset="edge")
+    model = model.filter(pl.col("observer") == model["observer"][0])
+    unknown = model.with_columns(category=pl.lit(None, pl.String)).with_row_index()
+    unread = unknown.with_columns(
+        error=pl.when(pl.col("index") < 4).then(pl.lit("a.png is empty: get the file anew."))
+    ).drop("index")
+    write_report(conform(unread), tmp_path, resamples=9)
+    assert not (tmp_path / "tables" / "accuracy.csv").exists()
+    (row,) = pl.read_csv(tmp_path / "tables" / "trials.csv").to_dicts()
+    assert row["categories"] == 0
+    assert row["trials"] == len(unread) - 4
+    assert "4 images could not be read and are left out." in (tmp_path / "index.html").read_text()

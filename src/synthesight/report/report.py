@@ -11,6 +11,7 @@ from altair.utils.schemapi import debug_mode
 from synthesight.analysis.bootstrap import RESAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
+from synthesight.report.looks import counted
 from synthesight.report.page import write_page
 from synthesight.report.section import order
 from synthesight.report.sections import SECTIONS
@@ -60,6 +61,9 @@ def write_report(
             section = make(everyone, resamples)
             if section is not None:
                 sections.append(section)
+        if unread := len(trials) - len(answered):
+            be = "is" if unread == 1 else "are"
+            sections[0].text += f" {counted(unread, 'image')} could not be read and {be} left out."
         specs = {
             name: figure.to_dict(validate=False)
             for section in sections

@@ -47,7 +47,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
             pl.col("observer").n_unique().alias("observers"),
             pl.len().alias("trials"),
             pl.col("condition").n_unique().alias("conditions"),
-            pl.col("category").n_unique().alias("categories"),
+            pl.col("category").drop_nulls().n_unique().alias("categories"),
             pl.col("response").drop_nulls().n_unique().alias("named"),
             pl.col("image").n_unique().alias("images"),
             pl.col("response").is_null().sum().alias("no response"),
@@ -160,6 +160,8 @@ def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Accuracy by dataset and condition."""
     names = order(everyone)
     overall = accuracy(everyone, by=["who", "dataset"], resamples=resamples)
+    if overall.is_empty():
+        return None  # no categories are known
     overall = overall.sort(published_rank(), "dataset", nulls_last=True).rename({"who": "observer"})
     tables = {"accuracy": ordered(overall, names)}
     figures: dict[str, alt.TopLevelMixin] = {}
