@@ -348,3 +348,31 @@ def test_training_writes_models_that_can_be_used(photos, tmp_path):
     assert "no such file" in refused(
         "train", "generative", "--data", tmp_path / "no", "--out", tmp_path / "z"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_one_sentence(photos):
+    image = next((photos / "car").iterdir())
+    for options in ([], ["--json"]):
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [*COMMAND, "classify", str(image), "--model", "natural-32-cnn", *CPU, *options],
+                stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            )  # fmt: skip
+        assert result.returncode == 2
+        (said,) = [line for line in result.stderr.splitlines() if line.strip()]
+        assert said.startswith("synthesight: No space is left on the device")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_an_interrupted_classify_says_so(photos):
+    process = subprocess.Popen(
+        [*COMMAND, "classify", str(photos), *CPU, "--rule", "exhaustive", "--max-draws", "9999"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(8)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "synthesight: Stopped."
+    assert "Traceback" not in errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -97,14 +99,18 @@ def classify(
     )
     chosen = observer.choose(names)
     failures = []
-    with Progressing("Classifying", len(stimuli), quiet=json) as progress:
-        for response in observer.respond(stimuli, chosen):
-            progress.advance()
-            if response.error:
-                failures.append(response.error)
-            progress.print(
-                json_line(response, chosen) if json else response_table(response, chosen)
-            )
+    try:
+        with Progressing("Classifying", len(stimuli), quiet=json) as progress:
+            for response in observer.respond(stimuli, chosen):
+                progress.advance()
+                if response.error:
+                    failures.append(response.error)
+                progress.print(
+                    json_line(response, chosen) if json else response_table(response, chosen)
+                )
+    except KeyboardInterrupt:
+        print("synthesight: Stopped.", file=sys.stderr)
+        raise typer.Exit(130) from None
     end(failures, len(stimuli))
 
 
@@ -396,6 +402,15 @@ def main() -> None:
         print(f"synthesight: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename is None:
+            print(
+                "synthesight: No space is left on the device that was written to: make room, or "
+                "write elsewhere.",
+                file=sys.stderr,
+            )
+            # Python would try again to write what is left, and say so.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(2)
         if error.filename is None:
             raise
         reason = (error.strerror or "the system refuses").lower()
