@@ -27,9 +27,7 @@ def trials_of(right, observer="m", kind="discriminative", *, same=True):
         Whether an image's number means the same photograph in each condition.
     """
     study, condition, image = (axis.ravel() for axis in np.indices(right.shape))
-    names = np.char.add(np.char.add("p", image.astype(str)), "" if same else "c")
-    if not same:
-        names = np.char.add(names, condition.astype(str))
+    photograph = image if same else image + right.shape[2] * condition
     return pl.DataFrame(
         {
             "observer": observer,
@@ -37,7 +35,7 @@ def trials_of(right, observer="m", kind="discriminative", *, same=True):
             "dataset": np.char.add("study", study.astype(str)),
             "condition": np.char.add("c", condition.astype(str)),
             "category": "cat",
-            "image": names,
+            "image": np.char.add("p", photograph.astype(str)),
             "response": np.where(right.ravel(), "cat", "dog"),
         }
     ).with_columns(stimulus=pl.format("{}/{}_{}.png", "dataset", "condition", "image"))
@@ -74,7 +72,6 @@ def test_agreement_is_of_photographs_too(easy_and_hard):
     right, _ = easy_and_hard
     other = right ^ (np.random.default_rng(1).random(right.shape[::2])[:, None] < 0.2)
     both = pl.concat([trials_of(right), trials_of(other, "o", "human")])
-    both = both.with_columns(dataset=pl.format("{}", "dataset"))
     # Whether two agree on a photograph is the same in each of its conditions here.
     expected = 2 * 1.96 * np.sqrt(0.2 * 0.8 / PHOTOS)
     studies = both.partition_by("dataset")[:12]

@@ -11,8 +11,8 @@ from PIL import Image
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
+from synthesight.observers.discriminative.hugging_face import pixels_of
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.observers.discriminative.loading import _pixels
 from synthesight.stimuli.folders import find_stimuli
 
 CATEGORIES = {"dog": [1, 2, 3], "cat": [10], "car": [20, 21]}
@@ -152,7 +152,7 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
 )
 def test_pixels_are_those_of_transformers_own_processors(name, options):
     processor = getattr(transformers, name)(**options)
-    pixels = _pixels(processor, "somewhere")
+    pixels = pixels_of(processor, "somewhere")
     side = pixels["resolution"]
     # Of one colour, so that how it is scaled and cut does not matter.
     picture = np.full((side, side, 3), (255, 127, 3), np.uint8)
@@ -176,7 +176,7 @@ def test_networks_that_transformers_would_make_up_are_refused(tmp_path):
     ):
         synthesight.load(f"transformers:{tmp_path}", device="cpu")
     with pytest.raises(SynthesightError, match="blue first"):
-        _pixels(MobileViTImageProcessor(), "apple/mobilevit-small")
+        pixels_of(MobileViTImageProcessor(), "apple/mobilevit-small")
 
 
 def test_what_cannot_be_opened_is_one_sentence(tmp_path, monkeypatch):

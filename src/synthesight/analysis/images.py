@@ -61,8 +61,8 @@ def images_of(image: np.ndarray, panel: np.ndarray) -> Iterator[Images]:
     if images == len(image):
         yield from (Images(np.arange(size), int(size), None) for size in sizes)
         return
-    edges = coo_array((np.ones(len(image)), (panel, len(sizes) + image)))
-    edges.resize(2 * (len(sizes) + images,))
+    nodes = len(sizes) + images
+    edges = coo_array((np.ones(len(image)), (panel, len(sizes) + image)), shape=(nodes, nodes))
     _, pool = connected_components(edges, directed=False)
     members = np.bincount(pool[: len(sizes)], minlength=pool.max() + 1)
     of_image = pool[len(sizes) :]

@@ -61,7 +61,9 @@ def write_report(
             section = make(everyone, resamples)
             if section is not None:
                 sections.append(section)
-        if unread := len(trials) - len(answered):
+        unreadable = trials.filter(pl.col("error").is_not_null())
+        # An image counts once, however many models were shown it.
+        if unread := unreadable.select(pl.struct("dataset", "stimulus").n_unique()).item():
             be = "is" if unread == 1 else "are"
             sections[0].text += f" {counted(unread, 'image')} could not be read and {be} left out."
         specs = {

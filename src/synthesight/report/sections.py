@@ -111,7 +111,8 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
         "Of the images whose shape and texture belong to different categories, and the responses "
         "that name either: the share that name the shape (Geirhos et al. 2019). n is the number "
         "of such responses, stimuli that of such images. Intervals are 95 %, bootstrap over "
-        "images; people are pooled. Diamonds are published figures (Jaini, Clark & Geirhos 2024).",
+        "images, exact where all decisions are alike; people are pooled. Diamonds are published "
+        "figures (Jaini, Clark & Geirhos 2024).",
         tables,
         figures,
     )
@@ -179,7 +180,7 @@ def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         "accuracy",
         "Accuracy",
         "Share of correct responses; in cue conflict the shape is what is correct. Intervals are "
-        "95 %, bootstrap over images; people are pooled.",
+        "95 %, bootstrap over images, exact where all responses are alike; people are pooled.",
         tables,
         figures,
     )

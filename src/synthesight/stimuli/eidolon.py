@@ -16,6 +16,13 @@ def partially_coherent_disarray(
 ) -> np.ndarray:
     """Split an image into scales, displace each by a smooth random field, and add them up.
 
+    With coherence, this is not what the published images of eidolonI and eidolonII were made by,
+    so people's figures on those are no scale for images made here: in the Eidolon toolbox, the
+    field that a scale shares with others is a sum over the coarser scales of noise that is blurred
+    at their size, and knows no grain. Here it is one field of that grain, which bends edges more
+    at the same reach. Beyond the edge, the toolbox mirrors the image, and here its last pixels go
+    on. Without coherence (eidolonIII) the fields are the toolbox's.
+
     Parameters
     ----------
     grey

@@ -6,16 +6,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.observers.discriminative.hugging_face import open_transformers
 from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.observers.discriminative.packages import package
+from synthesight.observers.discriminative.packages import Opened, first_line, package
 from synthesight.observers.discriminative.published import (
     fetch_weights,
     fit_weights,
@@ -31,8 +31,6 @@ V1 = "IMAGENET1K_V1"  # torchvision's name for the weights that papers before 20
 # Saved with the readouts that only training uses, and with Google's normalisation inside.
 AUXILIARY = {"transform_input": True, "aux_logits": True, "init_weights": False}
 AS_SAVED = {"inception_v3": AUXILIARY, "googlenet": AUXILIARY}
-
-Opened = tuple[torch.nn.Module, dict[str, Any]]  # a network, and how it wants its images
 
 
 def is_classifier(location: str, entry: Entry | None = None) -> bool:
@@ -105,48 +103,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-class _TransformersImageText(ImageTextModel):
-    def __init__(self, model: torch.nn.Module, tokenizer: Any) -> None:
-        super().__init__()
-        self.model: Any = model
-        self.tokenizer = tokenizer
-
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        return _pooled(self.model.get_image_features(pixel_values=images))
-
-    def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        # All to the full length, as they were in training.
-        config, options = self.model.config, {}
-        unmasked = config.model_type.startswith("siglip")  # which was trained to read the padding
-        if unmasked:  # Tokenizers are saved with other lengths and sides.
-            length = config.text_config.max_position_embeddings
-            options = {"max_length": length, "padding_side": "right"}
-        tokens = self.tokenizer(
-            texts, padding="max_length", truncation=True, return_tensors="pt", **options
-        ).to(self.model.device)
-        if unmasked:
-            tokens = {"input_ids": tokens["input_ids"]}
-        return _pooled(self.model.get_text_features(**tokens))
-
-    def scale(self) -> torch.Tensor:
-        if hasattr(self.model, "temperature"):  # ALIGN's
-            return 1 / self.model.temperature
-        return self.model.logit_scale.exp()
-
-
-def _compares(model: Any) -> bool:
-    """Whether a network puts whole images and sentences into one space, and scales it."""
-    if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
-        return False
-    patches = "spatial_shapes" in signature(model.get_image_features).parameters
-    return not patches and (hasattr(model, "logit_scale") or hasattr(model, "temperature"))
-
-
-def _pooled(output: Any) -> torch.Tensor:
-    """Features; transformers 5 wraps them."""
-    return getattr(output, "pooler_output", output)
-
-
 class _OpenClip(ImageTextModel):
     def __init__(self, model: torch.nn.Module, tokenizer: Any) -> None:
         super().__init__()
@@ -163,81 +119,13 @@ class _OpenClip(ImageTextModel):
         return self.model.logit_scale.exp()
 
 
-def _transformers(location: str) -> Opened:
-    from transformers import (
-        AutoConfig,
-        AutoImageProcessor,
-        AutoModelForImageClassification,
-        AutoModelForZeroShotImageClassification,
-        AutoTokenizer,
-    )
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES as ZERO_SHOT,
-    )
-
-    try:
-        config = AutoConfig.from_pretrained(location)
-        two = set(config.architectures or ()) & set(ZERO_SHOT.values())
-        family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
-        if two:
-            with torch.device("meta"):  # without weights, which need not be got to be refused
-                built = family.from_config(config)
-            if not _compares(built):
-                raise SynthesightError(
-                    f"transformers:{location} is a {type(built).__name__}, which does not put "
-                    "whole images and sentences into one space, scaled: choose a model that does, "
-                    "such as a CLIP, a SigLIP or an ALIGN."
-                )
-        network, report = family.from_pretrained(
-            location, use_safetensors=True, output_loading_info=True
-        )
-        processor = AutoImageProcessor.from_pretrained(location)
-        if two:
-            network = _TransformersImageText(network, AutoTokenizer.from_pretrained(location))
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise SynthesightError(
-            f"transformers:{location} cannot be opened as an image classifier "
-            f"({_first_line(error)}): check the name, and that it has safetensors weights."
-        ) from None
-    if report["missing_keys"]:
-        raise SynthesightError(
-            f"transformers:{location} lacks weights of an image classifier "
-            f"({sorted(report['missing_keys'])[0]}): choose a model that was trained as one."
-        )
-    return network, _pixels(processor, location)
-
-
-def _pixels(processor: Any, location: str) -> dict[str, Any]:
-    """How an image processor of transformers makes an image of the network's size a tensor."""
-    if getattr(processor, "do_flip_channel_order", False):
-        raise SynthesightError(
-            f"transformers:{location} wants its channels blue first, which is not supported: look "
-            "for the same model in timm."
-        )
-    cut = getattr(processor, "do_center_crop", False) and getattr(processor, "crop_size", None)
-    first = type(processor).__name__.startswith("Perceiver")  # which cuts before it scales
-    size = processor.crop_size if cut and not first else processor.size
-    normal = getattr(processor, "do_normalize", False)
-    mean = (processor.image_mean or (0.5,) * 3) if normal else (0.0,) * 3
-    std = (processor.image_std or (0.5,) * 3) if normal else (1.0,) * 3
-    if getattr(processor, "include_top", False):  # EfficientNet's divides again, as Keras's did
-        std = [value * again for value, again in zip(std, processor.image_std, strict=True)]
-    unit = 255 * (getattr(processor, "rescale_factor", None) or 1 / 255)
-    offset = 1.0 if getattr(processor, "rescale_offset", False) else 0.0  # ALIGN's
-    return {
-        "resolution": int(size.get("height") or size.get("shortest_edge")),
-        "mean": tuple((value + offset) / unit for value in mean),
-        "std": tuple(value / unit for value in std),
-    }
-
-
 def _timm(location: str) -> Opened:
     timm = package("timm", "timm")
     try:
         network = timm.create_model(location, pretrained=True)
     except Exception as error:  # timm, the Hub and HTTP libraries each have their own
         raise SynthesightError(
-            f"timm:{location} cannot be opened ({_first_line(error)}): check the name with "
+            f"timm:{location} cannot be opened ({first_line(error)}): check the name with "
             "timm.list_pretrained(), and the connection."
         ) from None
     settings = timm.data.resolve_data_config({}, model=network)
@@ -295,7 +183,7 @@ def _open_clip(location: str) -> Opened:
         tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip, the Hub and HTTP libraries each have their own
         raise SynthesightError(
-            f"open_clip:{location} cannot be opened ({_first_line(error)}): check the "
+            f"open_clip:{location} cannot be opened ({first_line(error)}): check the "
             "name and the connection."
         ) from None
     seen = model.visual.preprocess_cfg
@@ -318,13 +206,8 @@ def _efficientnet() -> Opened:
     return network, {"resolution": 224, "mean": pixel, "std": (128 / 255,) * 3}
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
-
-
 OPENERS: Mapping[str, Callable[[str], Opened]] = {
-    "transformers": _transformers,
+    "transformers": open_transformers,
     "timm": _timm,
     "torchvision": _torchvision,
     "open_clip": _open_clip,

@@ -1,11 +1,17 @@
-"""Packages that are not always installed: the libraries of image models."""
+"""Libraries of image models, of which not all are installed: what opening one takes and gives."""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from synthesight.errors import SynthesightError
+
+if TYPE_CHECKING:
+    import torch
+
+# A network, and how it wants its images.
+Opened = tuple["torch.nn.Module", dict[str, Any]]
 
 
 def package(name: str, extra: str) -> Any:
@@ -38,3 +44,9 @@ def package(name: str, extra: str) -> Any:
             f"({str(error).strip().splitlines()[0]}): install the torchvision that was made for "
             "it, from the same place, as in pip install --force-reinstall torch torchvision."
         ) from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
