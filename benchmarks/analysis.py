@@ -33,8 +33,8 @@ from synthesight.analysis import (
     response_entropy,
     shape_bias,
 )
-from synthesight.observers.human import load_human_trials
 from synthesight.stimuli.categories import SIXTEEN
+from synthesight.trials.people import load_human_trials
 
 # The benchmark is OOD accuracy, the three likenesses to people and the mean rank, from one pass;
 # each alone is timed too, but not added.

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesight
-from synthesight.inference.draws import stimulus_key, uniforms
-from synthesight.inference.engine import Engine
-from synthesight.inference.replay import replay
-from synthesight.inference.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
-from synthesight.observers.generative.classifier import GenerativeClassifier
-from synthesight.stimuli.folders import find_stimuli, sample
+from synthesight.likelihood.draws import stimulus_key, uniforms
+from synthesight.likelihood.engine import Engine
+from synthesight.likelihood.replay import replay
+from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
+from synthesight.observers.generative import GenerativeClassifier
+from synthesight.stimuli.find import find_stimuli, sample
 
 APART = 2.0
 SHIFTS = 20  # starts within the draws, each of which makes other images of the same errors

@@ -20,9 +20,9 @@ from rich.table import Table
 import synthesight
 from synthesight.analysis import accuracy, shape_bias
 from synthesight.evaluation import answerable, evaluate
-from synthesight.observers.human import load_human_trials, load_model_trials
 from synthesight.stimuli.categories import SHARED_SEVEN
-from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.find import find_stimuli
+from synthesight.trials.people import load_human_trials, load_model_trials
 
 DATASETS = ("cue-conflict", "edge", "silhouette")
 MODELS = ("natural-32", "natural-32-cnn")

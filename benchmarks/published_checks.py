@@ -19,7 +19,7 @@ from synthesight.analysis.published import (
     SHAPE_BIAS_2019,
     SHAPE_BIAS_PUBLISHED,
 )
-from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.trials.people import load_human_trials, load_model_trials
 
 
 def checks(data: Path) -> list[tuple[str, float, float, int]]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import ImageColor
 
-from synthesight.observers.generative.classifier import GenerativeClassifier
-from synthesight.observers.generative.schedule import Schedule
+from synthesight.likelihood.schedule import Schedule
+from synthesight.observers.generative import GenerativeClassifier
 
 
 class Colours:

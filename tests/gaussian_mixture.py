@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from synthesight.observers.generative.schedule import Schedule
+from synthesight.likelihood.schedule import Schedule
 
 
 @dataclass

@@ -13,8 +13,8 @@ from synthesight.analysis import accuracy, compare, ood_accuracy
 from synthesight.analysis.bootstrap import interval, resampled_sums, weights
 from synthesight.analysis.conditions import TRIVIAL, without_trivial
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials
 from synthesight.trials.conditions import PUBLISHED
+from synthesight.trials.people import load_human_trials
 
 
 def table(correct, observer="m", dataset="d", condition="0", **more):

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from synthesight.cli import main
-from synthesight.cli_output import response_table
+from synthesight.cli.main import main
+from synthesight.cli.output import response_table
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Response, as_stimuli
 from synthesight.stimuli.stimulus import Stimulus

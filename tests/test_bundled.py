@@ -13,11 +13,11 @@ import synthesight
 from synthesight import zoo
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
-from synthesight.inference.rules import Exhaustive, Sequential
-from synthesight.observers.generative.denoiser import NonFiniteOutput
+from synthesight.likelihood.denoiser import NonFiniteOutput
+from synthesight.likelihood.rules import Exhaustive, Sequential
 from synthesight.stimuli.categories import SHARED_SEVEN
-from synthesight.stimuli.drawn import drawn_objects
-from synthesight.stimuli.folders import find_stimuli, sample
+from synthesight.stimuli.find import find_stimuli, sample
+from synthesight.stimuli.make.drawn import drawn_objects
 
 CLASSES = ["car", "cat", "boat"]
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from synthesight.stimuli.categories import CIFAR10, SHARED_SEVEN
-from synthesight.stimuli.drawn import drawn_objects, save
+from synthesight.stimuli.make.drawn import drawn_objects, save
 from synthesight.trials.store import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -60,7 +60,7 @@ def photos(tmp_path_factory) -> Path:
 
 def test_help_and_import_do_not_import_torch():
     code = (
-        "import sys, synthesight, synthesight.cli;"
+        "import sys, synthesight, synthesight.cli.main;"
         "sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'diffusers', 'altair')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

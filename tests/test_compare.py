@@ -12,7 +12,7 @@ import pytest
 from synthesight.analysis import compare, error_consistency, pairwise_consistency, power
 from synthesight.analysis.power import joint_probabilities
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.trials.people import load_human_trials, load_model_trials
 from test_accuracy import table
 
 

@@ -13,8 +13,8 @@ from scipy.stats import binomtest
 
 from synthesight.analysis import accuracy, confusion, response_entropy
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials
 from synthesight.stimuli.categories import SIXTEEN
+from synthesight.trials.people import load_human_trials
 
 CATEGORIES = ("cat", "dog", "car")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
-from synthesight.observers.generative.denoiser import (
+from synthesight.likelihood.denoiser import (
     PREDICTIONS,
     Conditioning,
     DenoiserModel,
@@ -22,7 +22,7 @@ from synthesight.observers.generative.denoiser import (
     Parts,
     clean_estimate,
 )
-from synthesight.observers.generative.schedule import Schedule
+from synthesight.likelihood.schedule import Schedule
 
 SIDE = 4
 SHAPE = (5, 3, SIDE, SIDE)

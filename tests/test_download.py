@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from synthesight.cli import app, main
+from synthesight.cli.main import app, main
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import datasets, download
 from synthesight.stimuli.download import HASHES, fetch
-from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.find import find_stimuli
 
 
 def archive_of(entries: dict[str, bytes], link: tuple[str, str] | None = None) -> bytes:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from synthesight.cli import app
+from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SHARED_SEVEN, SIXTEEN
-from synthesight.stimuli.drawn import BACKGROUND, drawn_cue_conflict, drawn_objects, save
-from synthesight.stimuli.folders import find_stimuli, texture_of
-from synthesight.stimuli.shapes import SHAPES, silhouette
-from synthesight.stimuli.textures import TEXTURES, texture
+from synthesight.stimuli.find import find_stimuli, texture_of
+from synthesight.stimuli.make.drawn import BACKGROUND, drawn_cue_conflict, drawn_objects, save
+from synthesight.stimuli.make.shapes import SHAPES, silhouette
+from synthesight.stimuli.make.textures import TEXTURES, texture
 
 
 def pixels(stimuli):

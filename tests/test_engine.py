@@ -11,15 +11,15 @@ from PIL import Image
 
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
-from synthesight.inference import engine
-from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
-from synthesight.inference.engine import Engine
-from synthesight.inference.memory import is_out_of_memory
-from synthesight.inference.replay import replay
-from synthesight.inference.rules import Exhaustive, Sequential, Staged
-from synthesight.inference.tuning import best_batch_size
-from synthesight.observers.generative.classifier import GenerativeClassifier
-from synthesight.observers.generative.weighting import TimeSampler
+from synthesight.likelihood import engine
+from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
+from synthesight.likelihood.engine import Engine
+from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.replay import replay
+from synthesight.likelihood.rules import Exhaustive, Sequential, Staged
+from synthesight.likelihood.tuning import best_batch_size
+from synthesight.likelihood.weighting import TimeSampler
+from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.stimulus import Stimulus
 
 CLASSES = [str(k) for k in range(5)]

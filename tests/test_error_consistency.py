@@ -19,7 +19,7 @@ from synthesight.analysis import (
 )
 from synthesight.analysis.error_consistency import kappa
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.trials.people import load_human_trials, load_model_trials
 from test_accuracy import table
 
 two = st.integers(2, 30).flatmap(

@@ -13,7 +13,7 @@ from PIL import Image
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import answerable, evaluate
 from synthesight.observers.observer import Observer, Response
-from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
 

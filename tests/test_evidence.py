@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from gaussian_mixture import GaussianMixtures
-from synthesight.inference import evidence as module
-from synthesight.inference import work
-from synthesight.inference.draws import TREND
-from synthesight.inference.engine import Engine
-from synthesight.inference.evidence import PairedEvidence, posterior
-from synthesight.inference.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
-from synthesight.observers.generative.weighting import TimeSampler
+from synthesight.likelihood import evidence as module
+from synthesight.likelihood import queue as work
+from synthesight.likelihood.draws import TREND
+from synthesight.likelihood.engine import Engine
+from synthesight.likelihood.evidence import PairedEvidence, posterior
+from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
+from synthesight.likelihood.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
 
 TEMPORARY = 2**27  # bytes, a quarter of the ceiling of the paired sums

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from synthesight.inference.rules import RULES
-from synthesight.stimuli.drawn import drawn_objects, save
+from synthesight.likelihood.rules import RULES
+from synthesight.stimuli.make.drawn import drawn_objects, save
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"

@@ -8,10 +8,10 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from synthesight.cli import app
+from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
-from synthesight.stimuli.folders import DATASETS, published_id, texture_of
+from synthesight.stimuli.find import DATASETS, published_id, texture_of
 from synthesight.trials.conditions import PUBLISHED
 from synthesight.trials.exchange import COLUMNS, read_csv, write_csv
 from synthesight.trials.reading import read_trials

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
-from synthesight.observers.generative.denoiser import DenoiserModel
-from synthesight.observers.generative.families import FAMILIES, PixArt
-from synthesight.observers.generative.loading import load_model
-from synthesight.observers.generative.protocol import LikelihoodModel
+from synthesight.likelihood.denoiser import DenoiserModel
+from synthesight.likelihood.families import FAMILIES, PixArt
+from synthesight.likelihood.loading import load_model
+from synthesight.likelihood.protocol import LikelihoodModel
 from tiny_models import BUILDERS, PROMPTS, SIDE, stable_diffusion
 
 CLASSES = ["1", "goldfish", "7"]

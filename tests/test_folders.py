@@ -16,7 +16,7 @@ from PIL import Image
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import download
 from synthesight.stimuli.categories import SIXTEEN, canonical, imagenet_to_16
-from synthesight.stimuli.folders import find_stimuli, in_order, published_id, sample, texture_of
+from synthesight.stimuli.find import find_stimuli, in_order, published_id, sample, texture_of
 
 WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 

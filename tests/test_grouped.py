@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from synthesight.inference.draws import TREND
-from synthesight.inference.evidence import PairedEvidence
-from synthesight.inference.grouped import class_evidence, of_classes
-from synthesight.inference.rules import RepeatedTTest, Sequential
+from synthesight.likelihood.draws import TREND
+from synthesight.likelihood.evidence import PairedEvidence
+from synthesight.likelihood.grouped import class_evidence, of_classes
+from synthesight.likelihood.rules import RepeatedTTest, Sequential
 
 GROUPS = np.array([0, 0, 0, 1, 2, 2])
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.folders import find_stimuli, texture_of
+from synthesight.stimuli.find import find_stimuli, texture_of
 
 datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials, load_model_trials
 from synthesight.trials.conditions import PUBLISHED
 from synthesight.trials.exchange import read_csv, write_csv
+from synthesight.trials.people import load_human_trials, load_model_trials
 
 
 @pytest.fixture(scope="module")

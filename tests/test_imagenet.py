@@ -13,7 +13,7 @@ from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
 from synthesight.observers.discriminative.hugging_face import pixels_of
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.find import find_stimuli
 
 CATEGORIES = {"dog": [1, 2, 3], "cat": [10], "car": [20, 21]}
 

@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 
 import synthesight
 from synthesight.errors import SynthesightError
-from synthesight.observers.generative.families import DiT, PixArt, StableDiffusion
-from synthesight.observers.generative.hub import download, pick_variant, wanted_files
-from synthesight.observers.generative.loading import load_model, read_schedule
+from synthesight.likelihood.families import DiT, PixArt, StableDiffusion
+from synthesight.likelihood.hub import download, pick_variant, wanted_files
+from synthesight.likelihood.loading import load_model, read_schedule
 from tiny_models import PROMPTS, dit, pixel_flow, stable_diffusion, stable_diffusion_3
 
 NETWORK = "diffusion_pytorch_model.safetensors"
@@ -417,7 +417,10 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"rule": "exhaustive"}, r"give an object, such as synthesight.inference.rules.Exhaustive"),
+        (
+            {"rule": "exhaustive"},
+            r"give an object, such as synthesight.likelihood.rules.Exhaustive",
+        ),
         ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean classes"),
         ({"nothing": 1}, "no option 'nothing': choose among device, dtype, classes, "),
         ({"batch_size": 2.5}, "--batch-size 2.5 cannot be: give a whole number from 1 to"),

@@ -10,13 +10,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
-from synthesight.cli import app
+from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import PUBLISHED
-from synthesight.stimuli.eidolon import scale_layers
-from synthesight.stimuli.folders import find_stimuli
-from synthesight.stimuli.making import make_dataset
-from synthesight.stimuli.manipulations import (
+from synthesight.stimuli.find import find_stimuli
+from synthesight.stimuli.make.eidolon import scale_layers
+from synthesight.stimuli.make.manipulations import (
     LUMA,
     MANIPULATIONS,
     MEAN_GREY,
@@ -24,6 +23,7 @@ from synthesight.stimuli.manipulations import (
     mean_amplitude,
     random_of,
 )
+from synthesight.stimuli.make.published import make_dataset
 from synthesight.stimuli.stimulus import Stimulus
 
 runner = CliRunner()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from synthesight.analysis.power import joint_probabilities, power, trials_needed
-from synthesight.cli import app
+from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 
 accuracies = st.floats(0.05, 0.95)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import synthesight
 from synthesight.errors import SynthesightError
-from synthesight.observers.generative.prompts import (
+from synthesight.observers.prompts import (
     check_classes,
     check_templates,
     write_prompts,

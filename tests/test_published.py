@@ -7,7 +7,7 @@ import pytest
 
 from synthesight.analysis import accuracy, error_consistency
 from synthesight.analysis.published import ACCURACY_2020, ERROR_CONSISTENCY_2020
-from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.trials.people import load_human_trials, load_model_trials
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthesight.errors import SynthesightError
-from synthesight.inference import rules
-from synthesight.inference.draws import GOLDEN, TREND, trend_basis
-from synthesight.inference.evidence import PairedEvidence, posterior
-from synthesight.inference.replay import replay
-from synthesight.inference.rules import Exhaustive, RepeatedTTest, Sequential, Staged
+from synthesight.likelihood import rules
+from synthesight.likelihood.draws import GOLDEN, TREND, trend_basis
+from synthesight.likelihood.evidence import PairedEvidence, posterior
+from synthesight.likelihood.replay import replay
+from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Sequential, Staged
 
 DRAWS = 1000
 

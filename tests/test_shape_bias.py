@@ -8,7 +8,7 @@ import pytest
 from synthesight.analysis import compare, shape_bias
 from synthesight.analysis.published import SHAPE_BIAS_2019, SHAPE_BIAS_PUBLISHED
 from synthesight.errors import SynthesightError
-from synthesight.observers.human import load_human_trials, load_model_trials
+from synthesight.trials.people import load_human_trials, load_model_trials
 
 
 def conflict(responses, observer="m", **more):

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 
 import synthesight
 from synthesight.errors import SynthesightError
-from synthesight.inference.rules import Exhaustive
-from synthesight.training import discriminative, generative
-from synthesight.training.images import LabelledImages, on_plain_ground
-from synthesight.training.text import PROMPT_TOKENS, prompts_of, train_tokenizer
-from synthesight.training.weighting import Recording, fit_weighting, measure, proposal_of
+from synthesight.experiments import discriminative, generative
+from synthesight.experiments.images import LabelledImages, on_plain_ground
+from synthesight.experiments.text import PROMPT_TOKENS, prompts_of, train_tokenizer
+from synthesight.experiments.weighting import Recording, fit_weighting, measure, proposal_of
+from synthesight.likelihood.rules import Exhaustive
 
 CPU = torch.device("cpu")
 SMALL = generative.GenerativeOptions(

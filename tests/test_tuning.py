@@ -8,10 +8,10 @@ import torch
 
 import synthesight
 from synthesight.errors import SynthesightError
-from synthesight.inference import tuning
-from synthesight.inference.rules import Exhaustive
-from synthesight.observers.generative import classifier
-from synthesight.stimuli.drawn import drawn_objects
+from synthesight.likelihood import tuning
+from synthesight.likelihood.rules import Exhaustive
+from synthesight.observers import generative as classifier
+from synthesight.stimuli.make.drawn import drawn_objects
 
 CLASSES = ["car", "cat"]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
-from synthesight.inference.draws import normal_noise, stimulus_key, uniforms
-from synthesight.observers.generative.schedule import Schedule
-from synthesight.observers.generative.weighting import TimeSampler, weights
+from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
+from synthesight.likelihood.schedule import Schedule
+from synthesight.likelihood.weighting import TimeSampler, weights
 
 
 def cosine(timesteps: int) -> Schedule:

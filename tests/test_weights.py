@@ -14,7 +14,7 @@ import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
 from synthesight.observers.weights import weights_hash
-from synthesight.stimuli.folders import find_stimuli
+from synthesight.stimuli.find import find_stimuli
 
 
 def network() -> torch.nn.Module:

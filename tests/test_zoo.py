@@ -17,7 +17,8 @@ import torch
 from PIL import Image
 
 import synthesight
-from synthesight import cli, zoo
+from synthesight import zoo
+from synthesight.cli import main as cli
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative import published
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 
 import synthesight
 from synthesight import zoo
+from synthesight.likelihood import loading as generative_loading
 from synthesight.observers.discriminative import loading, published
-from synthesight.observers.generative import loading as generative_loading
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16
 from test_zoo import OTHERS, PAPER, as_published, at_random, cache, put
 

@@ -16,7 +16,7 @@ from synthesight.errors import SynthesightError
 if TYPE_CHECKING:
     from synthesight.evaluation import evaluate
     from synthesight.observers.loading import load
-    from synthesight.stimuli.folders import find_stimuli
+    from synthesight.stimuli.find import find_stimuli
 
 __version__ = "0.1.0"
 __all__ = ["SynthesightError", "__version__", "evaluate", "find_stimuli", "load"]
@@ -24,7 +24,7 @@ __all__ = ["SynthesightError", "__version__", "evaluate", "find_stimuli", "load"
 # Imported on first use: torch alone takes seconds.
 _HOMES = {
     "evaluate": "synthesight.evaluation",
-    "find_stimuli": "synthesight.stimuli.folders",
+    "find_stimuli": "synthesight.stimuli.find",
     "load": "synthesight.observers.loading",
 }
 

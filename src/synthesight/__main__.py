@@ -1,5 +1,5 @@
 """``python -m synthesight``: the command line."""
 
-from synthesight.cli import main
+from synthesight.cli.main import main
 
 main()

@@ -14,12 +14,12 @@ from rich.table import Table
 import synthesight
 from synthesight.analysis import accuracy, shape_bias
 from synthesight.analysis.published import SHAPE_BIAS
-from synthesight.cli_output import Progressing
+from synthesight.cli.output import Progressing
 from synthesight.evaluation import evaluate
-from synthesight.inference.rules import Sequential
+from synthesight.likelihood.rules import Sequential
 from synthesight.report.figures import answers_chart, save_figure, shape_bias_chart
 from synthesight.stimuli.categories import SHARED_SEVEN
-from synthesight.stimuli.drawn import drawn_cue_conflict, drawn_objects, save
+from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
 from synthesight.stimuli.stimulus import Stimulus
 
 MODELS = ("natural-32", "natural-32-cnn")

@@ -18,7 +18,7 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.categories import SIXTEEN, canonical
 from synthesight.stimuli.datasets import PUBLISHED
-from synthesight.stimuli.folders import published_id, texture_of
+from synthesight.stimuli.find import published_id, texture_of
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run
 

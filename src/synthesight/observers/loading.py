@@ -54,7 +54,7 @@ def load(
         ``"float32"``, ``"bfloat16"`` or ``"float16"``; None chooses by device.
     options
         For generative models: what
-        :class:`~synthesight.observers.generative.classifier.GenerativeClassifier` takes. For
+        :class:`~synthesight.observers.generative.GenerativeClassifier` takes. For
         networks of images and text: ``templates``. Any observer may be given ``seed``.
 
     Returns
@@ -75,10 +75,10 @@ def load(
     """
     import torch
 
+    from synthesight.likelihood.loading import check_device, load_model
     from synthesight.observers.discriminative.loading import is_classifier, load_classifier
-    from synthesight.observers.generative.classifier import GenerativeClassifier
-    from synthesight.observers.generative.loading import check_device, load_model
-    from synthesight.observers.generative.prompts import check_classes
+    from synthesight.observers.generative import GenerativeClassifier
+    from synthesight.observers.prompts import check_classes
 
     _check_known(
         options, ["device", "dtype", *list(signature(GenerativeClassifier).parameters)[1:]]
@@ -101,7 +101,7 @@ def load(
 
         _check_asked(name, asked)
         return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
-    from synthesight.observers.generative.families.dit import DiT
+    from synthesight.likelihood.families.dit import DiT
 
     if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
         raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")

@@ -190,7 +190,7 @@ class Observer(ABC):
         SynthesightError
             If there are none, fewer than two, or one twice.
         """
-        from synthesight.observers.generative.prompts import check_classes
+        from synthesight.observers.prompts import check_classes
 
         chosen = self.classes if classes is None else classes
         if chosen is None:

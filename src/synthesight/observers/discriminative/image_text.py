@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from synthesight.observers.discriminative.network import Network
-from synthesight.observers.generative.prompts import (
+from synthesight.observers.prompts import (
     DEFAULT_TEMPLATE,
     check_templates,
     write_prompts,

@@ -23,7 +23,7 @@ from synthesight.observers.discriminative.published import (
     open_published,
     read_weights,
 )
-from synthesight.observers.generative.prompts import DEFAULT_TEMPLATE
+from synthesight.observers.prompts import DEFAULT_TEMPLATE
 from synthesight.zoo import LIBRARIES, Entry
 
 EFFICIENTNET = "efficientnet-lite0"

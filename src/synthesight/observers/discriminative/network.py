@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
-from synthesight.inference.prefetch import read_ahead
+from synthesight.likelihood.prefetch import read_ahead
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.weights import weights_hash

@@ -1,0 +1,108 @@
+"""``synthesight report``, ``export`` and ``power``: what becomes of trials, how many it takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthesight.cli.options import MOST_SEED
+from synthesight.errors import SynthesightError
+
+studies = typer.Typer()
+
+
+@studies.command()
+def report(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page, figures and tables.")] = Path(
+        "report"
+    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with human-trials and model-trials; default: SYNTHESIGHT_DATA."),
+    ] = None,
+    resamples: Annotated[
+        int, typer.Option(help="Bootstrap resamples behind the intervals.")
+    ] = 1000,
+) -> None:
+    """Compare runs with people: one page, its figures and its tables."""
+    from rich.console import Console
+
+    from synthesight.report.coverage import strangers
+    from synthesight.report.looks import counted
+    from synthesight.report.report import write_report
+    from synthesight.report.sources import gather
+    from synthesight.report.tables import with_people
+
+    if resamples < 1:
+        raise SynthesightError(f"--resamples {resamples} leaves no intervals: give 1 or more.")
+    trials = gather(runs or [], data)
+    with Console(stderr=True).status("Reporting") as status:
+        page = write_report(
+            trials,
+            out,
+            resamples=resamples,
+            report=lambda what: status.update(f"Reporting: {what}"),
+        )
+    datasets = counted(trials["dataset"].n_unique(), "dataset")
+    print(f"{len(trials)} trials in {datasets}; open {page}")
+    if problems := strangers(with_people(trials)):
+        for problem in problems:
+            print(f"synthesight: {problem}", file=sys.stderr)
+        raise typer.Exit(2)
+
+
+@studies.command()
+def export(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for <dataset>/<dataset>_<observer>_….csv.")],
+) -> None:
+    """Write trials in the published CSV layout, which the model-vs-human toolbox plots."""
+    import polars as pl
+
+    from synthesight.trials.exchange import write_csv
+    from synthesight.trials.reading import read_trials
+
+    trials = pl.concat([read_trials(run) for run in runs])
+    files = write_csv(trials, out)
+    shown = trials["error"].null_count()
+    unread = len(trials) - shown
+    left_out = f"; {unread} images that could not be read are left out" if unread else ""
+    print(f"{shown} trials are in {len(files)} files below {out}{left_out}.")
+
+
+@studies.command()
+def power(
+    accuracy: Annotated[list[float], typer.Option(help="Of each of the two observers: twice.")],
+    kappa: Annotated[float, typer.Option(help="Their true error consistency.")],
+    difference: Annotated[
+        float | None, typer.Option(help="Of another observer's κ, which the study should see.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the simulation.")] = 0,
+) -> None:
+    """Say how many trials a study of error consistency needs."""
+    from synthesight.analysis.power import power as simulate
+    from synthesight.analysis.power import trials_needed
+    from synthesight.cli.output import print_power
+
+    if len(accuracy) != 2:
+        raise SynthesightError("--accuracy: give two accuracies, one for each observer.")
+    if difference == 0:
+        raise SynthesightError(f"--difference {difference} is none to see: give another.")
+    table = simulate(accuracy[0], accuracy[1], kappa, difference=difference, seed=seed)
+    print_power(table, kappa)
+    if difference is not None:
+        needed = trials_needed(table)
+        print(
+            f"To see a difference of {difference}: {needed} trials for a power of 80 %."
+            if needed
+            else f"To see a difference of {difference}, {table['trials'][-1]} trials are too few."
+        )

@@ -1,0 +1,93 @@
+"""``synthesight train``: the recipes of the small models that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from synthesight.cli.options import MOST_SEED, Device
+from synthesight.errors import SynthesightError
+
+TrainingSeed = Annotated[
+    int, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
+]
+
+training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
+
+
+@training.command("generative")
+def train_generative(
+    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
+    batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
+    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
+    seed: TrainingSeed = 0,
+    device: Device = None,
+) -> None:
+    """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
+    from synthesight.cli.output import Progressing
+    from synthesight.experiments import generative, weighting
+
+    if steps < 1 or batch < 1 or width < 64 or width % 64:
+        raise SynthesightError(
+            "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
+        )
+    options = generative.GenerativeOptions(
+        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
+    )
+    images, folder, place = _train(generative, data, out, options, steps, device)
+    total = weighting.evaluations(images)
+    with Progressing("Fitting its time weighting", total, quiet=False) as progress:
+        right = weighting.measure(
+            images, folder, device=place, report=lambda done: progress.at(done, "")
+        )
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in right.items())
+    print(f"Right on training images that its own weighting was not fitted to: {shares}.")
+    print(f"The model is in {folder}.")
+
+
+@training.command("discriminative")
+def train_discriminative(
+    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
+    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
+    seed: TrainingSeed = 0,
+    device: Device = None,
+) -> None:
+    """Train a network such as natural-32-cnn."""
+    from synthesight.experiments import discriminative
+
+    options = discriminative.DiscriminativeOptions(epochs=epochs, seed=seed)
+    _, folder, _ = _train(discriminative, data, out, options, None, device)
+    print(f"The model is in {folder}.")
+
+
+def _train(
+    recipe: Any, data: Path, out: Path, options: Any, steps: int | None, device: str | None
+) -> tuple[Any, Path, Any]:
+    """Train with progress: the images, the folder of the model, and the device."""
+    import torch
+
+    from synthesight.cli.output import Progressing
+    from synthesight.experiments.images import LabelledImages
+    from synthesight.likelihood.loading import check_device
+
+    place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    images = LabelledImages.from_parquet(data, progress=True)
+    total = steps if steps is not None else recipe.steps_of(images, options)
+    try:
+        with Progressing("Training", total, quiet=False) as progress:
+            folder = recipe.train(
+                images,
+                out,
+                options,
+                device=place,
+                report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
+            )
+    except KeyboardInterrupt:
+        print(f"Stopped; the same command goes on from the last checkpoint in {out}.")
+        raise typer.Exit(130) from None
+    return images, folder, place

@@ -1,0 +1,55 @@
+"""What does not fit in memory: told from other errors, and done in parts where it can be."""
+
+from __future__ import annotations
+
+import torch
+
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.protocol import LikelihoodModel
+
+# In small letters. What only may come of it, such as CUBLAS_STATUS_NOT_INITIALIZED, is not here.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "_alloc_failed",
+    "_allocation_failed",
+)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out: allocators and libraries do so in their ways."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        sign in str(error).lower() for sign in OUT_OF_MEMORY
+    )
+
+
+def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Images to x, in ever smaller parts where they do not fit in memory together.
+
+    Raises
+    ------
+    SynthesightError
+        If not even one does.
+    """
+    try:
+        with torch.inference_mode():
+            return model.encode(pixels)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Outside the except clause: the traceback would keep the failed call's tensors alive.
+    if len(pixels) == 1:
+        raise too_large(model)
+    if model.device.type == "cuda":
+        torch.cuda.empty_cache()
+    half = (len(pixels) + 1) // 2
+    return torch.cat([encode(model, pixels[:half]), encode(model, pixels[half:])])
+
+
+def too_large(model: LikelihoodModel) -> SynthesightError:
+    """What to say where a single image needs more memory than there is."""
+    return SynthesightError(
+        f"{model.name}: not even one image fits in memory; use --dtype bfloat16 or a device with "
+        "more memory."
+    )

@@ -1,0 +1,289 @@
+"""A generative model as an observer: it chooses the class whose prompt explains the image best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any
+
+import numpy as np
+
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.decision import Decision
+from synthesight.likelihood.engine import Engine, Usage
+from synthesight.likelihood.grouped import class_evidence
+from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.protocol import LikelihoodModel
+from synthesight.likelihood.rules import Rule, Sequential
+from synthesight.likelihood.tuning import (
+    best_batch_size,
+    choose_memory_format,
+    compile_network,
+    seconds_a_batch,
+)
+from synthesight.likelihood.weighting import TimeSampler
+from synthesight.observers.observer import Observer, Response
+from synthesight.observers.prompts import (
+    DEFAULT_TEMPLATE,
+    check_classes,
+    check_templates,
+    write_prompts,
+)
+from synthesight.observers.weights import weights_hash
+from synthesight.stimuli.stimulus import Stimulus
+
+MOST_BATCH = 16_384  # sixteen times what measurement ever chooses: of no use beyond
+TYPICAL_DRAWS = 20  # a class, by the sequential rule: for guessing how long work will take
+
+
+class GenerativeClassifier(Observer):
+    """Zero-shot classification by likelihood (Clark & Jaini 2023; Li et al. 2023).
+
+    Parameters
+    ----------
+    model
+        A likelihood model: one of this package's families, or any object that meets
+        :class:`~synthesight.likelihood.protocol.LikelihoodModel`.
+    classes
+        Class names, when calls do not name them.
+    templates
+        Prompts with ``{class}`` where the name goes.
+    names
+        For some classes, the names to use in prompts instead (synonyms).
+    labels
+        For class-conditional models: the labels that make up each class. Their evidence is
+        combined by ``combine``.
+    combine
+        ``"logsumexp"``: log of the mean likelihood of a class's labels; ``"best"``: the best
+        label's. The rule drops classes under the one, single labels under the other, which costs
+        fewer evaluations.
+    rule
+        Decision rule; None is :class:`~synthesight.likelihood.rules.Sequential`.
+    weighting, proposal
+        See :class:`~synthesight.likelihood.weighting.TimeSampler`.
+    seed
+        Of the draws.
+    batch_size
+        Network evaluations a batch; None finds the best by measurement.
+
+    Attributes
+    ----------
+    usage_ : Usage
+        Evaluations and time of the last call.
+    """
+
+    kind = "generative"
+
+    def __init__(
+        self,
+        model: LikelihoodModel,
+        *,
+        classes: Sequence[str] | None = None,
+        templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+        names: Mapping[str, Sequence[str]] | None = None,
+        labels: Mapping[str, Sequence[str | int]] | None = None,
+        combine: str = "logsumexp",
+        rule: Rule | None = None,
+        weighting: str | Sequence[float] = "jaini",
+        proposal: Sequence[float] | None = None,
+        seed: int = 0,
+        batch_size: int | None = None,
+    ) -> None:
+        if combine not in ("logsumexp", "best"):
+            raise SynthesightError(
+                f"There is no way {combine!r} to combine labels: choose logsumexp or best."
+            )
+        if batch_size is not None and not (
+            isinstance(batch_size, int | np.integer) and 1 <= batch_size <= MOST_BATCH
+        ):
+            raise SynthesightError(
+                f"--batch-size {batch_size} cannot be: give a whole number from 1 to {MOST_BATCH}."
+            )
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise SynthesightError(f"--seed {seed} cannot be: give a whole number from 0.")
+        if rule is not None and not hasattr(rule, "review"):
+            raise SynthesightError(
+                f"{rule!r} is no decision rule: give an object, such as "
+                "synthesight.likelihood.rules.Exhaustive(max_draws=200)."
+            )
+        if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
+            raise SynthesightError(
+                f"{model.name} is given labels, which go into no sentence: leave out --prompt."
+            )
+        self.model = model
+        self.name = model.name
+        self.device = model.device
+        self.classes = check_classes(classes) if classes is not None else None
+        self.templates = check_templates(templates)
+        self.names = dict(names or {})
+        self.labels = labels
+        self.combine = combine
+        self.rule: Rule = Sequential() if rule is None else rule
+        self.weighting = weighting
+        self.proposal = proposal
+        self.seed = seed
+        self.batch_size = batch_size
+        self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
+        # What was found out, for later calls: batch sizes, by resolution and what was asked for;
+        # seconds a batch; whether compiling pays (None: not tried); and the prompts, encoded.
+        self._sizes: dict[tuple[int, int | None], int] = {}
+        self._seconds: dict[tuple[int, int], float] = {}
+        self._compiled: bool | None = None
+        self._conditioning: tuple[object, Any] = (None, None)
+        self.usage_ = Usage()
+
+    def respond(
+        self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
+    ) -> Iterator[Response]:
+        chosen = self.choose(classes)
+        prompts, rows, groups = self._units(chosen)
+        conditioning = self._prepare(prompts)
+        count = len(stimuli) if isinstance(stimuli, Sized) else 1
+        expected = count * len(rows) * min(TYPICAL_DRAWS, self.rule.max_draws)
+        size = self._tune(conditioning, expected)
+        engine = Engine(
+            self.model,
+            rows,
+            conditioning,
+            self.rule,
+            self.sampler,
+            seed=self.seed,
+            groups=groups,
+            averaged=self.combine == "logsumexp",
+            batch_size=size,
+            one_shape=bool(self._compiled),
+        )
+        self.usage_ = engine.usage
+        for decision in engine.run(stimuli):
+            if engine.usage.halvings:
+                self._sizes[self.model.resolution, self.batch_size] = engine.usage.batch_size
+            yield self._response(decision, chosen, groups)
+
+    def _prepare(self, prompts: list[str]) -> Any:
+        """What the prompts condition on; kept, since a call with other images asks again."""
+        asked = (self.model.resolution, tuple(prompts))
+        if self._conditioning[0] != asked:
+            self._conditioning = (None, None)
+            self._conditioning = (asked, self._encode_prompts(prompts))
+        return self._conditioning[1]
+
+    def _encode_prompts(self, prompts: list[str]) -> Any:
+        try:
+            return self.model.prepare(prompts)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        raise SynthesightError(
+            f"{self.name}: its {len(prompts)} prompts cannot be encoded in this device's memory: "
+            "use --dtype bfloat16, fewer prompts, or a device with more memory."
+        )
+
+    def _tune(self, conditioning: object, evaluations: int) -> int:
+        """Network evaluations a batch. Measured at the first call, and kept for later ones."""
+        resolution = self.model.resolution
+        asked = resolution, self.batch_size
+        if asked not in self._sizes:
+            choose_memory_format(self.model, conditioning, self.batch_size)
+            self._sizes[asked] = self.batch_size or best_batch_size(self.model, conditioning)
+        size = self._sizes[asked]
+        if self._compiled is None and hasattr(self.model, "network"):
+            if (resolution, size) not in self._seconds:
+                seconds = seconds_a_batch(self.model, conditioning, size)
+                self._seconds[resolution, size] = seconds
+            self._compiled = compile_network(
+                self.model, conditioning, size, evaluations, self._seconds[resolution, size]
+            )
+        return size
+
+    def describe(self) -> dict[str, Any]:
+        rule = {"name": self.rule.name, **vars(self.rule)}
+        return {
+            "model": self.name,
+            "kind": self.kind,
+            "weights": weights_hash(getattr(self.model, "network", None)),
+            "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
+            "templates": self.templates,
+            "names": {key: list(value) for key, value in self.names.items()},
+            "labels": {name: [str(label) for label in own] for name, own in self.labels.items()}
+            if self.labels
+            else None,
+            "combine": self.combine if self.labels else None,
+            "rule": rule,
+            "weighting": self.weighting
+            if isinstance(self.weighting, str)
+            else list(self.weighting),
+            "proposal": list(self.proposal) if self.proposal is not None else None,
+            "seed": self.seed,
+        }
+
+    def _units(self, classes: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Prompts, the rows of each unit, and the class of each unit."""
+        if self.labels is None:
+            prompts, rows = write_prompts(classes, self.templates, self.names)
+            return prompts, rows, np.arange(len(classes))
+        missing = [name for name in classes if not self.labels.get(name)]
+        if missing:
+            raise SynthesightError(
+                f"{self.name} knows labels, not words, and none are given for the class "
+                f"{missing[0]!r}: name it among the labels, or choose other classes."
+            )
+        labels = [str(label) for name in classes for label in self.labels[name]]
+        groups = np.repeat(np.arange(len(classes)), [len(self.labels[name]) for name in classes])
+        return labels, np.arange(len(labels))[:, None], groups
+
+    def _response(self, decision: Decision, classes: list[str], groups: np.ndarray) -> Response:
+        count = len(classes)
+        draws = np.zeros(count, dtype=np.int64)
+        np.maximum.at(draws, groups, decision.draws)
+        if decision.error is not None:
+            nothing = np.full(count, np.nan)
+            return Response(
+                decision.stimulus,
+                None,
+                nothing,
+                nothing,
+                nothing,
+                draws,
+                0,
+                decision.stopped,
+                decision.error,
+            )
+        probability, spread = decision.posterior
+        evidence = -decision.mean
+        if len(groups) != count:
+            evidence, probability, spread = self._combined(decision, groups, count)
+        # The rule's choice, which is not always the greatest evidence: a class that was dropped
+        # has its evidence from fewer draws. Only where labels of several classes are left does
+        # the evidence of whole classes decide.
+        winner = int(groups[decision.unit])
+        if decision.stopped != "decided" and len(groups) != count:
+            winner = int(np.where(draws == draws.max(), evidence, -np.inf).argmax())
+        return Response(
+            decision.stimulus,
+            classes[winner],
+            evidence - evidence[winner],
+            probability,
+            spread,
+            draws,
+            decision.evaluations,
+            decision.stopped,
+        )
+
+    def _combined(
+        self, decision: Decision, groups: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Evidence, posterior and its standard error of classes made of several labels."""
+        member = groups[None, :] == np.arange(count)[:, None]
+        unit = -decision.mean
+        if self.combine == "best":
+            best = np.where(member, unit[None, :], -np.inf).argmax(axis=1)
+            share = np.zeros(member.shape)
+            share[np.arange(count), best] = 1.0
+            evidence = unit[best]
+        else:
+            evidence, share = class_evidence(decision.mean, groups)
+        probability = np.exp(evidence - evidence.max())
+        probability /= probability.sum()
+        # Delta method: evidence of a class changes with that of its labels by their shares.
+        jacobian = probability[:, None] * (share - probability @ share)
+        variance = np.einsum("ki,ij,kj->k", jacobian, decision.covariance, jacobian)
+        return evidence, probability, np.sqrt(np.maximum(variance, 0.0))

@@ -1,0 +1,151 @@
+"""Make a dataset of manipulated images, in the published session layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.images import UnreadableImage, to_array
+from synthesight.stimuli.make.manipulations import (
+    level_of,
+    manipulate,
+    mean_amplitude,
+    named,
+    random_of,
+)
+from synthesight.stimuli.stimulus import Stimulus
+
+SIZE = 224  # pixels, as published
+
+
+def make_dataset(
+    stimuli: Sequence[Stimulus],
+    manipulation: str,
+    out: Path,
+    *,
+    conditions: Sequence[str] = (),
+    size: int = SIZE,
+    seed: int = 0,
+    report: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Apply a manipulation to photographs, once for each condition.
+
+    Parameters
+    ----------
+    stimuli
+        Images with categories.
+    manipulation
+        A name among :data:`~synthesight.stimuli.make.manipulations.MANIPULATIONS`.
+    out
+        Folder of the new dataset: ``dnn/session-1/`` is made in it, which
+        :func:`~synthesight.stimuli.find.find_stimuli` reads with conditions and categories.
+        Each image depends on seed, its id and the condition alone.
+    conditions
+        None means all published ones of that manipulation.
+    size
+        Side, in pixels, to which images are scaled and cropped first.
+    seed
+        Of noise, phases and displacements.
+    report
+        Called after each image.
+
+    Returns
+    -------
+    A sentence for each image that could not be read.
+
+    Raises
+    ------
+    SynthesightError
+        If the manipulation or a condition is unknown, images lack categories or share a name, or
+        the folder cannot be written, is called by a published dataset that has no such condition,
+        or holds images of another making.
+    """
+    named(manipulation)
+    conditions = list(dict.fromkeys(conditions or PUBLISHED[manipulation]))
+    for condition in conditions:
+        level_of(manipulation, condition)
+    files = _files(stimuli, conditions)
+    known = PUBLISHED.get(out.resolve().name)
+    if known is not None and (others := [each for each in conditions if each not in known]):
+        raise SynthesightError(
+            f"The published {out.resolve().name} has no condition {others[0]!r}, only "
+            f"{', '.join(known)}: choose another --out, not called by a published dataset."
+        )
+    failures: list[str] = []
+    amplitude = None
+    if manipulation == "power-equalisation":
+        amplitude = mean_amplitude(image for _, image in _read(stimuli, size, []))
+    folder = out / "dnn" / "session-1"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Numbers in the names depend on all that is made: another making would add images twice.
+        ours = {name for names in files for name in names}
+        if other := [e.name for e in folder.iterdir() if e.name.lstrip(".") not in ours]:
+            raise SynthesightError(
+                f"{out} holds images of another making (such as {min(other)}): choose another "
+                "--out, and name all levels of a dataset in one command."
+            )
+        for place, image in _read(stimuli, size, failures):
+            stimulus = stimuli[place]
+            for name, condition in zip(files[place], conditions, strict=True):
+                rng = random_of(seed, f"{stimulus.id}\0{condition}")
+                changed = manipulate(image, manipulation, condition, rng=rng, amplitude=amplitude)
+                temporary = folder / f".{name}"
+                Image.fromarray(changed).save(temporary, "PNG")
+                temporary.replace(folder / name)
+            report()
+    except OSError as error:
+        raise SynthesightError(
+            f"{error.filename or folder} cannot be written ({error.strerror}): choose another "
+            "--out."
+        ) from None
+    return failures
+
+
+def _read(
+    stimuli: Sequence[Stimulus], size: int, failures: list[str]
+) -> Iterator[tuple[int, np.ndarray]]:
+    for place, stimulus in enumerate(stimuli):
+        try:
+            yield place, to_array(stimulus.open(), size)
+        except UnreadableImage as error:
+            failures.append(str(error))
+
+
+def _files(stimuli: Sequence[Stimulus], conditions: Sequence[str]) -> list[list[str]]:
+    """The file of each image in each condition, as the published layout calls them."""
+    names = _names(stimuli)
+    return [
+        [
+            f"{place * len(conditions) + turn:04}_made_dnn_{condition}_{stimulus.category}_00_"
+            f"{names[place]}.png"
+            for turn, condition in enumerate(conditions, start=1)
+        ]
+        for place, stimulus in enumerate(stimuli)
+    ]
+
+
+def _names(stimuli: Sequence[Stimulus]) -> list[str]:
+    """What pairs an image across observers: its name, without what the layout gives meaning to."""
+    for stimulus in stimuli:
+        if stimulus.category is None:
+            raise SynthesightError(
+                f"{stimulus.id} has no category: put images into <category>/ folders first."
+            )
+        if "_" in stimulus.category or "/" in stimulus.category:
+            raise SynthesightError(
+                f"The category {stimulus.category} has a character that the published layout "
+                "keeps for itself: rename its folder without '_'."
+            )
+    names = [Path(stimulus.id).stem.replace("_", "-") for stimulus in stimuli]
+    if len(set(names)) < len(names):
+        names = [f"{s.category}-{name}" for s, name in zip(stimuli, names, strict=True)]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SynthesightError(f"Two images are called {twice}: rename one of them.")
+    return names
