@@ -1,4 +1,4 @@
-"""Synthesight: recognising by generating.
+"""Turn any generative image model into a classifier and measure how human-like it sees.
 
 >>> import synthesight
 >>> observer = synthesight.load("natural-32", classes=["cat", "dog"])  # doctest: +SKIP
@@ -8,32 +8,26 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from synthesight import lazy
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
     from synthesight.evaluation import evaluate
     from synthesight.observers.loading import load
     from synthesight.stimuli.find import find_stimuli
+    from synthesight.trials.store import Run
 
 __version__ = "0.1.0"
-__all__ = ["SynthesightError", "__version__", "evaluate", "find_stimuli", "load"]
+__all__ = ["Run", "SynthesightError", "__version__", "evaluate", "find_stimuli", "load"]
 
-# Imported on first use: torch alone takes seconds.
-_HOMES = {
-    "evaluate": "synthesight.evaluation",
-    "find_stimuli": "synthesight.stimuli.find",
-    "load": "synthesight.observers.loading",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'synthesight' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy.attach(
+    __name__,
+    {
+        "evaluation": ["evaluate"],
+        "observers.loading": ["load"],
+        "stimuli.find": ["find_stimuli"],
+        "trials.store": ["Run"],
+    },
+)
