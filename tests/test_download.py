@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from synthesight.cli.main import app, main
 from synthesight.errors import SynthesightError
-from synthesight.stimuli import datasets, download
+from synthesight.stimuli import download
+from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.download import HASHES, fetch
 from synthesight.stimuli.find import find_stimuli
 
@@ -167,7 +168,7 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
     invoke = CliRunner().invoke
-    assert invoke(app, ["data", "list"]).output.count("not here") == len(datasets.DATASETS)
+    assert invoke(app, ["data", "list"]).output.count("not here") == len(datasets())
     assert f"edge is in {tmp_path / 'edge'}" in invoke(app, ["data", "get", "edge"]).output
     assert "edge: 3 images, 1 conditions, 1 categories, 0 unreadable" in (
         invoke(app, ["data", "check"]).output
@@ -179,7 +180,7 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     assert "cat2.png is empty" in result.output
     result = invoke(app, ["data", "get", "edges"])
     assert isinstance(result.exception, SynthesightError)
-    assert "no dataset edges" in str(result.exception)
+    assert "no dataset 'edges': did you mean edge?" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
-from synthesight.stimuli.find import DATASETS, published_id, texture_of
+from synthesight.stimuli.find import published_id, texture_of
 from synthesight.trials.conditions import PUBLISHED
 from synthesight.trials.exchange import COLUMNS, read_csv, write_csv
 from synthesight.trials.reading import read_trials
@@ -282,7 +282,3 @@ def test_columns_pair_images_by_the_same_rule_as_names(tmp_path_factory, parts):
 def test_columns_tell_textures_by_the_same_rule_as_names(write, name):
     path = write(HEADER + f"s,1,1,,cat,cat,0,0001_s5n_{name}\n", "edge/e_s_session_1.csv")
     assert read_csv(path)["texture"].to_list() == [texture_of(name)]
-
-
-def test_every_published_dataset_has_its_conditions():
-    assert set(PUBLISHED) == set(DATASETS)

@@ -28,13 +28,11 @@ def data_get(
     sha256: Annotated[str | None, typer.Option(help="Expected hash of the archive.")] = None,
 ) -> None:
     """Download published datasets that are not here yet."""
-    from synthesight.stimuli.datasets import DATASETS, dataset_folder, local_folder
+    from synthesight.stimuli.datasets import dataset
+    from synthesight.stimuli.datasets import datasets as known
+    from synthesight.stimuli.datasets.local import dataset_folder, local_folder
 
-    wanted = list(DATASETS) if names == ["all"] else names
-    if unknown := [name for name in wanted if name not in DATASETS]:
-        raise SynthesightError(
-            f"There is no dataset {unknown[0]}: choose among {', '.join(DATASETS)}, or all."
-        )
+    wanted = list(known()) if names == ["all"] else [dataset(name).name for name in names]
     if sha256 is not None and len(wanted) > 1:
         raise SynthesightError("--sha256 is of one archive: name one dataset.")
     for name in wanted:
@@ -56,10 +54,11 @@ def data_check(
     """Read every image of datasets, and count them by condition and category."""
     from synthesight.cli.output import Progressing, print_check
     from synthesight.stimuli.checking import check_images
-    from synthesight.stimuli.datasets import DATASETS, local_folder
+    from synthesight.stimuli.datasets import datasets as known
+    from synthesight.stimuli.datasets.local import local_folder
     from synthesight.stimuli.find import find_stimuli
 
-    here = names or [name for name in DATASETS if local_folder(name, data)]
+    here = names or [name for name in known() if local_folder(name, data)]
     if not here:
         raise SynthesightError("No dataset is here to check: `synthesight data get` fetches some.")
     failures: list[str] = []

@@ -224,7 +224,8 @@ def _facts(entry: Entry) -> dict[str, str]:
 
 def print_datasets(data: Path | None) -> None:
     """The published datasets, with their conditions and places."""
-    from synthesight.stimuli.datasets import PUBLISHED, download_root, local_folder
+    from synthesight.stimuli.datasets import PUBLISHED
+    from synthesight.stimuli.datasets.local import download_root, local_folder
 
     table = Table(title=f"Datasets; downloads go to {download_root(data)}")
     for column in ("name", "conditions", "place"):

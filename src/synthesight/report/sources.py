@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import data_root
+from synthesight.stimuli.datasets.local import data_root
 from synthesight.trials.people import load_human_trials, load_model_trials
 from synthesight.trials.reading import read_trials
 from synthesight.trials.schema import KEY

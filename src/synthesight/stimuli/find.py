@@ -13,7 +13,8 @@ import polars as pl
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import hugging_face
 from synthesight.stimuli.categories import SIXTEEN, canonical
-from synthesight.stimuli.datasets import DATASETS, dataset_folder
+from synthesight.stimuli.datasets import datasets
+from synthesight.stimuli.datasets.local import dataset_folder
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stimuli.tables import from_shards, from_table
 
@@ -62,7 +63,7 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         raise SynthesightError("A path is empty: name an image, a folder or a dataset.")
     path = Path(source).expanduser()
     try:
-        if str(source) in DATASETS and not path.exists():
+        if str(source) in datasets() and not path.exists():
             path = dataset_folder(str(source), data)
         if path.is_file():
             if path.suffix.lower() in (".parquet", ".csv"):

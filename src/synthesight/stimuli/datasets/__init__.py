@@ -1,0 +1,202 @@
+"""Named datasets: one file of data each, ``<name>.toml`` in this folder.
+
+To add one, add its file:
+
+=============== ====================================================================
+``about``       one sentence on the images
+``url``         where its archive is, if it can be downloaded
+``sha256``      hash of the archive, where it is known
+``layout``      ``"sessions"`` (``dnn/session-<n>/<image>``) or ``"categories"``
+                (``<category>/<image>``)
+``images``      how many there are
+``conditions``  in the order of tables and figures; default ``["0"]``
+``trivial``     conditions that the benchmark leaves out
+``categories``  a list, or ``"sixteen"``; without it, any
+``licence``     of the images
+``papers``      keys of ``papers.bib`` beside the file, or whole BibTeX entries; the
+                first describes the images
+``order``       rank in tables and figures
+=============== ====================================================================
+
+Another package adds datasets by an entry point of the group ``synthesight.datasets``, whose value
+is the name of its package that holds such files.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import SIXTEEN
+
+GROUP = "synthesight.datasets"
+BIBLIOGRAPHY = "papers.bib"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper to cite: its BibTeX key and its whole entry."""
+
+    key: str
+    bibtex: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known about a named dataset.
+
+    Attributes
+    ----------
+    name
+        Name of its folder, archive and file of data.
+    conditions, trivial
+        All its conditions in published order, and those that the benchmark leaves out: images as
+        they were, or so distorted that people are near chance.
+    categories
+        All its categories; empty where it may have any.
+    papers
+        Whom to cite, the paper that describes the images first.
+    images
+        Number of images; None if not known.
+    about, url, layout, sha256, licence, order
+        As in the table above.
+    """
+
+    name: str
+    about: str = ""
+    url: str | None = None
+    sha256: str | None = None
+    layout: str = "categories"
+    images: int | None = None
+    conditions: tuple[str, ...] = ("0",)
+    trivial: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    licence: str = "not stated"
+    papers: tuple[Paper, ...] = ()
+    order: int = 1000
+
+    @property
+    def paper(self) -> Paper | None:
+        """The paper that describes the images."""
+        return self.papers[0] if self.papers else None
+
+
+@cache
+def datasets() -> Mapping[str, Dataset]:
+    """Return all named datasets by name, in the order of tables and figures.
+
+    Raises
+    ------
+    SynthesightError
+        If a file of data is not as described above, or two packages use one name.
+
+    Examples
+    --------
+    >>> datasets()["contrast"].trivial
+    ('c100', 'c03', 'c01')
+    """
+    found: dict[str, Dataset] = {}
+    for folder in _folders():
+        papers = _papers(folder)
+        for file in sorted(folder.iterdir(), key=lambda file: file.name):
+            if not file.name.endswith(".toml"):
+                continue
+            one = _read(file, papers)
+            if one.name in found:
+                raise SynthesightError(
+                    f"Two packages have a dataset {one.name!r}: uninstall one, or rename {file}."
+                )
+            found[one.name] = one
+    return MappingProxyType(dict(sorted(found.items(), key=lambda each: (each[1].order, each[0]))))
+
+
+def dataset(name: str) -> Dataset:
+    """Return a named dataset.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no such dataset; the message suggests near names.
+
+    Examples
+    --------
+    >>> dataset("edge").papers[0].key
+    'geirhos2019imagenet'
+    """
+    known = datasets()
+    if name in known:
+        return known[name]
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose among {', '.join(known)}."
+    raise SynthesightError(f"There is no dataset {name!r}: {hint}")
+
+
+def _folders() -> Iterator[Traversable]:
+    """Return the folders of files of data, ours first."""
+    yield files(__name__)
+    for point in entry_points(group=GROUP):
+        try:
+            yield files(point.value)
+        except (ImportError, TypeError) as error:
+            raise SynthesightError(
+                f"The datasets of {point.value} cannot be found ({error}): reinstall that package."
+            ) from None
+
+
+def _read(file: Traversable, papers: Mapping[str, str]) -> Dataset:
+    name = file.name.removesuffix(".toml")
+    try:
+        facts: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+        cited = tuple(_paper(text, papers) for text in facts.pop("papers", ()))
+        if facts.get("categories") == "sixteen":
+            facts["categories"] = SIXTEEN
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()
+        }
+        one = Dataset(name, papers=cited, **values)
+        if strange := set(one.trivial) - set(one.conditions):
+            raise ValueError(f"the trivial {min(strange)!r} is none of its conditions")
+    except (ValueError, TypeError) as error:
+        raise SynthesightError(
+            f"{file} does not describe a dataset ({error}): correct it."
+        ) from None
+    return one
+
+
+def _papers(folder: Traversable) -> dict[str, str]:
+    """Return the entries of a folder's bibliography by key."""
+    file = folder / BIBLIOGRAPHY
+    text = file.read_text("utf-8") if file.is_file() else ""
+    entries = [entry.strip() for entry in re.split(r"^(?=@)", text, flags=re.MULTILINE)]
+    return {key: entry for entry in entries if (key := _key(entry))}
+
+
+def _paper(text: str, papers: Mapping[str, str]) -> Paper:
+    """Return the paper of a whole BibTeX entry, or of the key of one."""
+    if key := _key(text):
+        return Paper(key, text.strip())
+    if text not in papers:
+        raise ValueError(f"{BIBLIOGRAPHY} has no entry {text!r}")
+    return Paper(text, papers[text])
+
+
+def _key(entry: str) -> str | None:
+    """Return the key of a BibTeX entry; None if a text is not one."""
+    found = re.match(r"\s*@\w+\{\s*([^\s,]+)\s*,", entry)
+    return found[1] if found else None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PUBLISHED":
+        return {one.name: one.conditions for one in datasets().values()}
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
