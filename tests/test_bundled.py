@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 import synthesight
-from synthesight import zoo
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
 from synthesight.likelihood.denoiser import NonFiniteOutput
 from synthesight.likelihood.rules import Exhaustive, Sequential
+from synthesight.observers import registry
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.make.drawn import drawn_objects
@@ -33,10 +33,10 @@ def images(stimuli) -> list[Image.Image]:
 
 
 def test_bundled_models_are_small_and_pickle_nothing():
-    for entry in zoo.entries().values():
+    for entry in registry.entries().values():
         if entry.source != "bundled":
             continue
-        folder = zoo.FOLDER / entry.name
+        folder = registry.ZOO / entry.name
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert sum(path.stat().st_size for path in files) <= 16e6
         assert {path.suffix for path in files} <= {".json", ".safetensors", ".md"}
@@ -44,17 +44,17 @@ def test_bundled_models_are_small_and_pickle_nothing():
 
 
 def test_natural_32_is_an_ordinary_diffusers_folder():
-    index = json.loads((zoo.FOLDER / "natural-32" / "model_index.json").read_text())
+    index = json.loads((registry.ZOO / "natural-32" / "model_index.json").read_text())
     assert index["transformer"] == ["diffusers", "PixArtTransformer2DModel"]
     assert index["scheduler"] == ["diffusers", "FlowMatchEulerDiscreteScheduler"]
     observer = synthesight.load("natural-32", device="cpu")
     assert type(observer.model).__name__ == "PixArt"
     assert observer.model.resolution == 32
     parameters = sum(p.numel() for p in observer.model.network.parameters()) / 1e6
-    assert zoo.entries()["natural-32"].parameters == pytest.approx(parameters, abs=0.06)
+    assert registry.entries()["natural-32"].parameters == pytest.approx(parameters, abs=0.06)
     small = synthesight.load("natural-32-cnn", device="cpu")
     parameters = sum(p.numel() for p in small.network.parameters()) / 1e6
-    assert zoo.entries()["natural-32-cnn"].parameters == pytest.approx(parameters, abs=0.06)
+    assert registry.entries()["natural-32-cnn"].parameters == pytest.approx(parameters, abs=0.06)
 
 
 def test_natural_32_gives_the_same_answers_in_any_batches(stimuli):

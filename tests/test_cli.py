@@ -289,10 +289,10 @@ def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path):
 def test_pickled_weights_are_refused(photos, tmp_path):
     import shutil
 
-    from synthesight import zoo
+    from synthesight.observers import registry
 
     folder = tmp_path / "pickled"
-    shutil.copytree(zoo.FOLDER / "natural-32", folder)
+    shutil.copytree(registry.ZOO / "natural-32", folder)
     weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     image = next((photos / "car").iterdir())

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
+from synthesight.observers import registry
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.find import find_stimuli
 
@@ -46,7 +47,7 @@ def test_a_run_of_one_network_is_not_gone_on_with_by_another_of_the_same_name(tm
         Image.fromarray(pixels).save(tmp_path / "photos" / name / "1.png")
     stimuli = find_stimuli(tmp_path / "photos")
     first, second = tmp_path / "a" / "model", tmp_path / "b" / "model"
-    location, _ = synthesight.zoo.resolve("natural-32-cnn")
+    location, _ = registry.resolve("natural-32-cnn")
     for folder in (first, second):
         shutil.copytree(location, folder)
     weights = load_file(second / "model.safetensors")

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 import synthesight
-from synthesight import zoo
 from synthesight.cli import main as cli
 from synthesight.errors import SynthesightError
+from synthesight.observers import registry
 from synthesight.observers.discriminative import published
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
 from synthesight.observers.discriminative.packages import package
@@ -73,9 +73,9 @@ def at_random(cache, monkeypatch) -> Path:
 def entry_of(monkeypatch):
     """Known entries, changed."""
 
-    def change(name: str, **changes) -> zoo.Entry:
-        entry = dataclasses.replace(zoo.entries()[name], **changes)
-        monkeypatch.setitem(zoo.entries(), name, entry)
+    def change(name: str, **changes) -> registry.Entry:
+        entry = dataclasses.replace(registry.entries()[name], **changes)
+        monkeypatch.setitem(registry.entries(), name, entry)
         return entry
 
     return change
@@ -83,9 +83,9 @@ def entry_of(monkeypatch):
 
 def test_the_table_has_the_52_of_the_paper():
     assert len(PAPER) == 52
-    assert PAPER | set(OTHERS) <= set(zoo.entries())
+    assert PAPER | set(OTHERS) <= set(registry.entries())
     for name in sorted(PAPER) + OTHERS:
-        entry = zoo.entries()[name]
+        entry = registry.entries()[name]
         assert entry.kind == "discriminative"
         assert entry.family
         assert entry.images
@@ -99,11 +99,11 @@ def test_the_table_has_the_52_of_the_paper():
             assert sha256 or "without a hash" in entry.text or "without hashes" in entry.text
         else:
             assert entry.weights is None
-            assert entry.source.startswith(zoo.LIBRARIES)
+            assert entry.source.startswith(registry.LIBRARIES)
 
 
 def test_what_was_withdrawn_is_of_its_mirror_and_what_is_gated_says_so():
-    entries = zoo.entries()
+    entries = registry.entries()
     assert "stable-diffusion-2" not in entries
     for name, resolution in (("2-base", 512), ("2.1", 768), ("2.1-base", 512)):
         entry = entries[f"stable-diffusion-{name}"]
@@ -114,9 +114,11 @@ def test_what_was_withdrawn_is_of_its_mirror_and_what_is_gated_says_so():
         assert entries[name].text.endswith("gated")
 
 
-@pytest.mark.parametrize("name", [n for n in sorted(PAPER) + OTHERS if zoo.entries()[n].weights])
+@pytest.mark.parametrize(
+    "name", [n for n in sorted(PAPER) + OTHERS if registry.entries()[n].weights]
+)
 def test_parameters_are_those_of_the_architecture(name):
-    entry = zoo.entries()[name]
+    entry = registry.entries()[name]
     architecture = entry.weights["architecture"]
     if architecture in ("timm", "vit-small"):
         pytest.importorskip("timm", reason="its architecture is timm's: needs the extra timm")
@@ -127,12 +129,12 @@ def test_parameters_are_those_of_the_architecture(name):
 
 
 def test_names_are_found_by_wildcards_and_by_nearness(capsys, monkeypatch):
-    assert [entry.name for entry in zoo.find("bagnet*")] == ["bagnet9", "bagnet17", "bagnet33"]
-    assert [entry.name for entry in zoo.find("insdis")] == ["InsDis"]
+    assert [entry.name for entry in registry.find("bagnet*")] == ["bagnet9", "bagnet17", "bagnet33"]
+    assert [entry.name for entry in registry.find("insdis")] == ["InsDis"]
     with pytest.raises(SynthesightError, match="did you mean resnet50 or"):
-        zoo.resolve("ResNet5")
+        registry.resolve("ResNet5")
     with pytest.raises(SynthesightError, match="does not tell what the weights fit"):
-        zoo.resolve("https://example.org/weights.pth")
+        registry.resolve("https://example.org/weights.pth")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "argv", ["synthesight", "models", "bagnet*"])
     with pytest.raises(SystemExit):
@@ -210,7 +212,7 @@ def test_a_bagnet_sees_patches_of_its_size_and_no_more(patch):
 
 def as_published(name: str, network: torch.nn.Module) -> dict[str, dict]:
     """Checkpoints by URL, in the form in which the entry's were published."""
-    entry = zoo.entries()[name]
+    entry = registry.entries()[name]
     weights = network.state_dict()
     if name.startswith("bagnet"):
         return {entry.source: weights}
@@ -248,7 +250,7 @@ def test_published_weights_are_opened_as_they_were_saved(name, at_random):
     torch.manual_seed(0)
     network = BagNet(17).eval() if name == "bagnet17" else ResNet50().eval()
     put(at_random, as_published(name, network))
-    opened, pixels = open_published(zoo.entries()[name])
+    opened, pixels = open_published(registry.entries()[name])
     images = torch.randn(1, 3, 48, 48)
     with torch.inference_mode():
         torch.testing.assert_close(opened.eval()(images), network(images))

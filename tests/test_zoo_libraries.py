@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import save_file
 
 import synthesight
-from synthesight import zoo
 from synthesight.likelihood import loading as generative_loading
+from synthesight.observers import registry
 from synthesight.observers.discriminative import loading, published
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16
 from test_zoo import OTHERS, PAPER, as_published, at_random, cache, put
@@ -33,7 +33,7 @@ __all__ = ["at_random", "cache"]
 def prepare(at_random, monkeypatch):
     """Put random weights where an entry's would be; gives the network that has them."""
 
-    def put_random(entry: zoo.Entry) -> torch.nn.Module | None:
+    def put_random(entry: registry.Entry) -> torch.nn.Module | None:
         library, _, place = entry.source.partition(":")
         if entry.weights is not None:
             build = published.ARCHITECTURES[entry.weights["architecture"]]
@@ -62,7 +62,7 @@ def prepare(at_random, monkeypatch):
 
 @pytest.mark.parametrize("name", sorted(PAPER) + OTHERS)
 def test_a_known_network_is_opened_and_answers(name, prepare, monkeypatch):
-    entry = zoo.entries()[name]
+    entry = registry.entries()[name]
     large = entry.parameters > 100 or entry.resolution > 300
     place = "meta" if large else "cpu"
     if large:  # a device that users are refused
@@ -109,7 +109,7 @@ def test_a_known_network_is_opened_and_answers(name, prepare, monkeypatch):
     ],
 )
 def test_images_are_normalised_as_published(name, mean, std, prepare):
-    prepare(zoo.entries()[name])
+    prepare(registry.entries()[name])
     pixels = synthesight.load(name, device="cpu").pixels
     np.testing.assert_allclose(pixels["mean"], np.broadcast_to(mean, 3), atol=1e-6)
     np.testing.assert_allclose(pixels["std"], np.broadcast_to(std, 3), atol=1e-6)

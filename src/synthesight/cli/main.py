@@ -243,10 +243,10 @@ def _load(
 
     Only what was asked for is handed on: an option that a model has no use for is a mistake.
     """
-    from synthesight import zoo
     from synthesight.observers.prompts import check_classes, check_templates
+    from synthesight.observers.registry import resolve
 
-    zoo.resolve(model)
+    resolve(model)
     if classes is not None:
         check_classes(classes)
     given = {

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from synthesight.observers.observer import Response
+    from synthesight.observers.registry import Entry
     from synthesight.stimuli.stimulus import Stimulus
-    from synthesight.zoo import Entry
 
 SHOWN = 5  # classes in a table of one image
 
@@ -164,12 +164,12 @@ def print_accuracy(trials: pl.DataFrame) -> None:
 
 def print_models(pattern: str) -> None:
     """The known models whose name matches; all that is known, where it is only one."""
-    from synthesight import zoo
     from synthesight.errors import SynthesightError
+    from synthesight.observers import registry
 
-    found = zoo.find(pattern)
+    found = registry.find(pattern)
     if not found:
-        near = zoo.nearest(pattern)
+        near = registry.nearest(pattern)
         hint = (
             f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them all"
         )

@@ -1,0 +1,48 @@
+"""Observers: programs that answer a stimulus with one of K categories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synthesight import lazy
+
+if TYPE_CHECKING:
+    from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
+    from synthesight.observers.discriminative.imagenet import ImageNetNetwork
+    from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
+    from synthesight.observers.generative import GenerativeClassifier
+    from synthesight.observers.loading import load
+    from synthesight.observers.observer import Classification, Observer, Response
+    from synthesight.observers.prompts import write_prompts
+    from synthesight.observers.registry import Entry, entries, find
+
+__all__ = [
+    "Classification",
+    "DiscriminativeNetwork",
+    "Entry",
+    "GenerativeClassifier",
+    "ImageNetNetwork",
+    "ImageTextModel",
+    "ImageTextNetwork",
+    "Network",
+    "Observer",
+    "Response",
+    "entries",
+    "find",
+    "load",
+    "write_prompts",
+]
+
+__getattr__, __dir__ = lazy.attach(
+    __name__,
+    {
+        "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
+        "discriminative.imagenet": ["ImageNetNetwork"],
+        "discriminative.network": ["DiscriminativeNetwork", "Network"],
+        "generative": ["GenerativeClassifier"],
+        "loading": ["load"],
+        "observer": ["Classification", "Observer", "Response"],
+        "prompts": ["write_prompts"],
+        "registry": ["Entry", "entries", "find"],
+    },
+)

@@ -9,9 +9,9 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from synthesight import zoo
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer
+from synthesight.observers.registry import resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
@@ -87,7 +87,7 @@ def load(
         classes = check_classes(classes)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(device)
-    location, entry = zoo.resolve(str(name))
+    location, entry = resolve(str(name))
     # Networks leave nothing to chance, but one seed for all observers is no mistake.
     given = {key: value for key, value in options.items() if key != "seed"}
     asked = [*given, *(["dtype"] if dtype else [])]

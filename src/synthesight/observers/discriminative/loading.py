@@ -24,7 +24,7 @@ from synthesight.observers.discriminative.published import (
     read_weights,
 )
 from synthesight.observers.prompts import DEFAULT_TEMPLATE
-from synthesight.zoo import LIBRARIES, Entry
+from synthesight.observers.registry import LIBRARIES, Entry
 
 EFFICIENTNET = "efficientnet-lite0"
 V1 = "IMAGENET1K_V1"  # torchvision's name for the weights that papers before 2022 used

@@ -32,8 +32,8 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.observers.discriminative.packages import package
 from synthesight.observers.discriminative.resnet import BagNet, ResNet50
+from synthesight.observers.registry import Entry
 from synthesight.stimuli.download import alone, fetch_file
-from synthesight.zoo import Entry
 
 PARALLEL = "module."  # what torch.nn.DataParallel puts before every key
 HEAD = "fc."

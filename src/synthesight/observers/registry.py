@@ -1,0 +1,178 @@
+"""Find models by name: those of the zoo, and those that other packages add.
+
+Adding a model of one's own package, so that ``synthesight models`` lists it and
+:func:`~synthesight.load` opens it:
+
+1. Describe it by an :class:`Entry` whose source is ``python:<module>:<function>``. The function is
+   called with ``device`` and gives what ``load`` takes: an observer, a likelihood model or a
+   diffusers pipeline.
+2. Name the entry, or a list of entries, as an entry point of the group ``synthesight.observers``::
+
+       [project.entry-points."synthesight.observers"]
+       mine = "my_package:MODELS"
+
+The zoo's own models are data: ``zoo/models.json`` holds those of this project and of those who use
+it, ``zoo/model_vs_human.json`` the 52 networks of Geirhos et al. (2021), under the names that their
+toolbox gives them.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from synthesight.errors import SynthesightError, SynthesightWarning
+
+ZOO = Path(__file__).parents[1] / "zoo"
+TABLES = ("models.json", "model_vs_human.json")
+GROUP = "synthesight.observers"  # of other packages' entry points
+PLUGIN = "python:"
+# Libraries whose image classifiers are opened by name.
+LIBRARIES = ("transformers:", "timm:", "torchvision:", "open_clip:")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Describe a model that is known by name.
+
+    Attributes
+    ----------
+    name
+        How options and trials call it.
+    kind
+        ``"generative"`` or ``"discriminative"``.
+    family
+        Architecture, and the paper where the name does not tell it.
+    source
+        Where the weights are: a name on the Hugging Face Hub; a library and a name in it, such as
+        ``timm:resnet50``; a URL; ``"bundled"``; ``"package"``, where a Python package holds them;
+        or ``python:<module>:<function>``, a function that opens the model.
+    parameters
+        Number of parameters of the image network, in millions.
+    resolution
+        Side of the images that it sees, in pixels.
+    licence
+        Licence of the weights.
+    needs
+        The machine, or the extra of this package, that it needs.
+    text
+        Anything else worth knowing.
+    images
+        What a discriminative network was trained on.
+    papers
+        BibTeX keys of the papers to cite for it.
+    weights
+        For a URL: what the file holds, as
+        :mod:`~synthesight.observers.discriminative.published` explains.
+    """
+
+    name: str
+    kind: str
+    family: str
+    source: str
+    parameters: float
+    resolution: int
+    licence: str
+    needs: str = ""
+    text: str = ""
+    images: str = ""
+    papers: tuple[str, ...] = ()
+    weights: dict[str, Any] | None = None
+
+    @property
+    def location(self) -> str | Path:
+        """Folder of a bundled model, name of a packaged one, else the source."""
+        if self.source == "package":
+            return self.name
+        return ZOO / self.name if self.source == "bundled" else self.source
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Return all known models by name: the zoo's, then those of other packages."""
+    rows = [row for table in TABLES for row in json.loads((ZOO / table).read_text("utf-8"))]
+    known = {row["name"]: Entry(**row | {"papers": tuple(row.get("papers", ()))}) for row in rows}
+    for point in entry_points(group=GROUP):
+        for entry in _offered(point):
+            known.setdefault(entry.name, entry)
+    return known
+
+
+def _offered(point: EntryPoint) -> Iterator[Entry]:
+    """Yield the entries of another package; one that cannot be imported only warns."""
+    package = point.dist.name if point.dist else point.value
+    try:
+        found = point.load()
+    except Exception as error:  # whatever another package's import raises
+        warnings.warn(
+            f"The models of the package {package} cannot be listed "
+            f"({type(error).__name__}: {error}): update or uninstall it.",
+            SynthesightWarning,
+            stacklevel=2,
+        )
+        return
+    for entry in [found] if isinstance(found, Entry) else found:
+        if isinstance(entry, Entry):
+            yield entry
+
+
+def find(pattern: str = "*") -> list[Entry]:
+    """Return the known models whose name matches a pattern with wildcards, as ``"stable-*"``."""
+    wanted = pattern.lower()
+    return [entry for entry in entries().values() if fnmatchcase(entry.name.lower(), wanted)]
+
+
+def nearest(name: str) -> list[str]:
+    """Return at most three known names that resemble a name, the nearest first."""
+    known = {each.lower(): each for each in entries()}
+    return [known[each] for each in get_close_matches(name.lower(), known, n=3, cutoff=0.4)]
+
+
+def resolve(name: str) -> tuple[str | Path, Entry | None]:
+    """Return where a model is, and its entry where it is a known one.
+
+    Parameters
+    ----------
+    name
+        A known name; a folder or file; ``owner/model[@revision]`` on the Hugging Face Hub; or for
+        classifiers a library and a name in it: ``transformers:…``, ``timm:…``, ``torchvision:…``,
+        ``open_clip:…``.
+
+    Raises
+    ------
+    SynthesightError
+        If it is none of these; the message suggests the nearest known names.
+    """
+    if not name:
+        raise SynthesightError(
+            "The name of a model is empty: `synthesight models` lists the known ones."
+        )
+    if name in entries():
+        return entries()[name].location, entries()[name]
+    path = Path(name).expanduser()
+    if path.exists():
+        return path, None
+    if name.startswith(LIBRARIES):
+        return name, None
+    owned = name.split("@")[0].count("/") == 1
+    if owned and not name.startswith((".", "/", "~")) and not name.endswith("/"):
+        return name, None
+    if name.startswith(("http://", "https://")):
+        raise SynthesightError(
+            f"The URL {name} does not tell what the weights fit: open them with torch, and give "
+            "the network to synthesight.observers.ImageNetNetwork."
+        )
+    near = nearest(name)
+    hint = f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them"
+    raise SynthesightError(
+        f"There is no model {name!r}: {hint}; a folder or a Hugging Face name owner/model works "
+        "as well."
+    )
