@@ -13,7 +13,7 @@ from synthesight.analysis import accuracy, compare, ood_accuracy
 from synthesight.analysis.bootstrap import interval, resampled_sums, weights
 from synthesight.analysis.conditions import TRIVIAL, without_trivial
 from synthesight.errors import SynthesightError
-from synthesight.trials.conditions import PUBLISHED
+from synthesight.stimuli.datasets import PUBLISHED
 from synthesight.trials.people import load_human_trials
 
 

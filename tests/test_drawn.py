@@ -9,10 +9,11 @@ from typer.testing import CliRunner
 from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SHARED_SEVEN, SIXTEEN
-from synthesight.stimuli.find import find_stimuli, texture_of
+from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.make.drawn import BACKGROUND, drawn_cue_conflict, drawn_objects, save
 from synthesight.stimuli.make.shapes import SHAPES, silhouette
 from synthesight.stimuli.make.textures import TEXTURES, texture
+from synthesight.stimuli.names import cues_of
 
 
 def pixels(stimuli):
@@ -25,8 +26,8 @@ def test_every_shape_in_every_other_texture():
     assert set(SHAPES) == set(TEXTURES) == set(SIXTEEN)
     for stimulus in found:
         name = stimulus.id.rsplit("/", 1)[-1]
-        assert name.startswith(str(stimulus.category))
-        assert texture_of(name) not in (None, stimulus.category)
+        shape, surface = cues_of(name)
+        assert shape == stimulus.category != surface
 
 
 def test_the_seed_decides():
@@ -72,7 +73,7 @@ def test_objects_have_no_conflict():
     found = drawn_objects(per_category=2, size=32)
     assert len(found) == 32
     for stimulus in found:
-        assert texture_of(stimulus.id.rsplit("/", 1)[-1]) == stimulus.category
+        assert cues_of(stimulus.id.rsplit("/", 1)[-1]) == (stimulus.category,) * 2
 
 
 def test_what_a_pair_looks_like_does_not_depend_on_the_others():

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
-from synthesight.stimuli.find import published_id, texture_of
-from synthesight.trials.conditions import PUBLISHED
+from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.names import Spelling, image_of
 from synthesight.trials.exchange import COLUMNS, read_csv, write_csv
 from synthesight.trials.reading import read_trials
 from synthesight.trials.schema import conform
@@ -176,7 +176,11 @@ def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("trials")
     people = [row["observer"].startswith("subject-") for row in rows]
     named = [f"{row['trial']:04}_x_{row['name']}.png" for row in rows]
-    images = [published_id(name) for name in named]
+    images = [image_of(name) for name in named]
+    shown = [
+        (row["place"][0], image, row["category"]) for row, image in zip(rows, images, strict=True)
+    ]
+    spelling = Spelling(shown)
     frame = pl.DataFrame([{**row, "place": None} for row in rows], infer_schema_length=None)
     trials = conform(
         frame.drop("place", "name").with_columns(
@@ -185,7 +189,7 @@ def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
             kind=pl.Series(["human" if person else None for person in people], dtype=pl.String),
             stimulus=pl.Series(named),
             image=pl.Series(images),
-            texture=pl.Series([texture_of(image) for image in images], dtype=pl.String),
+            texture=pl.Series([spelling.texture(*image) for image in shown], dtype=pl.String),
         )
     )
     try:
@@ -273,12 +277,4 @@ def test_columns_pair_images_by_the_same_rule_as_names(tmp_path_factory, parts):
     name = "_".join(parts)
     path = tmp_path_factory.mktemp("t") / "edge_s_session_1.csv"
     path.write_text(HEADER + f"s,1,1,,cat,cat,0,{name}\n")
-    assert read_csv(path)["image"].to_list() == [published_id(name)]
-
-
-@pytest.mark.parametrize(
-    "name", ["cat7-clock3.png", "boat-0068-sketch-23.png", "cat1.png", "Cat7-Clock3.JPEG"]
-)
-def test_columns_tell_textures_by_the_same_rule_as_names(write, name):
-    path = write(HEADER + f"s,1,1,,cat,cat,0,0001_s5n_{name}\n", "edge/e_s_session_1.csv")
-    assert read_csv(path)["texture"].to_list() == [texture_of(name)]
+    assert read_csv(path)["image"].to_list() == [image_of(name)]

@@ -9,16 +9,13 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import download
-from synthesight.stimuli.categories import SIXTEEN, canonical, imagenet_to_16
-from synthesight.stimuli.find import find_stimuli, in_order, published_id, sample, texture_of
-
-WORD = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
+from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
+from synthesight.stimuli.find import find_stimuli, sample
+from synthesight.stimuli.names import cues_of, image_of
 
 
 def write(path, colour="red"):
@@ -62,7 +59,7 @@ def test_the_published_session_layout(tmp_path):
     assert (found.dataset, found.condition, found.category, found.session) == (
         "contrast", "c10", "bear", 2,
     )  # fmt: skip
-    assert published_id(found.id.rsplit("/", 1)[-1]) == "n02132136_5083.png"
+    assert image_of(found.id.rsplit("/", 1)[-1]) == "n02132136_5083.png"
 
 
 def test_tables_of_images(tmp_path):
@@ -105,7 +102,7 @@ def test_the_published_stimuli(data_folder):
         assert len(found) == count
         assert in_order([str(s.category) for s in found]) == list(SIXTEEN)
         assert found[0].open().size == (224, 224)
-        textures = {texture_of(s.id.rsplit("/", 1)[-1]) for s in found}
+        textures = {cues and cues[1] for s in found for cues in [cues_of(s.id.rsplit("/", 1)[-1])]}
         assert textures == (set(SIXTEEN) if name == "cue-conflict" else {None})
 
 
@@ -161,27 +158,6 @@ def test_samples_are_balanced_and_do_not_depend_on_order(tmp_path):
         sample(found, limit=0)
 
 
-@given(st.lists(WORD, min_size=1, max_size=6), WORD)
-def test_an_image_is_paired_by_the_end_of_its_name(before, last):
-    name = "_".join([*before, f"{last}.png"])
-    if not before[-1].startswith("n0"):
-        assert published_id(name) == f"{last}.png"
-    assert published_id("_".join([*before, "n01234567", f"{last}.png"])) == f"n01234567_{last}.png"
-
-
-@given(WORD, WORD, st.integers(0, 99), st.integers(0, 99))
-def test_the_texture_is_the_second_cue(shape, texture, i, j):
-    assert texture_of(f"{shape}{i}-{texture}{j}.png") == texture
-    assert texture_of(f"0001_s5n_dnn_0_{shape}_00_{shape}{i}-{texture}{j}.png") == texture
-    assert texture_of(f"{shape}{i}.png") is None
-
-
-def test_a_name_of_another_shape_tells_no_texture():
-    assert texture_of("cat7-clock3.png", "cat") == "clock"
-    assert texture_of("automobile7-clock3.png", "car") == "clock"
-    assert texture_of("video3-frame12.png", "cat") is None
-
-
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
@@ -194,9 +170,3 @@ def test_only_a_folder_called_session_is_a_session(tmp_path, place, expected):
     write(tmp_path / place)
     (found,) = find_stimuli(tmp_path / place.split("/")[0])
     assert (found.dataset, found.category, found.session) == expected
-
-
-def test_synonyms_are_one_category():
-    assert canonical("Automobile") == canonical("car") == "car"
-    assert canonical("ship") == "boat"
-    assert canonical("deer") == "deer"

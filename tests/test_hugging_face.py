@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.find import find_stimuli, texture_of
+from synthesight.stimuli.find import find_stimuli
+from synthesight.stimuli.names import cues_of
 
 datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
 
@@ -46,7 +47,7 @@ def test_a_saved_dataset_is_found_with_its_names_and_opened_when_asked(table, tm
     assert [s.id for s in found] == IDS
     assert [s.category for s in found] == ["cat", "dog"] * 3
     assert {s.dataset for s in found} == {"pets-test"}
-    assert texture_of(found[0].id.rsplit("/", 1)[-1]) == "dog"
+    assert cues_of(found[0].id.rsplit("/", 1)[-1]) == ("cat", "dog")
     assert callable(found[0].source)
     assert colours(found) == COLOURS
     assert [s.id for s in find_stimuli(f"hf:{tmp_path / 'pets'}:test")] == IDS

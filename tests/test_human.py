@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from synthesight.errors import SynthesightError
-from synthesight.trials.conditions import PUBLISHED
+from synthesight.stimuli.datasets import PUBLISHED
 from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.people import load_human_trials, load_model_trials
 

@@ -254,7 +254,7 @@ def test_the_command_line_makes_datasets_and_reports_broken_photographs(photogra
 def test_a_published_name_is_for_published_conditions(tmp_path):
     """Trials of others would be refused when they are read back."""
     stimuli = [Stimulus(id="a.png", source=Image.new("RGB", (8, 8)), category="cat")]
-    with pytest.raises(SynthesightError, match=r"contrast has no condition 'c11'.*another --out"):
+    with pytest.raises(SynthesightError, match=r"contrast has no condition 'c11'.*another `out`"):
         make_dataset(stimuli, "contrast", tmp_path / "contrast", conditions=["c10", "c11"], size=8)
     assert not (tmp_path / "contrast").exists()
     assert make_dataset(stimuli, "contrast", tmp_path / "mine", conditions=["c11"], size=8) == []

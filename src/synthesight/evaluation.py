@@ -16,9 +16,8 @@ import torch
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer, Response
-from synthesight.stimuli.categories import SIXTEEN, canonical
-from synthesight.stimuli.datasets import PUBLISHED
-from synthesight.stimuli.find import published_id, texture_of
+from synthesight.stimuli.categories import Vocabulary
+from synthesight.stimuli.names import Spelling, image_of
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run
 
@@ -94,7 +93,7 @@ def evaluate(
     done = run.done()
     mine = [s for s in stimuli[shard[0] :: shard[1]] if s.id not in done]
     begin(len(mine))
-    spelling = _Spelling(stimuli, chosen)
+    spelling = _spelling(stimuli, chosen)
     seed = manifest["observer"].get("seed", 0)
     rows: list[dict[str, Any]] = []
     flushed = time.monotonic()
@@ -169,13 +168,13 @@ def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stim
     SynthesightError
         If there are none.
     """
-    known = {canonical(name) for name in classes}
+    known = Vocabulary(classes)
     stimuli = list(stimuli)
-    cues_known = _known_cues(stimuli, classes)
+    spelling = _spelling(stimuli, classes)
     kept = []
     for stimulus in stimuli:
-        cues = [cue for cue in (stimulus.category, _texture(stimulus, cues_known)) if cue]
-        if all(canonical(cue) in known for cue in cues):
+        texture = spelling.texture(stimulus.dataset, _file_name(stimulus), stimulus.category)
+        if all(cue in known for cue in (stimulus.category, texture) if cue):
             kept.append(stimulus)
     if not kept:
         raise SynthesightError(
@@ -189,40 +188,11 @@ def _file_name(stimulus: Stimulus) -> str:
     return stimulus.id.rsplit("/", 1)[-1]
 
 
-def _known_cues(stimuli: Iterable[Stimulus], classes: Iterable[str]) -> set[str]:
-    shown = (stimulus.category for stimulus in stimuli if stimulus.category is not None)
-    return {canonical(name) for name in (*SIXTEEN, *classes, *shown)}
+def _spelling(stimuli: Iterable[Stimulus], classes: Iterable[str]) -> Spelling:
+    return Spelling([(s.dataset, _file_name(s), s.category) for s in stimuli], classes)
 
 
-def _texture(stimulus: Stimulus, known: set[str]) -> str | None:
-    """The texture of a cue-conflict image; many a name, such as video3-frame12, only looks so."""
-    if stimulus.category is None:
-        return None
-    texture = texture_of(_file_name(stimulus), stimulus.category)
-    return texture if texture is not None and canonical(texture) in known else None
-
-
-class _Spelling:
-    """How each dataset writes the categories that the classes may name by synonyms."""
-
-    def __init__(self, stimuli: Sequence[Stimulus], classes: Sequence[str]) -> None:
-        self.cues = _known_cues(stimuli, classes)
-        shown = [(s.dataset, s.category) for s in stimuli if s.category is not None]
-        textures = [(s.dataset, t) for s in stimuli if (t := _texture(s, self.cues)) is not None]
-        self.exact = set(shown)
-        self.known: dict[tuple[str, str], str] = {}
-        for dataset, name in [*shown, *textures]:
-            self.known.setdefault((dataset, canonical(name)), name)
-
-    def __call__(self, name: str | None, dataset: str) -> str | None:
-        if name is None or (dataset, name) in self.exact:
-            return name
-        plain = canonical(name)
-        other = plain if dataset in PUBLISHED and plain in SIXTEEN else name
-        return self.known.get((dataset, plain), other)
-
-
-def _row(response: Response, observer: Observer, spelling: _Spelling, seed: int) -> dict[str, Any]:
+def _row(response: Response, observer: Observer, spelling: Spelling, seed: int) -> dict[str, Any]:
     stimulus = response.stimulus
     name = _file_name(stimulus)
     return {
@@ -233,9 +203,9 @@ def _row(response: Response, observer: Observer, spelling: _Spelling, seed: int)
         "session": stimulus.session,
         "trial": None,
         "stimulus": stimulus.id,
-        "image": published_id(name),
-        "category": stimulus.category,
-        "texture": spelling(_texture(stimulus, spelling.cues), stimulus.dataset),
+        "image": image_of(name),
+        "category": spelling(stimulus.category, stimulus.dataset),
+        "texture": spelling.texture(stimulus.dataset, name, stimulus.category),
         "response": spelling(response.response, stimulus.dataset),
         "rt": None,
         "evidence": None if response.error else response.evidence.tolist(),

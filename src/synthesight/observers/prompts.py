@@ -13,6 +13,7 @@ from math import lcm
 import numpy as np
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import words
 
 DEFAULT_TEMPLATE = "A bad photo of a {class}"
 
@@ -71,7 +72,7 @@ def write_prompts(
     Parameters
     ----------
     classes
-        K class names.
+        K class names; alarm_clock enters a prompt as the words alarm clock.
     templates
         Sentences with ``{class}`` where the name goes.
     names
@@ -88,7 +89,7 @@ def write_prompts(
     by_class = [
         [
             template.replace("{class}", name)
-            for name in ((names or {}).get(label) or (label,))
+            for name in ((names or {}).get(label) or (words(label),))
             for template in templates
         ]
         for label in classes

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from synthesight.report.looks import is_picked, picked
-from synthesight.stimuli.find import in_order
+from synthesight.stimuli.categories import in_order
 
 NOTHING = "no response"
 COLUMNS = 4

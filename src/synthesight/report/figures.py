@@ -15,7 +15,7 @@ from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
-from synthesight.stimuli.find import in_order
+from synthesight.stimuli.categories import in_order
 
 # Of the palette of Okabe & Ito (2008).
 COLOURS = {"generative": "#0072B2", "discriminative": "#D55E00", "people": "#009E73"}

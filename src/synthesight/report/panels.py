@@ -17,7 +17,7 @@ from synthesight.report.looks import (
     picked,
     tooltip,
 )
-from synthesight.trials.conditions import PUBLISHED
+from synthesight.stimuli.datasets import PUBLISHED
 
 COLUMNS = 3
 PARAMETRIC = tuple(name for name, conditions in PUBLISHED.items() if len(conditions) > 1)

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis.pairs import PEOPLE
-from synthesight.trials.conditions import PUBLISHED
+from synthesight.stimuli.datasets import PUBLISHED
 
 
 @dataclass

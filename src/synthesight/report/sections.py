@@ -31,8 +31,8 @@ from synthesight.report.section import (
     ordered,
     published_rank,
 )
-from synthesight.trials.conditions import PUBLISHED
-from synthesight.trials.exchange import plain
+from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.names import plain
 
 MATRICES = 40  # confusion matrices; the page draws more only when asked for
 CROWD = 12  # observers of a dataset; the matrices of more would take minutes

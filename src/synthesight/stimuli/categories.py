@@ -1,6 +1,9 @@
-"""Lists of categories, and the names that one category goes by."""
+"""One vocabulary of categories, for models and for people."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
 
 # The 16 entry-level categories of Geirhos et al. (2018), in this order everywhere.
 SIXTEEN = (
@@ -15,6 +18,7 @@ CIFAR10 = (
 # The seven that CIFAR-10 shares with the 16.
 SHARED_SEVEN = ("airplane", "bird", "boat", "car", "cat", "dog", "truck")
 
+# Other names of one category, in lower case with blanks.
 SYNONYMS = {
     "aeroplane": "airplane",
     "plane": "airplane",
@@ -26,7 +30,6 @@ SYNONYMS = {
     "kitten": "cat",
     "lorry": "truck",
 }
-
 
 # Indices of ImageNet-1k classes, first-last, as the model-vs-human toolbox lists them.
 _IMAGENET = {
@@ -49,14 +52,74 @@ _IMAGENET = {
 }
 
 
+def words(name: str) -> str:
+    """Return a folder's or class's name as words for a prompt.
+
+    Examples
+    --------
+    >>> words("alarm_clock")
+    'alarm clock'
+    """
+    return " ".join(name.replace("_", " ").split()) or name
+
+
 def canonical(name: str) -> str:
-    """The one name that stands for a category and its synonyms: automobile and Car are car."""
-    plain = name.strip().lower().replace("_", " ")
+    """Return the one name that stands for a category, however it is spelled, and its synonyms.
+
+    Case, and blanks, underscores and hyphens between letters, make no difference.
+
+    Examples
+    --------
+    >>> canonical("Automobile"), canonical("alarm_clock"), canonical("Alarm-Clock")
+    ('car', 'alarm clock', 'alarm clock')
+    """
+    plain = re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", name.strip().lower())
     return SYNONYMS.get(plain, plain)
 
 
+def in_order(categories: Sequence[str]) -> list[str]:
+    """Return distinct categories: those among the 16 in their order, then the others by name."""
+    rank = {name: place for place, name in enumerate(SIXTEEN)}
+    return sorted(set(categories), key=lambda c: (rank.get(canonical(c), len(rank)), c))
+
+
+class Vocabulary:
+    """Categories, each with the spelling that it first came with.
+
+    Parameters
+    ----------
+    lists
+        Lists of categories; where two name one category, the earlier list's spelling holds. Names
+        that differ in case alone within a list stay apart.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary(["car", "Alarm clock"], ["automobile"])
+    >>> vocabulary.spelled("Automobile"), vocabulary.spelled("alarm_clock")
+    ('car', 'Alarm clock')
+    >>> "bus" in vocabulary
+    False
+    """
+
+    def __init__(self, *lists: Iterable[str]) -> None:
+        self._exact: set[str] = set()
+        self._spelling: dict[str, str] = {}
+        for names in lists:
+            new = [name for name in names if canonical(name) not in self._spelling]
+            self._exact.update(new)
+            for name in new:
+                self._spelling.setdefault(canonical(name), name)
+
+    def __contains__(self, name: str) -> bool:
+        return canonical(name) in self._spelling
+
+    def spelled(self, name: str) -> str:
+        """Return a name as the vocabulary spells it; one that it lacks stays as it is."""
+        return name if name in self._exact else self._spelling.get(canonical(name), name)
+
+
 def imagenet_to_16() -> dict[str, list[int]]:
-    """For each of the 16 categories, indices of its ImageNet-1k classes (Geirhos et al. 2018)."""
+    """Return the indices of the ImageNet-1k classes of each of the 16 (Geirhos et al. 2018)."""
     mapping = {}
     for category, spans in _IMAGENET.items():
         ends = [[int(end) for end in span.split("-")] for span in spans.split()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,16 +11,13 @@ import polars as pl
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import hugging_face
-from synthesight.stimuli.categories import SIXTEEN, canonical
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import dataset_folder
+from synthesight.stimuli.names import Shown, session_of
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stimuli.tables import from_shards, from_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
-
-_CUES = re.compile(r"(?:^|_)([a-z]+)\d+-([a-z]+)\d+\.\w+$", re.IGNORECASE)
-_SESSION = re.compile(r"session[-_](\d+)$")
 
 
 def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimulus]:
@@ -132,39 +128,10 @@ def sample(
     return [stimuli[index] for index in turns["index"].sort()]
 
 
-def published_id(image: str) -> str:
-    """The part of a published image's name that pairs it across observers.
-
-    ``0001_s5n_s01_0_bird_00_bird3-bird2.png`` is ``bird3-bird2.png``; of names that end in an
-    ImageNet id, ``…_n02503517_7728.JPEG``, it is the last two parts.
-    """
-    parts = image.split("_")
-    if len(parts) > 1 and parts[-2].startswith("n0"):
-        return "_".join(parts[-2:])
-    return parts[-1]
-
-
-def texture_of(image: str, shape: str | None = None) -> str | None:
-    """The texture of a cue-conflict image, from a name such as ``cat7-clock3.png``, else None.
-
-    Where the category of the shape is given, a name that begins with another tells no texture.
-    """
-    match = _CUES.search(image)
-    if match is None or (shape is not None and canonical(match[1]) != canonical(shape)):
-        return None
-    return match[2]
-
-
-def in_order(categories: Sequence[str]) -> list[str]:
-    """Distinct categories: those among the 16 in their order, then the others by name."""
-    rank = {name: place for place, name in enumerate(SIXTEEN)}
-    return sorted(set(categories), key=lambda c: (rank.get(canonical(c), len(rank)), c))
-
-
 def _from_folder(folder: Path) -> list[Stimulus]:
     # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
     root = Path(os.path.abspath(folder))  # noqa: PTH100
-    while root.name == "dnn" or _SESSION.match(root.name):
+    while root.name == "dnn" or session_of(root.name) is not None:
         root = root.parent  # a part of a published dataset keeps the ids of the whole
     base = Path(os.path.abspath(folder)).relative_to(root)  # noqa: PTH100
     return sorted(
@@ -204,19 +171,17 @@ def _raise(error: OSError) -> None:
 def _placed(path: Path, parts: tuple[str, ...], dataset: str) -> Stimulus:
     """One image, by its place below the dataset's folder."""
     one = "/".join((dataset, *parts))
-    session = next((m for part in parts[:-1] if (m := _SESSION.match(part))), None)
+    session = next((n for part in parts[:-1] if (n := session_of(part)) is not None), None)
+    above = parts[-2] if len(parts) > 1 and session_of(parts[-2]) is None else None
     if session is None:
-        category = parts[-2] if len(parts) > 1 else None
-        return Stimulus(id=one, source=path, dataset=dataset, category=category)
-    fields = parts[-1].split("_")
-    known = len(fields) >= 7
+        return Stimulus(id=one, source=path, dataset=dataset, category=above)
     # A session may also hold plain <category>/<image>.
-    above = None if _SESSION.match(parts[-2]) else parts[-2]
+    shown = Shown.read(parts[-1])
     return Stimulus(
         id=one,
         source=path,
         dataset=dataset,
-        condition=fields[3] if known else "0",
-        category=fields[4] if known else above,
-        session=int(session.group(1)),
+        condition=shown.condition if shown else "0",
+        category=shown.category if shown else above,
+        session=session,
     )

@@ -6,7 +6,6 @@ capitalise a column, and ``na`` stands for no response.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.categories import SIXTEEN
-from synthesight.trials.conditions import PUBLISHED, published_condition
+from synthesight.stimuli.categories import Vocabulary
+from synthesight.stimuli.datasets import datasets
+from synthesight.stimuli.names import Spelling, dataset_of_file, image_column, trials_file
+from synthesight.trials.conditions import published_condition
 from synthesight.trials.schema import KEY, conform
 
 COLUMNS = (
@@ -23,7 +24,6 @@ COLUMNS = (
 )  # fmt: skip
 PERSON = "subject-"  # how the names of people begin
 
-_FILE = re.compile(r"^(?P<dataset>.+?)_(?P<observer>.+)_session[-_]\d+$")
 _NOTHING = ("na", "nan", "")
 
 
@@ -46,13 +46,14 @@ def read_csv(
     kind
         Of the observers. None: human where the name begins with ``subject-``, else not known.
     categories
-        What categories and responses there may be. None: the 16 in published datasets, any in
-        others.
+        What categories and responses there may be, as they are to be spelled. None: those of a
+        named dataset (the 16 in the published ones), any in others.
 
     Returns
     -------
     The trial table. ``stimulus`` is the image's name, ``image`` the part of it that pairs one
-    image across observers; conditions have their published spelling (0.90 is 0.9).
+    image across observers. Conditions have their published spelling (0.90 is 0.9), categories
+    and responses that of their dataset (Cat is cat, automobile is car).
 
     Raises
     ------
@@ -70,7 +71,7 @@ def read_csv(
     names = {str(file): dataset or _dataset_of(file) for file in files}
     frame = frame.with_columns(dataset=pl.col("file").replace_strict(names))
     _check(frame, categories)
-    return conform(_tidy(frame, kind), str(source))
+    return conform(_spelled(_tidy(frame, kind), categories), str(source))
 
 
 def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
@@ -117,8 +118,7 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
         )
     groups = shown.partition_by("dataset", "observer", "session", as_dict=True)
     for (dataset, observer, session), group in sorted(groups.items()):
-        place, name = plain(str(dataset) or "trials"), plain(str(observer))
-        path = folder / place / f"{place}_{name}_session_{session}.csv"
+        path = folder / trials_file(str(dataset), str(observer), int(str(session)))
         if path in written:
             raise SynthesightError(
                 f"The observers {written[path]!r} and {observer!r} would both be written to "
@@ -189,14 +189,11 @@ def _unreadable(file: Path) -> SynthesightError:
 
 
 def _dataset_of(file: Path) -> str:
-    folder = file.resolve().parent.name
-    if folder in PUBLISHED or file.name.startswith(f"{folder}_"):
-        return folder
-    if match := _FILE.match(file.stem):
-        return match["dataset"]
+    if found := dataset_of_file(file.resolve().parent.name, file.stem):
+        return found
     raise SynthesightError(
-        f"{file} does not tell its dataset: name it <dataset>_<observer>_session_<n>.csv, put it "
-        "in a folder named after the dataset, or give dataset=."
+        f"{file} does not tell its dataset: name it <dataset>_<observer>_session_<n>.csv, or give "
+        "`dataset`."
     )
 
 
@@ -216,23 +213,37 @@ def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
     timed = time.cast(pl.Float64, strict=False).is_not_null()
     missing = time.is_null() | time.str.to_lowercase().is_in(_NOTHING)
     _refuse(frame, ~timed & ~missing, "rt", "{column} {value!r} is no number: correct it")
-    known_dataset = pl.col("dataset").is_in(list(PUBLISHED))
-    limited = known_dataset if categories is None else pl.lit(True)
-    allowed = list(SIXTEEN if categories is None else categories)
-    known = ", ".join(allowed) if len(allowed) <= 16 else f"the {len(allowed)} given"
-    text = "{column} {value!r} is none of the categories (" + known + "): correct it"
-    _refuse(frame, limited & ~pl.col("category").is_in(allowed), "category", text)
-    response = _response()
-    strange = response.is_not_null() & ~response.is_in(allowed)
-    _refuse(frame, limited & strange, "object_response", text)
-    published = published_condition(pl.col("dataset"), pl.col("condition"))
+    for column, value in (("category", pl.col("category")), ("object_response", _response())):
+        _check_categories(frame, column, value, categories)
     _refuse(
         frame,
-        known_dataset & published.is_null(),
+        pl.col("dataset").is_in(list(datasets()))
+        & published_condition(pl.col("dataset"), pl.col("condition")).is_null(),
         "condition",
         "{dataset} has no condition {value!r}, only {conditions}: correct it, or name the file's "
         "folder after another dataset",
     )
+
+
+def _check_categories(
+    frame: pl.DataFrame, column: str, value: pl.Expr, categories: Sequence[str] | None
+) -> None:
+    """Refuse what is none of the categories given, else none of the dataset's."""
+    for dataset in frame["dataset"].unique():
+        known = datasets()[dataset].categories if dataset in datasets() else ()
+        allowed = known if categories is None else tuple(categories)
+        if not allowed and categories is None:
+            continue
+        vocabulary = Vocabulary(allowed)
+        there = frame.filter(dataset=dataset).select(value).to_series().unique().drop_nulls()
+        strange = [name for name in there if name not in vocabulary]
+        listed = ", ".join(allowed) if len(allowed) <= 16 else f"the {len(allowed)} given"
+        _refuse(
+            frame,
+            (pl.col("dataset") == dataset) & value.is_in(strange),
+            column,
+            "{column} {value!r} is none of the categories (" + listed + "): correct it",
+        )
 
 
 def _refuse(frame: pl.DataFrame, wrong: pl.Expr, column: str, text: str) -> None:
@@ -240,11 +251,12 @@ def _refuse(frame: pl.DataFrame, wrong: pl.Expr, column: str, text: str) -> None
     if rows.is_empty():
         return
     row = rows.row(0, named=True)
+    published = datasets().get(row["dataset"])
     reason = text.format(
         column=column,
         value=row[column],
         dataset=row["dataset"],
-        conditions=", ".join(PUBLISHED.get(row["dataset"], ())),
+        conditions=", ".join(published.conditions if published else ()),
     )
     raise SynthesightError(f"{row['file']}, line {row['line']}: {reason}.")
 
@@ -263,10 +275,6 @@ def _number(column: str) -> pl.Expr:
 
 
 def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
-    name = pl.col("imagename")
-    parts = name.str.split("_")
-    paired = parts.list.get(-2, null_on_oob=True).str.starts_with("n0").fill_null(False)
-    image = pl.when(paired).then(parts.list.tail(2).list.join("_")).otherwise(parts.list.last())
     person = pl.when(pl.col("subj").str.starts_with(PERSON)).then(pl.lit("human"))
     return frame.select(
         observer="subj",
@@ -275,15 +283,27 @@ def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
         condition="condition",
         session=_number("session"),
         trial=_number("trial"),
-        stimulus=name,
-        image=image,
+        stimulus="imagename",
+        image=image_column(pl.col("imagename")),
         category="category",
-        texture=image.str.extract(r"(?i)^[a-z]+\d+-([a-z]+)\d+\.\w+$"),
         response=_response(),
         rt=pl.col("rt").str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None),
     )
 
 
-def plain(name: str) -> str:
-    """A name as every file system takes it, and that stays in its folder."""
-    return re.sub(r"[^\w.+-]+", "-", name).lstrip(".") or "-"
+def _spelled(frame: pl.DataFrame, categories: Sequence[str] | None) -> pl.DataFrame:
+    """Spell categories as their dataset does, and add textures; distinct ones are few."""
+    images = frame.select("dataset", "image", "category").unique()
+    responses = frame.select("dataset", "response").unique()
+    spelling = Spelling(images.rows(), responses["response"].drop_nulls().unique(), categories)
+    images = images.with_columns(
+        texture=pl.Series([spelling.texture(*row) for row in images.rows()], dtype=pl.String),
+        _category=pl.Series([spelling(row[2], row[0]) for row in images.rows()], dtype=pl.String),
+    )
+    responses = responses.with_columns(
+        _response=pl.Series([spelling(row[1], row[0]) for row in responses.rows()], dtype=pl.String)
+    )
+    for table in (images, responses):
+        key = [column for column in table.columns if column in frame.columns]
+        frame = frame.join(table, on=key, how="left", nulls_equal=True, maintain_order="left")
+    return frame.with_columns(category="_category", response="_response")

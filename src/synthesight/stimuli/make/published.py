@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import dataset, datasets
 from synthesight.stimuli.images import UnreadableImage, to_array
 from synthesight.stimuli.make.manipulations import (
     level_of,
@@ -18,6 +18,7 @@ from synthesight.stimuli.make.manipulations import (
     named,
     random_of,
 )
+from synthesight.stimuli.names import Shown
 from synthesight.stimuli.stimulus import Stimulus
 
 SIZE = 224  # pixels, as published
@@ -66,15 +67,15 @@ def make_dataset(
         or holds images of another making.
     """
     named(manipulation)
-    conditions = list(dict.fromkeys(conditions or PUBLISHED[manipulation]))
+    conditions = list(dict.fromkeys(conditions or dataset(manipulation).conditions))
     for condition in conditions:
         level_of(manipulation, condition)
     files = _files(stimuli, conditions)
-    known = PUBLISHED.get(out.resolve().name)
-    if known is not None and (others := [each for each in conditions if each not in known]):
+    known = datasets().get(out.resolve().name)
+    if known and (others := [each for each in conditions if each not in known.conditions]):
         raise SynthesightError(
-            f"The published {out.resolve().name} has no condition {others[0]!r}, only "
-            f"{', '.join(known)}: choose another --out, not called by a published dataset."
+            f"The published {known.name} has no condition {others[0]!r}, only "
+            f"{', '.join(known.conditions)}: choose another `out`, with a name of your own."
         )
     failures: list[str] = []
     amplitude = None
@@ -122,11 +123,10 @@ def _files(stimuli: Sequence[Stimulus], conditions: Sequence[str]) -> list[list[
     names = _names(stimuli)
     return [
         [
-            f"{place * len(conditions) + turn:04}_made_dnn_{condition}_{stimulus.category}_00_"
-            f"{names[place]}.png"
-            for turn, condition in enumerate(conditions, start=1)
+            str(Shown(number, "made", "dnn", condition, str(stimulus.category), 0, f"{name}.png"))
+            for number, condition in enumerate(conditions, start=place * len(conditions) + 1)
         ]
-        for place, stimulus in enumerate(stimuli)
+        for place, (stimulus, name) in enumerate(zip(stimuli, names, strict=True))
     ]
 
 
