@@ -23,7 +23,6 @@ from rich.table import Table
 
 from synthesight.analysis import (
     accuracy,
-    accuracy_difference,
     benchmark,
     confusion,
     error_consistency,
@@ -32,6 +31,7 @@ from synthesight.analysis import (
     pairwise_consistency,
     response_entropy,
     shape_bias,
+    squared_accuracy_difference,
 )
 from synthesight.stimuli.categories import SIXTEEN
 from synthesight.trials.people import load_human_trials
@@ -45,7 +45,7 @@ MEASURES: dict[str, Callable[..., pl.DataFrame]] = {
     ),
     "shape bias": lambda t, n: shape_bias(t, by=["dataset", "observer"], resamples=n),
     "shape bias by category": lambda t, n: shape_bias(
-        t, by=["dataset", "observer"], by_category=True, resamples=n
+        t, by=["dataset", "observer", "category"], resamples=n
     ),
     "response entropy": lambda t, n: response_entropy(t, resamples=n),
     "confusion": lambda t, n: confusion(t, interval=n > 0),
@@ -56,7 +56,7 @@ ALONE: dict[str, Callable[..., pl.DataFrame]] = {
     "OOD accuracy": lambda t, n: ood_accuracy(t, resamples=n),
     "error consistency": lambda t, n: error_consistency(t, resamples=n),
     "observed consistency": lambda t, n: observed_consistency(t, resamples=n),
-    "accuracy difference": lambda t, n: accuracy_difference(t, resamples=n),
+    "accuracy difference": lambda t, n: squared_accuracy_difference(t, resamples=n),
 }
 
 

@@ -18,8 +18,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synthesight.analysis import compare, pairwise_consistency, power
-from synthesight.analysis.power import joint_probabilities
+from synthesight.analysis import compare, joint_probabilities, pairwise_consistency, power
 
 # Accuracy of the reference, the first, the second; κ of the first and of the second with it.
 SETTINGS = (

@@ -12,12 +12,14 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from synthesight.analysis import accuracy, error_consistency, shape_bias
-from synthesight.analysis.published import (
+from synthesight.analysis import (
     ACCURACY_2020,
     ERROR_CONSISTENCY_2020,
     SHAPE_BIAS_2019,
     SHAPE_BIAS_PUBLISHED,
+    accuracy,
+    error_consistency,
+    shape_bias,
 )
 from synthesight.trials.people import load_human_trials, load_model_trials
 
@@ -30,7 +32,9 @@ def checks(data: Path) -> list[tuple[str, float, float, int]]:
     bias = shape_bias(people, resamples=0)["estimate"]
     printed = SHAPE_BIAS_PUBLISHED["people"].value
     rows.append(("shape bias, mean of ten people", printed, float(bias.to_numpy().mean()), 2))
-    for observer, estimate in shape_bias(networks, resamples=0).rows_by_key("observer").items():
+    for observer, estimate in (
+        shape_bias(networks, by="observer", resamples=0).rows_by_key("observer").items()
+    ):
         rows.append((f"shape bias, {observer}", SHAPE_BIAS_2019[observer].value, estimate[0][0], 3))
     everyone = pl.concat([people, networks])
     kappas = {

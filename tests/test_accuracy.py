@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from synthesight.analysis import accuracy, compare, ood_accuracy
-from synthesight.analysis.bootstrap import interval, resampled_sums, weights
-from synthesight.analysis.conditions import TRIVIAL, without_trivial
+from synthesight.analysis import TRIVIAL, accuracy, compare, ood_accuracy, without_trivial
+from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import PUBLISHED
 from synthesight.trials.people import load_human_trials
@@ -91,7 +90,7 @@ def test_weights_are_counts_of_a_resample():
 
 def test_a_large_table_is_resampled_in_blocks(monkeypatch):
     columns = np.random.default_rng(0).random((1000, 3))
-    monkeypatch.setattr("synthesight.analysis.bootstrap._BLOCK", 7000)
+    monkeypatch.setattr("synthesight.analysis._stats.bootstrap._BLOCK", 7000)
     sums = resampled_sums(columns, 50, np.random.default_rng(1))
     assert sums.shape == (50, 3)
     np.testing.assert_allclose(sums.mean(axis=0), columns.sum(axis=0), rtol=0.02)

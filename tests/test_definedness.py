@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from synthesight.analysis import (
+    TRIVIAL,
     accuracy,
-    accuracy_difference,
     benchmark,
     compare,
     confusion,
@@ -25,8 +25,8 @@ from synthesight.analysis import (
     pairwise_consistency,
     response_entropy,
     shape_bias,
+    squared_accuracy_difference,
 )
-from synthesight.analysis.conditions import TRIVIAL
 
 CATEGORIES = ("cat", "dog", "car")
 CONDITIONS = (("contrast", "c50"), ("contrast", "c30"), ("contrast", "c01"), ("cue-conflict", "0"))
@@ -138,7 +138,7 @@ def likeness(rows, observer, what):
 
 
 LIKENESSES = {
-    "accuracy_difference": lambda p, q, observed: (p - q) ** 2,
+    "squared_accuracy_difference": lambda p, q, observed: (p - q) ** 2,
     "observed_consistency": lambda p, q, observed: observed,
     "error_consistency": kappa,
 }
@@ -182,7 +182,7 @@ def test_shape_bias(rows, trials):
 def test_confusion_and_entropy(rows, trials):
     table = confusion(trials)
     for row in response_entropy(trials, resamples=0).iter_rows(named=True):
-        who = {name: row[name] for name in ("observer", "kind", "dataset")}
+        who = {name: row[name] for name in ("observer", "dataset")}
         shown = read(rows, **who)
         cells = Counter((each["category"], each["response"]) for each in shown)
         found = table.filter(**who)
@@ -209,7 +209,9 @@ def test_pairs(rows, trials):
 
 
 @pytest.mark.parametrize(
-    "measure", [accuracy_difference, observed_consistency, error_consistency], ids=list(LIKENESSES)
+    "measure",
+    [squared_accuracy_difference, observed_consistency, error_consistency],
+    ids=list(LIKENESSES),
 )
 def test_likeness_to_people(rows, trials, measure):
     for row in measure(trials, resamples=0).iter_rows(named=True):
@@ -224,7 +226,7 @@ def test_the_benchmark_and_its_ranks(rows, trials):
         values = {observer: likeness(rows, observer, what) for observer in MODELS}
         for observer in MODELS:
             assert table[observer][name] == pytest.approx(values[observer])
-            better = -1 if name == "accuracy_difference" else 1
+            better = -1 if name == "squared_accuracy_difference" else 1
             ranks[observer] += 1 + sum(
                 better * other > better * values[observer] + 1e-12 for other in values.values()
             )

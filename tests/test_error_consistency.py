@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from synthesight.analysis import (
-    accuracy_difference,
     benchmark,
     error_consistency,
+    kappa,
     observed_consistency,
     pairwise_consistency,
     pairwise_means,
+    squared_accuracy_difference,
 )
-from synthesight.analysis.error_consistency import kappa
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
 from test_accuracy import table
@@ -98,7 +98,7 @@ def test_pairs_are_compared_on_the_images_that_both_saw():
     )  # fmt: skip
     pairs = pairwise_consistency(trials)
     assert pairs.select("first", "second", "n", "estimate").rows() == [("a", "b", 2, 1.0)]
-    with pytest.raises(SynthesightError, match="but one observer"):
+    with pytest.raises(SynthesightError, match="only one observer"):
         pairwise_consistency(table([True, False]))
 
 
@@ -225,8 +225,8 @@ def test_the_benchmark_ranks_models_and_not_people(published):
     ranks = result["mean_rank"].to_list()[:-1]
     assert ranks == sorted(ranks)
     assert sum(ranks) == pytest.approx(4 * 2.5)
-    difference = accuracy_difference(published, resamples=50).filter(observer="vgg")
-    assert result.filter(observer="vgg")["accuracy_difference"].item() == pytest.approx(
+    difference = squared_accuracy_difference(published, resamples=50).filter(observer="vgg")
+    assert result.filter(observer="vgg")["squared_accuracy_difference"].item() == pytest.approx(
         difference["estimate"].item()
     )
     people = result.filter(observer="people").row(0, named=True)

@@ -51,7 +51,9 @@ def trials():
 @pytest.fixture
 def figure(trials):
     return shape_bias_figure(
-        shape_bias(trials), shape_bias(trials, by_category=True), published={"people": 0.96}
+        shape_bias(trials),
+        shape_bias(trials, by=["observer", "category"]),
+        published={"people": 0.96},
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from synthesight.analysis.power import joint_probabilities, power, trials_needed
+from synthesight.analysis import joint_probabilities, power, trials_needed
 from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 

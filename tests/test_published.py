@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from synthesight.analysis import accuracy, error_consistency
-from synthesight.analysis.published import ACCURACY_2020, ERROR_CONSISTENCY_2020
+from synthesight.analysis import ACCURACY_2020, ERROR_CONSISTENCY_2020, accuracy, error_consistency
 from synthesight.trials.people import load_human_trials, load_model_trials
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from synthesight.analysis import compare, shape_bias
-from synthesight.analysis.published import SHAPE_BIAS_2019, SHAPE_BIAS_PUBLISHED
+from synthesight.analysis import SHAPE_BIAS_2019, SHAPE_BIAS_PUBLISHED, compare, shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
 
@@ -62,7 +61,7 @@ def test_people_decide_by_shape(data_folder):
     assert len(each) == 10
     assert each["estimate"].mean() == pytest.approx(SHAPE_BIAS_PUBLISHED["people"].value, abs=0.005)
     assert each["stimuli"].unique().to_list() == [1200]
-    rows = shape_bias(people, by_category=True)
+    rows = shape_bias(people, by=["observer", "category"])
     assert len(rows) == 160
     # Numerators and denominators add up over categories.
     shapes = (rows["estimate"].fill_null(0) * rows["n"]).sum()

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesight
-from synthesight.analysis import accuracy, shape_bias
-from synthesight.analysis.published import SHAPE_BIAS
+from synthesight.analysis import SHAPE_BIAS, accuracy, shape_bias
 from synthesight.cli.output import Progressing
 from synthesight.evaluation import evaluate
 from synthesight.likelihood.rules import Sequential

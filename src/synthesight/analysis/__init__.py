@@ -1,34 +1,71 @@
-"""What trials say: each measure with its interval.
+"""Analyses: metrics of a table of trials, each with a 95 % confidence interval.
 
-``accuracy``, ``ood_accuracy``; ``shape_bias``; ``error_consistency``, ``observed_consistency``,
-``accuracy_difference``, ``pairwise_consistency``, ``pairwise_means``; ``benchmark``;
-``confusion``, ``response_entropy``; ``compare``; ``power``. With ``resamples=0`` none has
-intervals.
+Metrics, one a file: ``accuracy``, ``ood_accuracy``, ``shape_bias``, ``error_consistency``,
+``observed_consistency``, ``squared_accuracy_difference``, ``response_entropy``. :func:`metrics`
+lists them and those of other packages; :func:`metric` declares a new one.
+
+Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
+``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
+matrices) and ``power`` (trials that a study needs).
+
+All take the trial table as a polars DataFrame or LazyFrame, or as a pandas DataFrame, which gives
+pandas back. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0`` leaves the
+intervals out.
 """
 
-from synthesight.analysis.accuracy import accuracy, ood_accuracy
+# Imported at once: each metric has the name of its module, which would hide it from a lazy import.
+from synthesight.analysis._stats.agreement import PEOPLE, Agreement
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.ratios import Ratio
+from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.trivial import TRIVIAL, without_trivial
+from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import benchmark
 from synthesight.analysis.compare import Difference, compare
 from synthesight.analysis.confusion import confusion
-from synthesight.analysis.entropy import response_entropy
-from synthesight.analysis.error_consistency import (
-    accuracy_difference,
-    error_consistency,
-    observed_consistency,
-    pairwise_consistency,
-    pairwise_means,
+from synthesight.analysis.error_consistency import error_consistency, kappa
+from synthesight.analysis.observed_consistency import observed_consistency
+from synthesight.analysis.ood_accuracy import ood_accuracy
+from synthesight.analysis.pairwise import pairwise_consistency, pairwise_means
+from synthesight.analysis.power import joint_probabilities, power, trials_needed
+from synthesight.analysis.published import (
+    ACCURACY_2020,
+    ERROR_CONSISTENCY_2020,
+    SHAPE_BIAS,
+    SHAPE_BIAS_2019,
+    SHAPE_BIAS_PUBLISHED,
+    Published,
 )
-from synthesight.analysis.power import power
+from synthesight.analysis.registry import Metric, get_metric, metric, metrics
+from synthesight.analysis.response_entropy import response_entropy
 from synthesight.analysis.shape_bias import shape_bias
+from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
 
 __all__ = [
+    "ACCURACY_2020",
+    "ERROR_CONSISTENCY_2020",
+    "PEOPLE",
+    "RESAMPLES",
+    "SHAPE_BIAS",
+    "SHAPE_BIAS_2019",
+    "SHAPE_BIAS_PUBLISHED",
+    "TRIVIAL",
+    "Agreement",
     "Difference",
+    "Metric",
+    "Published",
+    "Ratio",
     "accuracy",
-    "accuracy_difference",
     "benchmark",
     "compare",
     "confusion",
     "error_consistency",
+    "get_metric",
+    "joint_probabilities",
+    "judged",
+    "kappa",
+    "metric",
+    "metrics",
     "observed_consistency",
     "ood_accuracy",
     "pairwise_consistency",
@@ -36,4 +73,7 @@ __all__ = [
     "power",
     "response_entropy",
     "shape_bias",
+    "squared_accuracy_difference",
+    "trials_needed",
+    "without_trivial",
 ]

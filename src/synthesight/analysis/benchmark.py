@@ -1,4 +1,4 @@
-"""The model-vs-human benchmark: four measures and the mean rank (Geirhos et al. 2021)."""
+"""The model-vs-human benchmark: four metrics and the mean rank (Geirhos et al. 2021)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ from typing import Any
 
 import polars as pl
 
-from synthesight.analysis.accuracy import ood_table
-from synthesight.analysis.bootstrap import RESAMPLES
-from synthesight.analysis.error_consistency import kappa_of, observed_of, squared_difference_of
-from synthesight.analysis.pairs import PEOPLE, against_people
-from synthesight.analysis.panels import judged
+from synthesight.analysis._stats.agreement import PEOPLE, against_people
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis.error_consistency import error_consistency
+from synthesight.analysis.observed_consistency import observed_consistency
+from synthesight.analysis.ood_accuracy import ood_accuracy
+from synthesight.analysis.registry import get_metric
+from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
+
+RANKED = tuple(
+    function.__name__
+    for function in (squared_accuracy_difference, observed_consistency, error_consistency)
+)
+METRICS = (ood_accuracy.__name__, *RANKED)
 
 
+@any_frame
 def benchmark(
     trials: pl.DataFrame,
     *,
@@ -21,26 +32,26 @@ def benchmark(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Accuracy out of distribution and likeness to people, of each model and of people.
+    """Return the accuracy out of distribution and the likeness to people of each model.
 
     Parameters
     ----------
     trials
-        The trial table, with people's trials on the same images.
+        The trial table, of polars or pandas, with human observers on the same images.
     trivial, resample_observers, resamples, seed
-        As of :func:`~synthesight.analysis.error_consistency.error_consistency`.
+        As of :func:`error_consistency`.
 
     Returns
     -------
-    One row for each model, best first, and last one for people. For each of ood_accuracy,
-    accuracy_difference, observed_consistency and error_consistency, a column of that name and
-    ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models by the last
+    One row a model, best first, and last one for people. For each of ood_accuracy,
+    squared_accuracy_difference, observed_consistency and error_consistency, a column of that name
+    and ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models by the last
     three, null for people.
 
     Raises
     ------
     SynthesightError
-        If there are no people to compare with.
+        If there are no human observers to compare with.
     """
     options: dict[str, Any] = {
         "trivial": trivial,
@@ -50,20 +61,15 @@ def benchmark(
     }
     human = (pl.col("kind") == "human").fill_null(False)
     who = pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
-    known = judged(trials).with_columns(who)
-    accuracy = ood_table(known, ["who", "kind"], **options)
-    measures = {
-        "accuracy_difference": squared_difference_of,
-        "observed_consistency": observed_of,
-        "error_consistency": kappa_of,
-    }
-    likeness = against_people(known, list(measures.values()), **options)
+    trials = judged(trials).with_columns(who)
+    statistics: Any = [get_metric(name).statistic for name in RANKED]
     tables = {
-        "ood_accuracy": accuracy.rename({"who": "observer"}),
-        **dict(zip(measures, likeness, strict=True)),
+        METRICS[0]: ood_accuracy(trials, ["who", "kind"], **options).rename({"who": "observer"}),
+        # All at once, from the same sums.
+        **dict(zip(RANKED, against_people(trials, statistics, **options), strict=True)),
     }
     key = ["observer", "kind"]
-    result = tables["ood_accuracy"].select(key)
+    result = tables[METRICS[0]].select(key)
     for name, table in tables.items():
         figures = table.select(
             *key,
@@ -72,15 +78,12 @@ def benchmark(
             pl.col("high").alias(f"{name}_high"),
         )
         result = result.join(figures, on=key, how="left", nulls_equal=True)
-    model = ~(pl.col("kind") == "human").fill_null(False)
     # Ranks are among the models only, so people's figures are masked.
     ranks = [
-        pl.when(model).then(name).rank(descending=descending)
-        for name, descending in (
-            ("accuracy_difference", False),
-            ("observed_consistency", True),
-            ("error_consistency", True),
-        )
+        pl.when(~human).then(name).rank(descending=get_metric(name).direction == "higher")
+        for name in RANKED
     ]
-    ranked = result.with_columns(mean_rank=pl.sum_horizontal(ranks, ignore_nulls=False) / 3)
+    ranked = result.with_columns(
+        mean_rank=pl.sum_horizontal(ranks, ignore_nulls=False) / len(RANKED)
+    )
     return ranked.sort("mean_rank", "observer", nulls_last=True)

@@ -1,4 +1,4 @@
-"""Confusion matrices: what was answered to what."""
+"""Confusion matrices: which categories got which responses."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from collections.abc import Sequence
 import polars as pl
 from scipy.stats import norm
 
-from synthesight.analysis.bootstrap import LEVEL
-from synthesight.analysis.panels import IMAGE, judged
+from synthesight.analysis._stats.bootstrap import LEVEL
+from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.response_matrix import IMAGE, judged
 
 
+@any_frame
 def confusion(
     trials: pl.DataFrame,
-    by: Sequence[str] = ("observer", "kind", "dataset"),
+    by: Sequence[str] = ("observer", "dataset"),
     *,
     interval: bool = True,
 ) -> pl.DataFrame:
-    """How often each category got each response (as drawn by Geirhos et al. 2018).
+    """Return how often each category got each response (as drawn by Geirhos et al. 2018).
 
     Each trial counts once, so a stimulus that was shown twice counts twice. No response is a
     response of its own, null, as ``na`` is in the published matrices: the diagonal of a group is
@@ -26,15 +28,15 @@ def confusion(
     Parameters
     ----------
     trials
-        The trial table.
+        The trial table, of polars or pandas.
     by
-        Columns that tell the groups, such as condition; a matrix each. ``category`` tells the
-        rows of a matrix and is not among them.
+        Column or columns that tell the groups, a matrix each. ``category`` tells the rows of a
+        matrix and is not among them.
     interval
-        Whether to give 95 % intervals of the shares: Wilson's (1927), with as many independent
-        trials as would make the share vary as it does between images, at most all of them. A crowd
-        that saw the same images is thus no more certain than the images allow. Where all responses
-        to a category are alike, each image counts as one trial.
+        Whether to give 95 % confidence intervals of the shares: Wilson's (1927), with as many
+        independent trials as would make the share vary as it does between images, at most all of
+        them. A crowd that saw the same images is thus no more certain than the images allow. Where
+        all responses to a category are alike, each image counts as one trial.
 
     Returns
     -------
@@ -42,11 +44,16 @@ def confusion(
     (those that the group was shown), ``response`` (those that anybody could give: all categories
     and responses of the table, and null if there is one), ``count`` (trials) and ``share`` of the
     category's trials, which adds up to 1 over responses; ``low`` and ``high``, if asked for.
+
+    Raises
+    ------
+    SynthesightError
+        If it is no trial table, or lacks a column of ``by``.
     """
     groups = [column for column in by if column != "category"]
-    counted = judged(trials, groups)
+    trials = judged(trials, groups)
     key = [*groups, "category", "response"]
-    counts = counted.group_by(key).agg(pl.len().cast(pl.Int64).alias("count"))
+    counts = trials.group_by(key).agg(pl.len().cast(pl.Int64).alias("count"))
     shown = counts.group_by(key[:-1]).agg(pl.col("count").sum().alias("_shown")).sort(key[:-1])
     responses = pl.concat([counts["category"], counts["response"]]).unique()
     cells = (
@@ -56,19 +63,19 @@ def confusion(
         .with_columns(share=pl.col("count") / pl.col("_shown"))
     )
     if interval:
-        cells = _with_interval(cells, counted, key)
+        cells = _with_interval(cells, trials, key)
     return cells.select(*key, "count", "share", *(["low", "high"] if interval else []))
 
 
-def _with_interval(cells: pl.DataFrame, counted: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def _with_interval(cells: pl.DataFrame, trials: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     row = key[:-1]
     image = list(dict.fromkeys([*row, *IMAGE]))
-    times = counted.group_by(image).agg(_times=pl.len().cast(pl.Float64))
+    times = trials.group_by(image).agg(_times=pl.len().cast(pl.Float64))
     images = times.group_by(row).agg(
         _images=pl.len().cast(pl.Float64), _nn=(pl.col("_times") ** 2).sum()
     )
     given = (
-        counted.group_by([*image, "response"])
+        trials.group_by([*image, "response"])
         .agg(_given=pl.len().cast(pl.Float64))
         .join(times, on=image, nulls_equal=True)
         .group_by(key)

@@ -1,8 +1,8 @@
 """How many trials a study of error consistency needs.
 
-Simulated observers whose joint errors have given accuracies and a given κ, as Klein et al. (2025)
-simulate them: κ fixes the agreement, agreement and accuracies fix the table of who is right when.
-That is the table of an observer who copies the other's success on some share of the images and is
+Observers are simulated whose joint errors have given accuracies and a given κ, as Klein et al.
+(2025) do: κ fixes the agreement; agreement and accuracies fix the table of who is right when. That
+is the table of an observer who copies the other's success on some share of the images and is
 independent on the rest.
 """
 
@@ -22,14 +22,14 @@ EXPERIMENTS = 4000
 
 
 def joint_probabilities(first: float, second: float, consistency: float) -> np.ndarray:
-    """Probabilities of (right, right), (right, wrong), (wrong, right), (wrong, wrong).
+    """Return the probabilities of (right, right), (right, wrong), (wrong, right), (wrong, wrong).
 
     Parameters
     ----------
     first, second
-        Accuracies.
+        Accuracies of two observers.
     consistency
-        κ.
+        Their κ.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def power(
     experiments: int = EXPERIMENTS,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Precision of κ, and power to tell two κ apart, by the number of trials.
+    """Return the precision of κ, and the power to tell two κ apart, by the number of trials.
 
     Parameters
     ----------
@@ -77,8 +77,12 @@ def power(
     difference
         For the power: a third observer, with the accuracy of the second, has κ + difference with
         the first, on the same images; the two are else independent.
-    trials, experiments, seed
-        Numbers of trials; simulated studies for each; of the simulation.
+    trials
+        Numbers of trials to simulate.
+    experiments
+        Simulated studies for each number of trials.
+    seed
+        Seed of the simulation.
 
     Returns
     -------
@@ -95,29 +99,30 @@ def power(
     for count in trials:
         drawn = rng.multinomial(count, cells / cells.sum(), size=experiments) / count
         if difference is None:
-            found = _kappa_of(drawn)
+            consistencies = _kappa_of(drawn)
         else:
             # Cells are (first, second, third), each right or wrong.
             cube = drawn.reshape(-1, 2, 2, 2)
-            found = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
-            gap = _kappa_of(cube.sum(axis=2).reshape(-1, 4)) - found
-        defined = found[~np.isnan(found)]
-        missing = np.isnan(found if difference is None else gap)
+            consistencies = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
+            gap = _kappa_of(cube.sum(axis=2).reshape(-1, 4)) - consistencies
+        defined = consistencies[~np.isnan(consistencies)]
+        missing = np.isnan(consistencies if difference is None else gap)
         row: dict[str, float | None] = {"trials": count, "undefined": float(missing.mean())}
         ends = np.quantile(defined, [0.025, 0.975]) if len(defined) else (None, None)
         row |= dict(zip(("low", "high"), ends, strict=True))
         if difference is not None:
-            told = gap[~missing]
-            # A study that cannot tell sees no difference.
-            seen = np.abs(told) > norm.ppf(0.975) * (told.std() if len(told) else 1.0)
-            row["power"] = float(seen.sum() / experiments)
+            measured = gap[~missing]
+            # A study in which κ is undefined sees no difference.
+            spread = measured.std() if len(measured) else 1.0
+            significant = np.abs(measured) > norm.ppf(0.975) * spread
+            row["power"] = float(significant.sum() / experiments)
         rows.append(row)
     order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
     return pl.DataFrame(rows).select(order)
 
 
 def trials_needed(table: pl.DataFrame, wanted: float = 0.8) -> int | None:
-    """Trials at which power reaches ``wanted``, interpolated; None beyond the table."""
+    """Return the trials at which power reaches ``wanted``, interpolated; None beyond the table."""
     reached = np.maximum.accumulate(table["power"].to_numpy())
     if reached[-1] < wanted:
         return None
@@ -130,14 +135,14 @@ def trials_needed(table: pl.DataFrame, wanted: float = 0.8) -> int | None:
 
 
 def _three(table: np.ndarray, first: float, second: float, consistency: float) -> np.ndarray:
-    """Joint probabilities of three observers, the last two independent given the first."""
+    """Return joint probabilities of three observers, the last two independent given the first."""
     other = joint_probabilities(first, second, consistency)
     given = np.array([first, 1 - first])[:, None]
     return np.einsum("ij,ik->ijk", table.reshape(2, 2), other.reshape(2, 2) / given).reshape(-1)
 
 
 def _kappa_of(cells: np.ndarray) -> np.ndarray:
-    """κ of tables (right-right, right-wrong, wrong-right, wrong-wrong), shape (…, 4)."""
+    """Return κ of tables (right-right, right-wrong, wrong-right, wrong-wrong), shape (…, 4)."""
     both, one, two, none = np.moveaxis(cells, -1, 0)
     first, second = both + one, both + two
     return kappa(both + none, first * second + (1 - first) * (1 - second))

@@ -1,4 +1,4 @@
-"""Published figures, for reference lines; each with its source."""
+"""Figures printed in papers, for reference lines, each with its source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """One published figure.
+    """One printed figure.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ SHAPE_BIAS_PUBLISHED: dict[str, Published] = {
     "ResNet-50": Published(0.21, _JAINI),
 }
 
-# Of the networks whose trials were published with the stimuli: what our measure must reproduce.
+# Networks whose trials were published with the stimuli: what our metric must reproduce.
 SHAPE_BIAS_2019: dict[str, Published] = {
     "alexnet": Published(0.429, _GEIRHOS),
     "vgg": Published(0.172, _GEIRHOS),

@@ -6,50 +6,68 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from synthesight.analysis.bootstrap import RESAMPLES
-from synthesight.analysis.panels import judged
-from synthesight.analysis.ratios import ratio_table
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.ratios import Ratio
+from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis.registry import metric
+
+SHAPE = Ratio(
+    pl.col("correct"),
+    pl.col("correct") | (pl.col("response") == pl.col("texture")).fill_null(False),
+    counted=pl.col("texture") != pl.col("category"),
+)
 
 
+@metric(
+    title="Shape bias",
+    unit="share",
+    direction="higher",
+    text="Of the images whose shape and texture belong to different categories, and the responses "
+    "that name either: the share that name the shape (Geirhos et al. 2019). n is the number of "
+    "such responses, stimuli that of such images.",
+    paper="geirhos2019imagenet",
+    by=(("dataset",), ("dataset", "category")),
+    statistic=SHAPE,
+)
 def shape_bias(
     trials: pl.DataFrame,
-    by: Sequence[str] = ("observer",),
+    by: Sequence[str] = ("observer", "dataset"),
     *,
-    by_category: bool = False,
     resample_observers: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Shape decisions over shape and texture decisions (Geirhos et al. 2019).
+    """Return shape decisions over shape and texture decisions (Geirhos et al. 2019).
 
-    Only cue-conflict images whose two cues differ count, and only responses that name either cue:
-    no response names none. Each trial counts, a repeated stimulus as often as it was shown, and
-    observers are measured on what they were shown.
+    Only cue-conflict images whose two cues differ count, and only responses that name either cue;
+    no response names none. Each trial counts, so a repeated stimulus counts as often as it was
+    shown.
 
     Parameters
     ----------
     trials
-        The trial table, with ``texture``.
+        The trial table, of polars or pandas, with ``texture``.
     by
-        Columns that tell the groups.
-    by_category
-        The bias for each shape: the same as ``category`` among ``by``.
+        Column or columns that tell the groups; ``category`` among them gives the bias for each
+        shape.
     resample_observers, resamples, seed
-        As of :func:`~synthesight.analysis.accuracy.accuracy`.
+        As of :func:`accuracy`.
 
     Returns
     -------
-    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % percentile
-    interval, bootstrap over images, or Clopper and Pearson's where all decisions are alike; all
-    null where no trial named a cue), ``n`` (trials that named a cue) and ``stimuli`` (images
-    shown). It is for more such combinations of these shapes and textures: the 1280 published
-    images are made of 160 shapes and 48 textures, and others of these would vary more.
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials that named
+    a cue) and ``stimuli`` (images shown). The 95 % confidence interval is the percentile bootstrap
+    over images, or Clopper and Pearson's where all decisions are alike; all three are null where
+    no trial named a cue. The interval is for more such combinations of these shapes and textures:
+    the 1280 published images are made of 160 shapes and 48 textures, and others of these would
+    vary more.
+
+    Raises
+    ------
+    SynthesightError
+        If it is no trial table, or lacks a column of ``by``.
     """
-    if by_category and "category" not in by:
-        by = [*by, "category"]
-    conflict = judged(trials, by).filter(pl.col("texture") != pl.col("category"))
-    texture = (pl.col("response") == pl.col("texture")).fill_null(False)
-    return ratio_table(
-        conflict, by, pl.col("correct"), pl.col("correct") | texture,
-        resamples=resamples, resample_observers=resample_observers, seed=seed,
+    return SHAPE.table(
+        judged(trials, by), by,
+        resample_observers=resample_observers, resamples=resamples, seed=seed,
     )  # fmt: skip

@@ -89,8 +89,8 @@ def power(
     seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the simulation.")] = 0,
 ) -> None:
     """Say how many trials a study of error consistency needs."""
-    from synthesight.analysis.power import power as simulate
-    from synthesight.analysis.power import trials_needed
+    from synthesight.analysis import power as simulate
+    from synthesight.analysis import trials_needed
     from synthesight.cli.output import print_power
 
     if len(accuracy) != 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from synthesight.analysis.panels import judged
+from synthesight.analysis import judged
 
 
 def strangers(everyone: pl.DataFrame) -> list[str]:

@@ -95,7 +95,7 @@ def shape_bias_figure(
     overall
         From :func:`~synthesight.analysis.shape_bias.shape_bias`, a row an observer.
     by_category
-        The same with ``by_category=True``. Where an observer named no cue of a category, the
+        The same with ``category`` among ``by``. Where an observer named no cue of a category, the
         estimate is null and there is no point.
     published
         Label to shape bias, drawn below as hollow points without an interval.

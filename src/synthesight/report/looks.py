@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from synthesight.analysis.pairs import PEOPLE
+from synthesight.analysis import PEOPLE
 
 # Told apart by colour-blind readers: six of Okabe & Ito (2008) and, for their yellow, which is
 # faint on white, the indigo of Tol (2021).

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
-from synthesight.analysis.bootstrap import RESAMPLES
+from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import altair as alt
 import polars as pl
 
-from synthesight.analysis.pairs import PEOPLE
+from synthesight.analysis import PEOPLE
 from synthesight.stimuli.datasets import PUBLISHED
 
 

@@ -6,16 +6,16 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis import (
+    PEOPLE,
+    SHAPE_BIAS,
     accuracy,
     benchmark,
     confusion,
     pairwise_means,
     response_entropy,
     shape_bias,
+    without_trivial,
 )
-from synthesight.analysis.conditions import without_trivial
-from synthesight.analysis.pairs import PEOPLE
-from synthesight.analysis.published import SHAPE_BIAS
 from synthesight.errors import SynthesightError
 from synthesight.report import panels
 from synthesight.report.confusions import confusion_matrices
@@ -87,7 +87,7 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
     overall = ordered(overall, names).drop_nulls("estimate")
     if overall.is_empty():
         return None
-    each = shape_bias(conflict, by=by[:2], by_category=True, resamples=resamples)
+    each = shape_bias(conflict, by=[*by[:2], "category"], resamples=resamples)
     each = ordered(each.rename({"who": "observer"}), names)
     tables = {"shape-bias": overall, "shape-bias-by-category": each}
     people = conflict.filter(pl.col("kind") == "human")

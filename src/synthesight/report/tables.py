@@ -7,9 +7,14 @@ from pathlib import Path
 
 import polars as pl
 
-from synthesight.analysis.pairs import PEOPLE
+from synthesight.analysis import PEOPLE
 
-MEASURES = ("ood_accuracy", "accuracy_difference", "observed_consistency", "error_consistency")
+MEASURES = (
+    "ood_accuracy",
+    "squared_accuracy_difference",
+    "observed_consistency",
+    "error_consistency",
+)
 
 _LATEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -24,6 +24,6 @@ _NAMES = [f"{dataset}\t{name}" for dataset, names in TRIVIAL.items() for name in
 
 
 def without_trivial(trials: pl.DataFrame) -> pl.DataFrame:
-    """Trials of the conditions that the benchmark counts."""
+    """Return the trials of the conditions that the benchmark counts."""
     trivial = pl.concat_str("dataset", "condition", separator="\t").is_in(_NAMES)
     return trials.filter(~trivial.fill_null(False))

@@ -1,4 +1,4 @@
-"""Which images the rows of panels are: the bootstrap draws one in all its conditions at once."""
+"""Which images the rows of response matrices are: the clusters of the bootstrap."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scipy.sparse.csgraph import connected_components
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """The images of a panel's rows, among those that are resampled together.
+    """The images of a matrix's rows, among those that are resampled together.
 
     Attributes
     ----------
     place
         int64, shape (S,): the number of each row's image.
     count
-        Images in this panel and in those that share some with it, or with each other.
+        Images in this matrix and in those that share some with it, or with each other.
     shared
-        The number of this set of panels; None where no other panel shows any of its images.
+        The number of this set of matrices; None where no other matrix shows any of its images.
     """
 
     place: np.ndarray
@@ -30,11 +30,11 @@ class Images:
 
     @property
     def own(self) -> bool:
-        """Whether each row is an image of its own, and no other panel has images of these."""
+        """Whether each row is an image of its own, and no other matrix has images of these."""
         return self.shared is None and self.count == len(self.place)
 
     def gathered(self, columns: np.ndarray) -> np.ndarray:
-        """Sums of a panel's columns over the rows of each image; float64, shape (count, C)."""
+        """Return sums of columns over the rows of each image; float64, shape (count, C)."""
         if self.own:
             return columns
         total = np.zeros((self.count, columns.shape[1]))
@@ -42,27 +42,27 @@ class Images:
         return total
 
 
-def images_of(image: np.ndarray, panel: np.ndarray) -> Iterator[Images]:
-    """The images of each panel.
+def images_of(image: np.ndarray, matrix: np.ndarray) -> Iterator[Images]:
+    """Yield the images of each matrix.
 
-    Panels that share images are drawn from one pool, that of all their images; a panel that
+    Matrices that share images are drawn from one pool, that of all their images; a matrix that
     shares none is drawn from its own, so that each resample has as many of its images as it has.
 
     Parameters
     ----------
     image
-        int64, shape (N,): the image of each row of all panels, from 0, none left out.
-    panel
-        int64, shape (N,): the panel of each row, from 0, sorted, none left out.
+        int64, shape (N,): the image of each row of all matrices, from 0, none left out.
+    matrix
+        int64, shape (N,): the matrix of each row, from 0, sorted, none left out.
     """
-    sizes = np.bincount(panel)
+    sizes = np.bincount(matrix)
     starts = np.cumsum(sizes) - sizes
     images = int(image.max()) + 1
     if images == len(image):
         yield from (Images(np.arange(size), int(size), None) for size in sizes)
         return
     nodes = len(sizes) + images
-    edges = coo_array((np.ones(len(image)), (panel, len(sizes) + image)), shape=(nodes, nodes))
+    edges = coo_array((np.ones(len(image)), (matrix, len(sizes) + image)), shape=(nodes, nodes))
     _, pool = connected_components(edges, directed=False)
     members = np.bincount(pool[: len(sizes)], minlength=pool.max() + 1)
     of_image = pool[len(sizes) :]

@@ -1,4 +1,4 @@
-"""Response entropy: whether some categories are named more than others."""
+"""Response entropy: whether some categories are named more often than others."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ import numpy as np
 import polars as pl
 from scipy.special import xlogy
 
-from synthesight.analysis.bootstrap import RESAMPLES, Bootstrap, grouped_weights, interval
-from synthesight.analysis.panels import STIMULUS, judged, panels
-from synthesight.analysis.ratios import divide, group_starts, group_table
+from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, grouped_weights, interval
+from synthesight.analysis._stats.ratios import divide, group_starts, group_table
+from synthesight.analysis._stats.response_matrix import STIMULUS, judged, response_matrices
+from synthesight.analysis.registry import metric
 
 
+@metric(
+    title="Response entropy",
+    unit="bits",
+    direction=None,
+    text="Shannon entropy of the responses, in bits (Geirhos et al. 2018): 4 where all 16 "
+    "categories are named equally often, 0 where one is always named. Too small by some "
+    "15 / (2 n ln 2) bits of n responses.",
+    paper="geirhos2018generalisation",
+    by=(("dataset", "condition"),),
+)
 def response_entropy(
     trials: pl.DataFrame,
-    by: Sequence[str] = ("observer", "kind", "dataset"),
+    by: Sequence[str] = ("observer", "dataset"),
     *,
     resample_observers: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """Shannon entropy of the responses, in bits (Geirhos et al. 2018).
+    """Return the Shannon entropy of the responses, in bits (Geirhos et al. 2018).
 
-    A measure of bias: over stimuli of K categories in equal numbers, who names all equally often
-    has log2 K (4 bits for 16), who always names one has 0, whatever was right. Missing responses
-    name no category and are left out; each other trial counts once. (The published toolbox leaves
-    them out of the categories but not of the total, so that its shares add up to less than 1.)
+    It measures bias. Over stimuli of K categories in equal numbers, an observer who names all
+    equally often has log2 K (4 bits for 16); one who always names the same has 0, whatever was
+    right. Missing responses name no category and are left out; each other trial counts once. (The
+    published toolbox leaves them out of the categories but not of the total, so that its shares
+    add up to less than 1.)
 
     The estimate is that of the observed shares, as published. It is too small on average, by some
     (K − 1) / (2 n ln 2) bits of n responses (Miller 1955): 0.14 where 80 responses are spread
@@ -39,30 +51,35 @@ def response_entropy(
     Parameters
     ----------
     trials, by, resample_observers, resamples, seed
-        As of :func:`~synthesight.analysis.accuracy.accuracy`.
+        As of :func:`accuracy`.
 
     Returns
     -------
-    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % interval, bootstrap
-    over stimuli), ``n`` (responses) and ``stimuli`` (that got one); null and 0 for who never
-    responded.
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % confidence interval,
+    bootstrap over images), ``n`` (responses) and ``stimuli`` (that got one); null and 0 for an
+    observer who never responded.
+
+    Raises
+    ------
+    SynthesightError
+        If it is no trial table, or lacks a column of ``by``.
     """
-    counted = judged(trials, by)
-    given = counted.filter(pl.col("response").is_not_null())
+    trials = judged(trials, by)
+    given = trials.filter(pl.col("response").is_not_null())
     strata = [column for column in by if column in STIMULUS]
     who = [column for column in by if column not in STIMULUS]
     observer = ["observer"] if "observer" not in who else []
     most = np.log2(max(1, pl.concat([given["category"], given["response"]]).n_unique()))
     bootstrap = Bootstrap(resamples, seed)
     parts = []
-    # A column of these panels is one response of one observer: how often each stimulus got it.
-    for panel in panels(given, strata, [*who, "response", *observer], {}):
-        sums = bootstrap.sums(panel.seen, panel.images)
+    # A column of these matrices is one response of one observer: how often each stimulus got it.
+    for matrix in response_matrices(given, strata, [*who, "response", *observer], {}):
+        sums = bootstrap.sums(matrix.seen, matrix.images)
         if resample_observers:
-            sums = sums * _observer_weights(panel.columns, who, resamples, bootstrap.rng)
-        pairs = group_starts(panel.columns, [*who, "response"])
-        starts = group_starts(panel.columns[pairs], who)
-        total = np.add.reduceat(panel.seen.sum(axis=0), pairs)
+            sums = sums * _observer_weights(matrix.columns, who, resamples, bootstrap.rng)
+        pairs = group_starts(matrix.columns, [*who, "response"])
+        starts = group_starts(matrix.columns[pairs], who)
+        total = np.add.reduceat(matrix.seen.sum(axis=0), pairs)
         estimate = entropy(total, starts)
         low, high = interval(entropy(np.add.reduceat(sums, pairs, axis=1), starts))
         figures = (
@@ -70,13 +87,13 @@ def response_entropy(
             np.minimum(2 * estimate - high, estimate),
             np.minimum(2 * estimate - low, most),
             np.rint(np.add.reduceat(total, starts)).astype(np.int64),
-            (np.add.reduceat(panel.seen, pairs[starts], axis=1) > 0).sum(axis=0),
+            (np.add.reduceat(matrix.seen, pairs[starts], axis=1) > 0).sum(axis=0),
         )
-        parts.append((panel.key, panel.columns[pairs[starts]].select(who), figures))
+        parts.append((matrix.key, matrix.columns[pairs[starts]].select(who), figures))
     table = group_table(given, by, parts)
     if not by:
         return table
-    everyone = counted.select(by).unique().sort(by)
+    everyone = trials.select(by).unique().sort(by)
     silent = pl.col("n", "stimuli").fill_null(0)
     return everyone.join(
         table, on=list(by), how="left", nulls_equal=True, maintain_order="left"
@@ -84,7 +101,7 @@ def response_entropy(
 
 
 def entropy(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Entropy of distributions that are given as counts, in bits.
+    """Return the entropy of distributions that are given as counts, in bits.
 
     Parameters
     ----------
@@ -106,7 +123,7 @@ def entropy(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
 def _observer_weights(
     columns: pl.DataFrame, who: Sequence[str], resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Weights of observers that are resampled within their groups; shape (resamples, C)."""
+    """Return weights of observers resampled within their groups: shape (resamples, C)."""
     key = [*who, *(["observer"] if "observer" not in who else [])]
     observers = columns.select(key).unique().sort(key)
     drawn = grouped_weights(group_starts(observers, who), len(observers), resamples, rng)

@@ -1,6 +1,6 @@
 """Two observers on the same stimuli: how often each is right, and how often they agree.
 
-The sums behind error consistency, observed consistency and the accuracy difference.
+These sums are behind error consistency, observed consistency and the accuracy difference.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import Bootstrap
-from synthesight.analysis.conditions import without_trivial
-from synthesight.analysis.crowds import Crowds
-from synthesight.analysis.means import Means
-from synthesight.analysis.panels import Panel, panels
-from synthesight.analysis.ratios import divide
+from synthesight.analysis._stats.bootstrap import Bootstrap
+from synthesight.analysis._stats.crowds import Crowds
+from synthesight.analysis._stats.means import Means
+from synthesight.analysis._stats.ratios import divide
+from synthesight.analysis._stats.response_matrix import ResponseMatrix, response_matrices
+from synthesight.analysis._stats.trivial import without_trivial
 from synthesight.errors import SynthesightError
 
-PEOPLE = "people"  # how the row of the human-to-human ceiling is called
+PEOPLE = "people"  # name of the row of all human observers together
 
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """Of P pairs of observers on the stimuli that both saw; leading axes as they come.
+    """How P pairs of observers agree on the stimuli that both saw.
 
     Attributes
     ----------
     first, second
-        float64, shape (..., P): accuracy of either. NaN where the two share no stimulus.
+        float64, shape (..., P): accuracy of either; NaN where the two share no stimulus.
     observed
         float64, shape (..., P): share of stimuli on which both are right or both are wrong,
         whatever they answered.
@@ -45,17 +45,14 @@ class Agreement:
         return self.first * self.second + (1 - self.first) * (1 - self.second)
 
 
-Measure = Callable[[Agreement], np.ndarray]
-
-
 def agreements(
-    panel: Panel, a: np.ndarray, b: np.ndarray, bootstrap: Bootstrap
+    matrix: ResponseMatrix, a: np.ndarray, b: np.ndarray, bootstrap: Bootstrap
 ) -> tuple[Agreement, np.ndarray]:
-    """Agreement of pairs of a panel's columns, as it is and in resamples of the images.
+    """Return how pairs of a matrix's columns agree, as it is and in resamples of the images.
 
     Parameters
     ----------
-    panel
+    matrix
         With the value ``correct``. An observer who saw a stimulus more than once counts with the
         share of its correct responses, so that the observed agreement is that of a response drawn
         from each.
@@ -69,16 +66,16 @@ def agreements(
     n
         int64, shape (P,): stimuli that both saw.
     """
-    share = np.nan_to_num(divide(panel.values["correct"], panel.seen))
-    seen = (panel.seen > 0).astype(np.float64)
+    share = np.nan_to_num(divide(matrix.values["correct"], matrix.seen))
+    seen = (matrix.seen > 0).astype(np.float64)
     both_right, both_seen = share[:, a] * share[:, b], seen[:, a] * seen[:, b]
-    # Where other panels share its images, a resample has more of a panel's rows or fewer.
-    if complete := panel.images.own and bool(seen.all()):
+    # Where other matrices share its images, a resample has more of a matrix's rows or fewer.
+    if complete := matrix.images.own and bool(seen.all()):
         columns = [share, both_right]
     else:
         columns = [both_seen, share[:, a] * seen[:, b], share[:, b] * seen[:, a], both_right]
     joined = np.hstack(columns)
-    total = np.vstack([joined.sum(axis=0), bootstrap.sums(joined, panel.images)])
+    total = np.vstack([joined.sum(axis=0), bootstrap.sums(joined, matrix.images)])
     parts = np.split(total, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
     if complete:
         # Everybody saw everything: a pair's accuracies are those of its two observers.
@@ -89,71 +86,78 @@ def agreements(
         shown = np.full(len(a), len(seen))
         return Agreement(first / len(seen), second / len(seen), observed), shown
     n, first, second, both = parts
-    found = Agreement(divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n))
-    return found, np.rint(n[0]).astype(np.int64)
+    agreement = Agreement(
+        divide(first, n), divide(second, n), divide(n - first - second + 2 * both, n)
+    )
+    return agreement, np.rint(n[0]).astype(np.int64)
 
 
-def correctness(known: pl.DataFrame, *, trivial: bool) -> Iterator[Panel]:
-    """Panels of who was right, one a dataset and condition, of judged trials.
+def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[ResponseMatrix]:
+    """Return matrices of who was right, one a dataset and condition, of judged trials.
 
     Raises
     ------
     SynthesightError
         If there are no trials, or only of conditions that the benchmark leaves out.
     """
-    counted = known if trivial else without_trivial(known)
+    counted = trials if trivial else without_trivial(trials)
     if counted.is_empty():
         raise SynthesightError(
             "There are no trials to compare"
-            + (": give some." if known.is_empty() else
-               " but of trivial conditions: give others, or count these with trivial=True.")
+            + (": give some." if trials.is_empty() else
+               " but of trivial conditions: give others, or count these with `trivial=True`.")
         )  # fmt: skip
-    values = {"correct": pl.col("correct")}
-    return panels(counted, ["dataset", "condition"], ["observer", "kind"], values)
+    sums = {"correct": pl.col("correct")}
+    return response_matrices(counted, ["dataset", "condition"], ["observer", "kind"], sums)
 
 
 def against_people(
-    known: pl.DataFrame,
-    measures: Sequence[Measure],
+    trials: pl.DataFrame,
+    statistics: Sequence[Callable[[Agreement], np.ndarray]],
     *,
     trivial: bool,
     resample_observers: bool,
     resamples: int,
     seed: int,
 ) -> list[pl.DataFrame]:
-    """Measures of each model with each human observer, averaged as the benchmark does.
+    """Return statistics of each model with each human observer, averaged as the benchmark does.
 
-    Over the human observers of a condition, then over conditions, then over datasets. A pair for
-    which the measure is undefined is left out and counted.
+    The mean is over the human observers of a condition, then over conditions, then over datasets.
+    A pair for which the statistic is undefined is left out and counted.
 
     Parameters
     ----------
-    known
+    trials
         Judged trials.
-    measures
-        Functions of an agreement, NaN where undefined.
+    statistics
+        Functions of an agreement; NaN where undefined.
 
     Returns
     -------
-    A table for each measure, from the same resamples. One row a model, and one called ``people``,
-    of kind human, which averages over all pairs of two people: the ceiling. Columns observer,
-    kind, estimate, low, high, n (stimuli that were compared, added up over pairs), datasets,
-    conditions, and undefined (conditions without any defined pair).
+    A table for each statistic, from the same resamples. One row a model, and one called
+    ``people``, of kind human, which averages over all pairs of two people: the ceiling. Columns
+    observer, kind, estimate, low, high, n (stimuli that were compared, added up over pairs),
+    datasets, conditions, and undefined (conditions without any defined pair).
+
+    Raises
+    ------
+    SynthesightError
+        If there are no human observers of the same datasets.
     """
     human = pl.col("kind") == "human"
-    models = known.filter(~human.fill_null(False)).select("observer", "kind").unique()
+    models = trials.filter(~human.fill_null(False)).select("observer", "kind").unique()
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
-    means = [Means(groups, resamples) for _ in measures]
+    means = [Means(groups, resamples) for _ in statistics]
     bootstrap = Bootstrap(resamples, seed)
     crowds = None
     if resample_observers:
-        counted = known if trivial else without_trivial(known)
+        counted = trials if trivial else without_trivial(trials)
         crowds = Crowds(counted.filter(human), [], ["observer", "kind"], bootstrap)
     alone = True
-    for panel in correctness(known, trivial=trivial):
-        persons = np.flatnonzero(panel.columns.select(human.fill_null(False)).to_series())
-        others = np.setdiff1d(np.arange(len(panel.columns)), persons)
+    for matrix in correctness(trials, trivial=trivial):
+        persons = np.flatnonzero(matrix.columns.select(human.fill_null(False)).to_series())
+        others = np.setdiff1d(np.arange(len(matrix.columns)), persons)
         grid = [grid.ravel() for grid in np.meshgrid(others, persons, indexing="ij")]
         two = np.triu_indices(len(persons), k=1)
         a = np.concatenate([grid[0], persons[two[0]]])
@@ -161,7 +165,7 @@ def against_people(
         if len(a) == 0:
             continue
         alone = False
-        agreement, n = agreements(panel, a, b, bootstrap)
+        agreement, n = agreements(matrix, a, b, bootstrap)
         # The group of each pair: one of the models, or last, people.
         group = np.concatenate(
             [np.repeat(np.arange(len(others)), len(persons)), np.full(len(two[0]), len(others))]
@@ -170,26 +174,26 @@ def against_people(
         rows[np.arange(len(a)), group] = 1.0
         times = np.ones((1 + resamples, len(a)))
         if crowds:
-            counts = np.ones((resamples, len(panel.columns)))
-            counts[:, persons] = crowds.times(panel.key[0], panel.columns[persons])
+            counts = np.ones((resamples, len(matrix.columns)))
+            counts[:, persons] = crowds.times(matrix.key[0], matrix.columns[persons])
             times[1:] = counts[:, a] * counts[:, b]
         used = rows.any(axis=0)
-        names = pl.concat([panel.columns[others], people]).filter(pl.Series(used))
-        for measure, mean in zip(measures, means, strict=True):
-            values = group_mean(measure(agreement), times, rows)[:, used]
+        names = pl.concat([matrix.columns[others], people]).filter(pl.Series(used))
+        for statistic, mean in zip(statistics, means, strict=True):
+            values = group_mean(statistic(agreement), times, rows)[:, used]
             mean.add(
-                str(panel.key[0]), names, values[0], values[1:], (n @ rows)[used].astype(np.int64)
+                str(matrix.key[0]), names, values[0], values[1:], (n @ rows)[used].astype(np.int64)
             )
     if alone:
         raise SynthesightError(
-            "There is nobody to compare with: add the trials of people who saw the same datasets "
-            "(load_human_trials), of kind 'human'."
+            "There are no human observers to compare with: add trials of kind 'human' of the same "
+            "datasets (load_human_trials)."
         )
     tables = [mean.table() for mean in means]
     return [table.filter(pl.col("datasets") + pl.col("undefined") > 0) for table in tables]
 
 
 def group_mean(values: np.ndarray, times: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Weighted mean, in each group of pairs, of the values that are defined; shape (B, G)."""
+    """Return the weighted mean of the defined values of each group of pairs; shape (B, G)."""
     defined = ~np.isnan(values)
     return divide((np.where(defined, values, 0.0) * times) @ groups, (defined * times) @ groups)

@@ -1,4 +1,4 @@
-"""Observers that are resampled: one draw of them for all conditions of a dataset."""
+"""Observers that are resampled: one draw for all conditions of a dataset."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import Bootstrap, grouped_weights
-from synthesight.analysis.ratios import group_starts
+from synthesight.analysis._stats.bootstrap import Bootstrap, grouped_weights
+from synthesight.analysis._stats.ratios import group_starts
 
 
 class Crowds:
     """How often each observer of each dataset is in each resample.
 
-    Who is able in one condition is able in the next: drawn anew in each, people's differences
-    would average away over conditions. Datasets have observers of their own, whatever their names.
+    An observer who is able in one condition is able in the next. Drawn anew in each condition,
+    differences between people would average away. Datasets have observers of their own, whatever
+    their names.
 
     Parameters
     ----------
     trials
-        With a dataset and the columns.
+        With ``dataset`` and the columns.
     by
         Columns that tell the groups within which observers are drawn.
     columns
         Columns that tell the observers, ``by`` first.
     bootstrap
-        Of how many resamples, and from which draws.
+        Gives the number of resamples and the random draws.
     """
 
     def __init__(
@@ -46,9 +47,9 @@ class Crowds:
             )
 
     def times(self, dataset: object, observers: pl.DataFrame) -> np.ndarray:
-        """float32, shape (B, C): of these observers of a dataset, one a row of the frame."""
-        found = observers.select(self._columns).join(
+        """Return float32, shape (B, C), for these observers, one a row of the frame."""
+        rows = observers.select(self._columns).join(
             self._members[dataset], on=self._columns, how="left", nulls_equal=True,
             maintain_order="left",
         )  # fmt: skip
-        return self._drawn[dataset][:, found["_row"].to_numpy()]
+        return self._drawn[dataset][:, rows["_row"].to_numpy()]

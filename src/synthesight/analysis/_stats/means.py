@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.bootstrap import interval
+from synthesight.analysis._stats.bootstrap import interval
 
 
 class Means:
@@ -18,7 +18,7 @@ class Means:
     groups
         Frame of G rows, distinct.
     resamples
-        B.
+        Number of resamples, B.
     """
 
     def __init__(self, groups: pl.DataFrame, resamples: int) -> None:
@@ -26,7 +26,7 @@ class Means:
         self.resamples = resamples
         self._n = np.zeros(len(groups), dtype=np.int64)
         self._undefined = np.zeros(len(groups), dtype=np.int64)
-        self._found: dict[str, list[np.ndarray]] = defaultdict(list)
+        self._values: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def add(
         self,
@@ -36,7 +36,7 @@ class Means:
         replicates: np.ndarray,
         n: np.ndarray,
     ) -> None:
-        """A condition of a dataset.
+        """Add a condition of a dataset.
 
         Parameters
         ----------
@@ -58,23 +58,28 @@ class Means:
         values = np.full((self.resamples + 1, len(self.groups)), np.nan)
         values[0, rows] = estimate
         values[1:, rows] = np.where(np.isnan(estimate), np.nan, replicates)
-        self._found[dataset].append(values)
+        self._values[dataset].append(values)
         self._n[rows] += n
         self._undefined[rows] += np.isnan(estimate)
 
     def means(self) -> np.ndarray:
-        """Of each group, then of its resamples; float64, shape (1 + B, G), NaN where undefined."""
-        each = [_mean(np.stack(found)) for found in self._found.values()]
+        """Return the mean of each group, then of its resamples.
+
+        Returns
+        -------
+        float64, shape (1 + B, G); NaN where undefined.
+        """
+        each = [_mean(np.stack(values)) for values in self._values.values()]
         if not each:
             return np.full((self.resamples + 1, len(self.groups)), np.nan)
         return _mean(np.stack(each))
 
     def table(self) -> pl.DataFrame:
-        """One row a group: estimate, low, high, n, datasets, conditions and undefined."""
+        """Return one row a group: estimate, low, high, n, datasets, conditions and undefined."""
         total = self.means()
         low, high = interval(total[1:])
         figures = [("estimate", total[0]), ("low", low), ("high", high)]
-        defined = [~np.isnan(np.stack(found)[:, 0]) for found in self._found.values()]
+        defined = [~np.isnan(np.stack(values)[:, 0]) for values in self._values.values()]
         none = np.zeros(len(self.groups), dtype=np.int64)
         return self.groups.with_columns(
             *(pl.Series(name, value, pl.Float64).fill_nan(None) for name, value in figures),
@@ -86,7 +91,7 @@ class Means:
 
 
 def _mean(stack: np.ndarray) -> np.ndarray:
-    """Mean over the first axis of what is defined; NaN where nothing is."""
+    """Return the mean over the first axis of what is defined; NaN where nothing is."""
     defined = ~np.isnan(stack)
     count = defined.sum(axis=0)
     total = np.where(defined, stack, 0.0).sum(axis=0)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from synthesight.analysis.images import Images
+from synthesight.analysis._stats.images import Images
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -21,7 +21,7 @@ _BLOCK = 4_000_000  # weights held at a time
 
 
 def weights(count: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of ``count`` things is in each resample.
+    """Return how often each of ``count`` things is in each resample.
 
     Returns
     -------
@@ -35,14 +35,14 @@ def weights(count: int, resamples: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def resampled_weights(count: int, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """As :func:`weights`, in blocks of rows that fit into memory; none for no resamples."""
+    """Yield :func:`weights` in blocks of rows that fit into memory; none for no resamples."""
     step = max(1, _BLOCK // max(count, 1))
     for start in range(0, resamples, step):
         yield weights(count, min(step, resamples - start), rng)
 
 
 def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Sums of columns over resampled stimuli; the same resamples for every column.
+    """Return sums of columns over resampled stimuli, the same resamples for every column.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def resampled_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator
 
 
 class Bootstrap:
-    """Resamples of images that are the same in all panels that show them.
+    """The cluster bootstrap: an image is drawn at once in all matrices that show it.
 
     Parameters
     ----------
     resamples
-        B.
+        Number of resamples, B.
     seed
-        Of all draws.
+        Seed of all draws.
     """
 
     def __init__(self, resamples: int, seed: int) -> None:
@@ -75,7 +75,12 @@ class Bootstrap:
         self._seed = seed
 
     def sums(self, columns: np.ndarray, images: Images) -> np.ndarray:
-        """Sums of a panel's columns, float64 of shape (S, C), over resamples of its images.
+        """Return sums of a matrix's columns over resamples of its images.
+
+        Parameters
+        ----------
+        columns
+            float64, shape (S, C).
 
         Returns
         -------
@@ -83,7 +88,7 @@ class Bootstrap:
         """
         rng = self.rng
         if images.shared is not None:
-            # Each of these panels begins the same stream anew: its draws need not be kept.
+            # Each of these matrices begins the same stream anew: its draws need not be kept.
             rng = np.random.default_rng([self._seed, images.shared])
         return resampled_sums(images.gathered(columns), self.resamples, rng)
 
@@ -91,7 +96,7 @@ class Bootstrap:
 def grouped_weights(
     starts: np.ndarray, count: int, resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Weights of observers that are resampled within their groups.
+    """Return weights of observers that are resampled within their groups.
 
     Parameters
     ----------
@@ -110,7 +115,7 @@ def grouped_weights(
 
 
 def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of each column, from the replicates that are defined.
+    """Return the percentile interval of each column, from the replicates that are defined.
 
     Parameters
     ----------

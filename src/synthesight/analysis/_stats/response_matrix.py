@@ -1,6 +1,6 @@
-"""Trials as matrices: a row a stimulus, a column an observer; one panel a stratum.
+"""Response matrices: a row a stimulus, a column an observer; one matrix a stratum.
 
-Every measure is sums over stimuli of such matrices, which is what the bootstrap resamples.
+Every metric is made of sums over stimuli of such matrices, which is what the bootstrap resamples.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from synthesight.analysis.images import Images, images_of
+from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.images import Images, images_of
 from synthesight.errors import SynthesightError
 from synthesight.trials.schema import SCHEMA, conform
 
@@ -25,8 +26,8 @@ _MOST = 2**24  # numbers for which a table is faster than sorting
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
-    """Matrices of one stratum.
+class ResponseMatrix:
+    """The response matrix of one stratum.
 
     Attributes
     ----------
@@ -49,8 +50,9 @@ class Panel:
     images: Images
 
 
+@any_frame
 def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
-    """The trials that can be right or wrong, with the columns ``correct`` and ``unit``.
+    """Return the trials that can be right or wrong, with the columns ``correct`` and ``unit``.
 
     No response is an error; an unreadable stimulus, or one whose category is not known, is no
     trial. A unit is what pairs observers: in each dataset, condition and category, the published
@@ -88,13 +90,13 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     return trials
 
 
-def panels(
+def response_matrices(
     trials: pl.DataFrame,
     strata: Sequence[str],
     columns: Sequence[str],
     values: Mapping[str, pl.Expr],
-) -> Iterator[Panel]:
-    """Panels of judged trials, in the order of their keys.
+) -> Iterator[ResponseMatrix]:
+    """Yield the matrices of judged trials, in the order of their keys.
 
     Parameters
     ----------
@@ -129,17 +131,17 @@ def panels(
     names = trials[who].select(columns)
     for number, (start, image) in enumerate(zip(_starts(width), images, strict=True)):
         of, shape = members[number], (int(height[number]), int(width[number]))
-        yield Panel(
+        yield ResponseMatrix(
             keys[number],
             names.slice(start, shape[1]),
-            _matrix(cell[of], None, shape),
-            {name: _matrix(cell[of], array[of], shape) for name, array in arrays.items()},
+            _totals(cell[of], None, shape),
+            {name: _totals(cell[of], array[of], shape) for name, array in arrays.items()},
             image,
         )
 
 
 def _ambiguous(trials: pl.DataFrame) -> list[str]:
-    """Datasets where several stimuli of one observer and session share a unit."""
+    """Return the datasets where several stimuli of one observer and session share a unit."""
     # Nearly always no observer was shown an image twice at all, which hashes tell fast.
     image = pl.struct("observer", "dataset", "condition", "unit").hash()
     if trials.select(image.n_unique()).item() == len(trials):
@@ -181,7 +183,7 @@ def _numbered(
 
 
 def _coded(values: pl.Series) -> np.ndarray:
-    """int64: the place of each value among the distinct ones, from 1; 0 for null."""
+    """Return the place of each value among the distinct ones, from 1; 0 for null: int64."""
     if values.dtype == pl.String:
         # Ranks of strings would compare them all; an enumeration only looks them up.
         distinct = values.unique().drop_nulls().sort()
@@ -192,7 +194,7 @@ def _coded(values: pl.Series) -> np.ndarray:
 
 
 def _dense(key: np.ndarray, most: int) -> tuple[np.ndarray, int]:
-    """Numbers below ``most``, made consecutive in their order, and how many there are."""
+    """Return numbers below ``most``, made consecutive in their order, and how many there are."""
     if most > _MOST:
         there, numbers = np.unique(key, return_inverse=True)
         return numbers, len(there)
@@ -205,10 +207,10 @@ def _dense(key: np.ndarray, most: int) -> tuple[np.ndarray, int]:
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:
-    """Where each part begins of parts that follow each other."""
+    """Return where each part begins of parts that follow each other."""
     return np.cumsum(counts) - counts
 
 
-def _matrix(cell: np.ndarray, values: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
+def _totals(cell: np.ndarray, values: np.ndarray | None, shape: tuple[int, int]) -> np.ndarray:
     total = np.bincount(cell, values, minlength=shape[0] * shape[1])
     return total.reshape(shape).astype(np.float64)

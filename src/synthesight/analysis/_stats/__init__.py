@@ -1,0 +1,1 @@
+"""The machinery behind the metrics: response matrices, clusters and the bootstrap."""

@@ -1,0 +1,43 @@
+"""Observed consistency: how often a model and a person are both right or both wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from synthesight.analysis._stats.agreement import Agreement, against_people
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis.registry import metric
+
+
+def observed_of(agreement: Agreement) -> np.ndarray:
+    """Return the observed agreement of pairs of observers."""
+    return agreement.observed
+
+
+@metric(
+    title="Observed consistency",
+    unit="share",
+    direction="higher",
+    text="Share of images on which model and person are both right or both wrong.",
+    paper=("geirhos2020beyond", "geirhos2021partial"),
+    statistic=observed_of,
+)
+def observed_consistency(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Return the mean share of images on which model and person are both right or both wrong.
+
+    Parameters, returned columns and errors are those of :func:`error_consistency`.
+    """
+    [table] = against_people(
+        judged(trials), [observed_of], trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
+    return table

@@ -1,0 +1,48 @@
+"""Squared accuracy difference: the benchmark's "accuracy difference" between model and person."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from synthesight.analysis._stats.agreement import Agreement, against_people
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis.registry import metric
+
+
+def squared_difference_of(agreement: Agreement) -> np.ndarray:
+    """Return the squared difference of accuracy of pairs of observers."""
+    return np.asarray((agreement.first - agreement.second) ** 2)
+
+
+@metric(
+    title="Squared accuracy difference",
+    unit="squared share",
+    direction="lower",
+    text="Squared difference of accuracy between model and person; the model-vs-human toolbox "
+    "calls it accuracy difference.",
+    paper="geirhos2021partial",
+    statistic=squared_difference_of,
+)
+def squared_accuracy_difference(
+    trials: pl.DataFrame,
+    *,
+    trivial: bool = False,
+    resample_observers: bool = False,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Return the mean squared difference of accuracy between model and person.
+
+    Geirhos et al. (2021) and their model-vs-human toolbox call it accuracy difference: a value of
+    0.04 is a difference of 20 percentage points. A squared difference of noisy figures is too
+    large on average, and its replicates more so: read the interval as leaning upwards.
+
+    Parameters, returned columns and errors are those of :func:`error_consistency`.
+    """
+    [table] = against_people(
+        judged(trials), [squared_difference_of], trivial=trivial,
+        resample_observers=resample_observers, resamples=resamples, seed=seed,
+    )  # fmt: skip
+    return table
