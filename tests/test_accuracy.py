@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from synthesight.analysis import TRIVIAL, accuracy, compare, ood_accuracy, without_trivial
+from synthesight.analysis import accuracy, compare, ood_accuracy, without_trivial
 from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import datasets
 from synthesight.trials.people import load_human_trials
 
 
@@ -145,9 +145,9 @@ def test_ood_accuracy_is_the_mean_of_means():
 
 
 def test_the_trivial_conditions_are_published_ones():
-    assert all(set(names) < set(PUBLISHED[dataset]) for dataset, names in TRIVIAL.items())
+    assert all(set(known.trivial) < set(known.conditions) for known in datasets().values())
     # 78 published conditions, of which the benchmark keeps 46.
-    assert sum(map(len, PUBLISHED.values())) - sum(map(len, TRIVIAL.values())) == 46
+    assert sum(len(known.conditions) - len(known.trivial) for known in datasets().values()) == 46
 
 
 def test_people_do_well_where_the_benchmark_counts_and_badly_where_it_does_not(data_folder):

@@ -79,7 +79,7 @@ def test_another_package_adds_a_dataset_with_one_file(plugin):
         ("conditions = [", "zebras.toml does not describe a dataset"),
         ('colour = "red"', "'colour'"),
         ('trivial = ["far"]', "trivial 'far' is none of its conditions"),
-        ('papers = ["zebra2026"]', "no entry 'zebra2026'"),
+        ('papers = ["zebra2026"]', "no reference 'zebra2026'"),
     ],
 )
 def test_a_file_that_is_none_is_named(plugin, text, words):

@@ -14,7 +14,6 @@ import polars as pl
 import pytest
 
 from synthesight.analysis import (
-    TRIVIAL,
     accuracy,
     benchmark,
     compare,
@@ -27,6 +26,7 @@ from synthesight.analysis import (
     shape_bias,
     squared_accuracy_difference,
 )
+from synthesight.stimuli.datasets import datasets
 
 CATEGORIES = ("cat", "dog", "car")
 CONDITIONS = (("contrast", "c50"), ("contrast", "c30"), ("contrast", "c01"), ("cue-conflict", "0"))
@@ -113,7 +113,7 @@ def benchmark_mean(value, conditions):
     """Mean over datasets of the mean over their counted conditions."""
     found = {}
     for dataset, condition in conditions:
-        if condition not in TRIVIAL.get(dataset, ()):
+        if condition not in datasets()[dataset].trivial:
             each = value(dataset, condition)
             if each is not None:
                 found.setdefault(dataset, []).append(each)

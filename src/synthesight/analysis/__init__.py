@@ -18,7 +18,7 @@ from synthesight.analysis._stats.agreement import PEOPLE, Agreement
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
-from synthesight.analysis._stats.trivial import TRIVIAL, without_trivial
+from synthesight.analysis._stats.trivial import without_trivial
 from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import benchmark
 from synthesight.analysis.compare import Difference, compare
@@ -49,7 +49,6 @@ __all__ = [
     "SHAPE_BIAS",
     "SHAPE_BIAS_2019",
     "SHAPE_BIAS_PUBLISHED",
-    "TRIVIAL",
     "Agreement",
     "Difference",
     "Metric",

@@ -36,6 +36,7 @@ from synthesight.analysis._stats.agreement import Agreement
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.errors import SynthesightError
+from synthesight.references import Reference, reference
 
 GROUP = "synthesight.metrics"
 
@@ -63,7 +64,7 @@ class Metric:
     text
         Sentences of the report: what is measured, and how to read it.
     papers
-        Keys of ``references.bib``, or whole BibTeX entries.
+        What to cite.
     by
         Groupings of the report's tables, beside the observer. The table of the first is called as
         the metric is; others add ``-by-`` and their last column. None where the metric has one
@@ -79,7 +80,7 @@ class Metric:
     unit: str
     direction: Direction | None
     text: str
-    papers: tuple[str, ...]
+    papers: tuple[Reference, ...]
     by: tuple[tuple[str, ...], ...]
     statistic: Statistic | None
     function: Callable[..., pl.DataFrame]
@@ -115,7 +116,7 @@ def metric(
     Raises
     ------
     SynthesightError
-        If another function is a metric of that name already.
+        If another function is a metric of that name already, or a paper is not known.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def metric(
             unit=unit,
             direction=direction,
             text=text,
-            papers=(paper,) if isinstance(paper, str) else tuple(paper),
+            papers=tuple(map(reference, (paper,) if isinstance(paper, str) else paper)),
             by=tuple(tuple(grouping) for grouping in groupings),
             statistic=statistic,
             function=open_to_all,

@@ -13,8 +13,8 @@ To add one, add its file:
 ``trivial``     conditions that the benchmark leaves out
 ``categories``  a list, or ``"sixteen"``; without it, any
 ``licence``     of the images
-``papers``      keys of ``papers.bib`` beside the file, or whole BibTeX entries; the
-                first describes the images
+``papers``      keys of ``references.bib``, or whole BibTeX entries; the first
+                describes the images
 ``order``       rank in tables and figures
 =============== ====================================================================
 
@@ -24,7 +24,6 @@ is the name of its package that holds such files.
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,18 +36,10 @@ from types import MappingProxyType
 from typing import Any
 
 from synthesight.errors import SynthesightError
+from synthesight.references import Reference, reference
 from synthesight.stimuli.categories import SIXTEEN
 
 GROUP = "synthesight.datasets"
-BIBLIOGRAPHY = "papers.bib"
-
-
-@dataclass(frozen=True)
-class Paper:
-    """A paper to cite: its BibTeX key and its whole entry."""
-
-    key: str
-    bibtex: str
 
 
 @dataclass(frozen=True)
@@ -82,11 +73,11 @@ class Dataset:
     trivial: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     licence: str = "not stated"
-    papers: tuple[Paper, ...] = ()
+    papers: tuple[Reference, ...] = ()
     order: int = 1000
 
     @property
-    def paper(self) -> Paper | None:
+    def paper(self) -> Reference | None:
         """The paper that describes the images."""
         return self.papers[0] if self.papers else None
 
@@ -107,11 +98,10 @@ def datasets() -> Mapping[str, Dataset]:
     """
     found: dict[str, Dataset] = {}
     for folder in _folders():
-        papers = _papers(folder)
         for file in sorted(folder.iterdir(), key=lambda file: file.name):
             if not file.name.endswith(".toml"):
                 continue
-            one = _read(file, papers)
+            one = _read(file)
             if one.name in found:
                 raise SynthesightError(
                     f"Two packages have a dataset {one.name!r}: uninstall one, or rename {file}."
@@ -153,11 +143,11 @@ def _folders() -> Iterator[Traversable]:
             ) from None
 
 
-def _read(file: Traversable, papers: Mapping[str, str]) -> Dataset:
+def _read(file: Traversable) -> Dataset:
     name = file.name.removesuffix(".toml")
     try:
         facts: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
-        cited = tuple(_paper(text, papers) for text in facts.pop("papers", ()))
+        cited = tuple(reference(text) for text in facts.pop("papers", ()))
         if facts.get("categories") == "sixteen":
             facts["categories"] = SIXTEEN
         values: dict[str, Any] = {
@@ -166,34 +156,11 @@ def _read(file: Traversable, papers: Mapping[str, str]) -> Dataset:
         one = Dataset(name, papers=cited, **values)
         if strange := set(one.trivial) - set(one.conditions):
             raise ValueError(f"the trivial {min(strange)!r} is none of its conditions")
-    except (ValueError, TypeError) as error:
+    except (SynthesightError, ValueError, TypeError) as error:
         raise SynthesightError(
             f"{file} does not describe a dataset ({error}): correct it."
         ) from None
     return one
-
-
-def _papers(folder: Traversable) -> dict[str, str]:
-    """Return the entries of a folder's bibliography by key."""
-    file = folder / BIBLIOGRAPHY
-    text = file.read_text("utf-8") if file.is_file() else ""
-    entries = [entry.strip() for entry in re.split(r"^(?=@)", text, flags=re.MULTILINE)]
-    return {key: entry for entry in entries if (key := _key(entry))}
-
-
-def _paper(text: str, papers: Mapping[str, str]) -> Paper:
-    """Return the paper of a whole BibTeX entry, or of the key of one."""
-    if key := _key(text):
-        return Paper(key, text.strip())
-    if text not in papers:
-        raise ValueError(f"{BIBLIOGRAPHY} has no entry {text!r}")
-    return Paper(text, papers[text])
-
-
-def _key(entry: str) -> str | None:
-    """Return the key of a BibTeX entry; None if a text is not one."""
-    found = re.match(r"\s*@\w+\{\s*([^\s,]+)\s*,", entry)
-    return found[1] if found else None
 
 
 def __getattr__(name: str) -> Any:

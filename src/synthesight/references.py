@@ -1,0 +1,61 @@
+"""What to cite: BibTeX entries by key, from ``references.bib`` beside this file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+
+from synthesight.errors import SynthesightError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A work to cite: its BibTeX key and its whole entry."""
+
+    key: str
+    bibtex: str
+
+
+@cache
+def references() -> Mapping[str, Reference]:
+    """Return all entries of ``references.bib`` by key."""
+    text = (files(__package__ or "synthesight") / "references.bib").read_text("utf-8")
+    entries = [entry.strip() for entry in re.split(r"^(?=@)", text, flags=re.MULTILINE)]
+    return MappingProxyType(
+        {key: Reference(key, entry) for entry in entries if (key := _key(entry))}
+    )
+
+
+def reference(text: str) -> Reference:
+    """Return the work of a key of ``references.bib``, or of a whole BibTeX entry.
+
+    Raises
+    ------
+    SynthesightError
+        If it is neither.
+
+    Examples
+    --------
+    >>> reference("geirhos2019imagenet").bibtex.splitlines()[0]
+    '@inproceedings{geirhos2019imagenet,'
+    >>> reference("@misc{mine, title = {Mine}}").key
+    'mine'
+    """
+    if key := _key(text):
+        return Reference(key, text.strip())
+    known = references()
+    if text not in known:
+        raise SynthesightError(
+            f"There is no reference {text!r}: give a key of references.bib, or a BibTeX entry."
+        )
+    return known[text]
+
+
+def _key(entry: str) -> str | None:
+    """Return the key of a BibTeX entry; None if a text is not one."""
+    match = re.match(r"\s*@\w+\{\s*([^\s,]+)\s*,", entry)
+    return match[1] if match else None
