@@ -8,6 +8,7 @@ import sys
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -16,9 +17,8 @@ from typer.testing import CliRunner
 
 from synthesight.cli.main import app, main
 from synthesight.errors import SynthesightError
-from synthesight.stimuli import download
-from synthesight.stimuli.datasets import datasets
-from synthesight.stimuli.download import HASHES, fetch
+from synthesight.stimuli.datasets import dataset, datasets, local
+from synthesight.stimuli.datasets.local import HASHES, fetch
 from synthesight.stimuli.find import find_stimuli
 
 
@@ -79,15 +79,19 @@ class Server:
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
     made = Server()
+
+    def served(name):
+        return replace(dataset(name), url=f"{made.base}{name}.tar.gz")
+
+    monkeypatch.setattr(local, "dataset", served)
     yield made
     made.http.shutdown()
     made.http.server_close()
 
 
 def test_a_dataset_is_downloaded_on_first_use_and_only_then(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
     found = find_stimuli("edge", data=tmp_path)
     assert [s.id for s in found] == [f"edge/cat/cat{n}.png" for n in (1, 2, 3)]
     assert find_stimuli("edge", data=tmp_path) == found
@@ -96,7 +100,6 @@ def test_a_dataset_is_downloaded_on_first_use_and_only_then(server, tmp_path, mo
 
 
 def test_processes_that_want_a_dataset_at_once_download_it_once(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: find_stimuli("edge", data=tmp_path), range(4)))
     assert len({tuple(s.id for s in each) for each in found}) == 1
@@ -107,10 +110,10 @@ def test_processes_that_want_a_dataset_at_once_download_it_once(server, tmp_path
 def test_a_broken_download_is_resumed(server, tmp_path, ranges):
     server.cut, server.ranges = 300, ranges
     with pytest.raises(SynthesightError, match="what has arrived is kept"):
-        fetch("edge", tmp_path, base=server.base)
+        fetch("edge", tmp_path)
     assert not (tmp_path / "edge").exists()
     server.cut = None
-    fetch("edge", tmp_path, base=server.base)
+    fetch("edge", tmp_path)
     assert server.asked == [None, "bytes=300-"]
     assert len(list((tmp_path / "edge").rglob("*.png"))) == 3
 
@@ -118,14 +121,14 @@ def test_a_broken_download_is_resumed(server, tmp_path, ranges):
 def test_another_hash_than_expected_is_thrown_away(server, tmp_path):
     right = hashlib.sha256(server.body).hexdigest()
     with pytest.raises(SynthesightError, match="not 00ff"):
-        fetch("edge", tmp_path, sha256="00ff", base=server.base)
+        fetch("edge", tmp_path, sha256="00ff")
     assert not list(tmp_path.iterdir())
-    fetch("edge", tmp_path, sha256=right.upper(), base=server.base)
+    fetch("edge", tmp_path, sha256=right.upper())
     # What was fetched once must be the same ever after.
     before = sorted((tmp_path / "edge").rglob("*.png"))
     server.body = archive_of({"edge/cat/other.png": picture(9)})
     with pytest.raises(SynthesightError, match=f"not {right}"):
-        fetch("edge", tmp_path, base=server.base)
+        fetch("edge", tmp_path)
     assert sorted((tmp_path / "edge").rglob("*.png")) == before
 
 
@@ -141,7 +144,7 @@ def test_an_archive_that_would_write_elsewhere_is_refused(server, tmp_path, entr
     server.body = archive_of(entries, link)
     root = tmp_path / "data"
     with pytest.raises(SynthesightError, match="outside its folder"):
-        fetch("edge", root, base=server.base)
+        fetch("edge", root)
     assert [path.name for path in root.rglob("*")] == []
     assert not (tmp_path / "evil.png").exists()
 
@@ -152,20 +155,20 @@ def test_an_archive_that_would_write_elsewhere_is_refused(server, tmp_path, entr
 def test_a_damaged_archive_leaves_nothing(server, tmp_path, body):
     server.body = body
     with pytest.raises(SynthesightError, match="truncated or damaged"):
-        fetch("edge", tmp_path, base=server.base)
+        fetch("edge", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_server_errors_are_one_sentence(server, tmp_path):
     with pytest.raises(SynthesightError, match="answered 404") as caught:
-        fetch("sketch", tmp_path, base=server.base)
+        fetch("sketch", tmp_path)
     assert "set SYNTHESIGHT_DATA" in str(caught.value)
+    server.base = "http://127.0.0.1:9/"
     with pytest.raises(SynthesightError, match="connection failed"):
-        fetch("sketch", tmp_path, base="http://127.0.0.1:9/")
+        fetch("sketch", tmp_path)
 
 
 def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
     invoke = CliRunner().invoke
     assert invoke(app, ["data", "list"]).output.count("not here") == len(datasets())
@@ -196,7 +199,6 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
 def test_the_command_line_says_why_a_download_failed(
     server, tmp_path, monkeypatch, capsys, case, words
 ):
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", {"sha256": None, "base": server.base})
     arguments = ["data", "get", "sketch" if case == "not there" else "edge"]
     if case == "truncated":
         server.cut = 300

@@ -6,14 +6,15 @@ import io
 import json
 import os
 import random
+from dataclasses import replace
 
 import polars as pl
 import pytest
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli import download
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
+from synthesight.stimuli.datasets import dataset, local
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import cues_of, image_of
 
@@ -85,8 +86,8 @@ def test_datasets_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    nowhere = {"sha256": None, "base": "http://127.0.0.1:9/"}
-    monkeypatch.setattr(download.fetch, "__kwdefaults__", nowhere)
+    nowhere = replace(dataset("edge"), url="http://127.0.0.1:9/edge.tar.gz")
+    monkeypatch.setattr(local, "dataset", lambda name: nowhere)
     with pytest.raises(SynthesightError, match="SYNTHESIGHT_DATA"):
         find_stimuli("edge")
     assert len(find_stimuli("edge", data=tmp_path)) == 1

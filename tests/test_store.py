@@ -10,9 +10,10 @@ import time
 import polars as pl
 import pytest
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.trials.schema import SCHEMA, conform
-from synthesight.trials.store import STALE, Run
+from synthesight.trials.store import Run
 
 MANIFEST = {"observer": {"name": "m", "rule": {"delta": 0.01}}, "classes": ["cat", "dog"], "v": 1}
 
@@ -124,7 +125,7 @@ def test_what_a_killed_process_left_is_ignored_and_cleared(tmp_path):
     old, young = folder / "part-00001-a.parquet.1.tmp", folder / "part-00002-b.parquet.2.tmp"
     for path in (old, young):
         path.write_bytes(b"PAR1")
-    then = time.time() - STALE - 60
+    then = time.time() - files.STALE - 60
     os.utime(old, (then, then))
     assert Run.create_or_resume(folder, MANIFEST).done() == {"d/a.png"}
     assert not old.exists()

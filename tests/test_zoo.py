@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 import synthesight
+from synthesight import files
 from synthesight.cli import main as cli
 from synthesight.errors import SynthesightError
 from synthesight.observers import registry
@@ -56,7 +57,7 @@ CATEGORIES = {"dog": [151, 152, 153], "cat": [281, 282], "car": [817]}
 @pytest.fixture
 def cache(tmp_path, monkeypatch) -> Path:
     """An empty cache of weights."""
-    monkeypatch.setattr(published.pooch, "os_cache", lambda name: tmp_path / name)
+    monkeypatch.setattr(files, "cache_folder", lambda: tmp_path / "synthesight")
     folder = tmp_path / "synthesight" / "weights"
     folder.mkdir(parents=True)
     return folder
@@ -65,7 +66,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def at_random(cache, monkeypatch) -> Path:
     """A cache into which random weights may be put where published ones would be."""
-    monkeypatch.setattr(published, "check_hash", lambda path, sha256: None)
+    monkeypatch.setattr(files, "check_hash", lambda path, sha256: None)
     return cache
 
 

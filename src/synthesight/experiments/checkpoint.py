@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 
 
@@ -33,9 +34,8 @@ def save(path: Path, step: int, options: dict[str, Any], **parts: Any) -> None:
                 for key, value in entries.items()
             }
         tensors |= {f"{name}/{key}": value.contiguous().clone() for key, value in state.items()}
-    temporary = path.with_suffix(".tmp")
-    save_file(tensors, temporary, {"step": str(step), "options": json.dumps(options)})
-    temporary.replace(path)
+    with files.whole(path) as unfinished:
+        save_file(tensors, unfinished, {"step": str(step), "options": json.dumps(options)})
 
 
 def load(path: Path, options: dict[str, Any], **parts: Any) -> int:

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages
@@ -151,7 +152,7 @@ def write_network(
         "resolution": images.pixels.shape[-1],
         "labels": images.names,
     }
-    (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n")
+    files.write_text(folder / "config.json", json.dumps(configuration, indent=2) + "\n")
     weights = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()

@@ -29,6 +29,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
@@ -267,7 +268,7 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     transformer.half().save_pretrained(folder / "transformer")
     tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    files.write_text(folder / "model_index.json", json.dumps(index, indent=2) + "\n")
 
 
 def _can_compile(device: torch.device) -> bool:

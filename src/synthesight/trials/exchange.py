@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.datasets import datasets
@@ -136,7 +137,8 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            table.write_csv(path)
+            with files.whole(path) as unfinished:
+                table.write_csv(unfinished)
         except OSError as error:
             raise SynthesightError(
                 f"{path} cannot be written ({error.strerror or error}): choose another folder."

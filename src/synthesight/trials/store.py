@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import polars as pl
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.trials.schema import KEY, SCHEMA, conform
 
 MANIFEST = "run.json"
-STALE = 3600.0  # seconds after which an unfinished file is what a killed process left
 # Entries of the record that say only whether something is the same: a message names what differs.
 HASHES = {"observer.weights": "weights", "stimuli_ids_hash": "stimuli"}
 
@@ -87,7 +85,7 @@ class Run:
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / MANIFEST, lambda file: file.write(text.encode()), replace=False)
+            files.write_text(folder / MANIFEST, text, replace=False)
         except FileExistsError as error:
             raise SynthesightError(
                 f"Another process has just begun a run in {folder}: choose another --out."
@@ -130,7 +128,7 @@ class Run:
             raise SynthesightError(
                 f"{folder} holds a run {made}: use the same options to go on, or another --out."
             )
-        run._clean()
+        files.remove_unfinished(folder)
         return run
 
     def append(self, rows: Sequence[dict[str, Any]] | pl.DataFrame) -> None:
@@ -150,7 +148,8 @@ class Run:
         number = len(self._parts())
         path = self.folder / f"part-{number:05d}-{secrets.token_hex(8)}.parquet"
         try:
-            _write(path, frame.write_parquet)
+            with files.whole(path) as unfinished:
+                frame.write_parquet(unfinished)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
@@ -217,15 +216,6 @@ class Run:
                     raise _damaged(path) from error
             raise
 
-    def _clean(self) -> None:
-        """Remove what killed processes left; a younger file may be another shard's."""
-        for path in self.folder.glob("*.tmp"):
-            try:
-                if time.time() - path.stat().st_mtime > STALE:
-                    path.unlink()
-            except OSError:  # another shard was faster, or it is not ours to remove
-                continue
-
 
 def _first_difference(
     was: dict[str, Any], now: dict[str, Any], ignore: Iterable[str], prefix: str = ""
@@ -244,7 +234,7 @@ def _first_difference(
 
 
 def _foreign(path: Path) -> bool:
-    return path.suffix != ".tmp"
+    return path.suffix != files.UNFINISHED
 
 
 def _damaged(path: Path) -> SynthesightError:
@@ -258,32 +248,3 @@ def _unwritable(folder: Path, error: OSError) -> SynthesightError:
         f"{folder} cannot be written to ({error.strerror or error}): choose another --out, or make "
         "room."
     )
-
-
-def _write(path: Path, fill: Callable[[BinaryIO], Any], *, replace: bool = True) -> None:
-    """Write a file that is there whole or not at all, even after a power cut.
-
-    Raises
-    ------
-    FileExistsError
-        If there is such a file and it is not to be replaced.
-    """
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if not replace:
-            try:
-                # Unlike a rename, a link never replaces: of two shards, one makes the run.
-                os.link(temporary, path)
-                return
-            except FileExistsError:
-                raise
-            except OSError:  # a file system without links
-                if path.exists():
-                    raise FileExistsError(str(path)) from None
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

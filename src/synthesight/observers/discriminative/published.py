@@ -25,15 +25,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import pooch
 import torch
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.observers.discriminative.packages import package
 from synthesight.observers.discriminative.resnet import BagNet, ResNet50
 from synthesight.observers.registry import Entry
-from synthesight.stimuli.download import alone, fetch_file
 
 PARALLEL = "module."  # what torch.nn.DataParallel puts before every key
 HEAD = "fc."
@@ -72,30 +71,15 @@ def fetch_weights(url: str, sha256: str | None = None) -> Path:
 
     Files lie in the user's cache, in ``synthesight/weights``.
     """
-    folder = Path(pooch.os_cache("synthesight")) / "weights"
+    folder = files.cache_folder() / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PurePosixPath(urlsplit(url).path).name
-    with alone(path):
+    with files.alone(path):
         if not path.is_file():
-            fetch_file(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
+            files.download(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
         elif sha256 is not None:
-            check_hash(path, sha256)
+            files.check_hash(path, sha256)
     return path
-
-
-def check_hash(path: Path, sha256: str) -> None:
-    """Whether a file that is there already is the one that was published.
-
-    Raises
-    ------
-    SynthesightError
-        If its SHA-256 begins otherwise.
-    """
-    found = pooch.file_hash(str(path), alg="sha256")
-    if not found.startswith(sha256.lower()):
-        raise SynthesightError(
-            f"{path} has the SHA-256 {found}, not {sha256}: delete it, and it is fetched anew."
-        )
 
 
 def read_weights(

@@ -1,39 +1,47 @@
-"""Where the named datasets are kept."""
+"""Find and download the archives of named datasets."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from synthesight import files
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.datasets import dataset
 
-def data_root(data: Path | None = None) -> Path | None:
+HASHES = "sha256.json"  # of the archives that were fetched into a folder of datasets
+
+
+def data_root(data: str | Path | None = None) -> Path | None:
     """Return the folder of the datasets: ``data``, else SYNTHESIGHT_DATA, else None."""
-    if data is None and (named := os.environ.get("SYNTHESIGHT_DATA")):
-        data = Path(named)
-    return None if data is None else data.expanduser()
+    named = data or os.environ.get("SYNTHESIGHT_DATA")
+    return Path(named).expanduser() if named else None
 
 
-def download_root(data: Path | None = None) -> Path:
+def download_root(data: str | Path | None = None) -> Path:
     """Return where downloads go: the folder of the datasets, else the user's cache."""
-    import pooch
-
-    return data_root(data) or Path(pooch.os_cache("synthesight"))
+    return data_root(data) or files.cache_folder()
 
 
-def local_folder(name: str, data: Path | None = None) -> Path | None:
+def local_folder(name: str, data: str | Path | None = None) -> Path | None:
     """Return where a dataset is, if it is here: ``stimuli/<name>`` or ``<name>`` of the root."""
     root = download_root(data)
     places = (root / "stimuli" / name, root / name)
     return next((place for place in places if place.is_dir()), None)
 
 
-def dataset_folder(name: str, data: Path | None = None, *, sha256: str | None = None) -> Path:
+def dataset_folder(name: str, data: str | Path | None = None, *, sha256: str | None = None) -> Path:
     """Return where a dataset is; download it first, by one process of several, if need be.
 
     Parameters
     ----------
+    name
+        Name of the dataset.
+    data
+        Folder of the datasets; None for SYNTHESIGHT_DATA, else the user's cache.
     sha256
-        Expected hash of the archive, in hexadecimal, where it is downloaded.
+        Hash that the archive must have, in hexadecimal, where it is downloaded.
 
     Raises
     ------
@@ -42,9 +50,65 @@ def dataset_folder(name: str, data: Path | None = None, *, sha256: str | None = 
     """
     if here := local_folder(name, data):
         return here
-    from synthesight.stimuli.download import alone, fetch
-
     root = download_root(data)
     root.mkdir(parents=True, exist_ok=True)
-    with alone(root / name):
+    with files.alone(root / name):
         return local_folder(name, data) or fetch(name, root, sha256=sha256)
+
+
+def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
+    """Download a dataset's archive and unpack it to ``root/<name>``.
+
+    Where the archive was published without a hash, the first download's is written down in
+    ``sha256.json`` beside the datasets, and any later one must equal it.
+
+    Parameters
+    ----------
+    name
+        Name of the dataset.
+    root
+        Folder of the datasets, made if need be.
+    sha256
+        Hash that the archive must have, in hexadecimal; it goes before any other.
+
+    Returns
+    -------
+    The dataset's folder.
+
+    Raises
+    ------
+    SynthesightError
+        If it has no archive or cannot be downloaded, the hash is another, or the archive is
+        damaged or would write outside its folder. What was there before stays as it was.
+    """
+    one = dataset(name)
+    if one.url is None:
+        raise SynthesightError(
+            f"The dataset {name!r} has no archive to download: put its folder into {root}."
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    known = _known_hashes(root)
+    archive = root / f".{name}.tar.gz"
+    found = files.download(
+        one.url,
+        archive,
+        sha256=sha256 or one.sha256 or known.get(name),
+        otherwise=f"set SYNTHESIGHT_DATA to a folder that has {name}/",
+    )
+    try:
+        files.unpack(archive, root / name)
+    finally:
+        archive.unlink(missing_ok=True)
+    files.write_text(root / HASHES, json.dumps(known | {name: found}, indent=2) + "\n")
+    return root / name
+
+
+def _known_hashes(root: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((root / HASHES).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        raise SynthesightError(
+            f"{root / HASHES} is damaged: delete it, and hashes are written down anew."
+        ) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
 from synthesight.stimuli.make.shapes import SHAPES, silhouette
@@ -84,7 +85,8 @@ def save(stimuli: Iterable[Stimulus], folder: Path) -> None:
         for stimulus in stimuli:
             path = folder / str(stimulus.category) / stimulus.id.rsplit("/", 1)[-1]
             path.parent.mkdir(parents=True, exist_ok=True)
-            stimulus.open().save(path)
+            with files.whole(path) as unfinished:
+                stimulus.open().save(unfinished, "PNG")
     except OSError as error:
         raise SynthesightError(
             f"{error.filename or folder} cannot be written ({error.strerror}): choose another "

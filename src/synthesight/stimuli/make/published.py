@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import dataset, datasets
 from synthesight.stimuli.images import UnreadableImage, to_array
@@ -70,7 +71,7 @@ def make_dataset(
     conditions = list(dict.fromkeys(conditions or dataset(manipulation).conditions))
     for condition in conditions:
         level_of(manipulation, condition)
-    files = _files(stimuli, conditions)
+    made = _files(stimuli, conditions)
     known = datasets().get(out.resolve().name)
     if known and (others := [each for each in conditions if each not in known.conditions]):
         raise SynthesightError(
@@ -85,20 +86,20 @@ def make_dataset(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Numbers in the names depend on all that is made: another making would add images twice.
-        ours = {name for names in files for name in names}
-        if other := [e.name for e in folder.iterdir() if e.name.lstrip(".") not in ours]:
+        ours = {name for names in made for name in names}
+        there = {entry.name for entry in folder.iterdir() if entry.suffix != files.UNFINISHED}
+        if other := there - ours:
             raise SynthesightError(
                 f"{out} holds images of another making (such as {min(other)}): choose another "
                 "--out, and name all levels of a dataset in one command."
             )
         for place, image in _read(stimuli, size, failures):
             stimulus = stimuli[place]
-            for name, condition in zip(files[place], conditions, strict=True):
+            for name, condition in zip(made[place], conditions, strict=True):
                 rng = random_of(seed, f"{stimulus.id}\0{condition}")
                 changed = manipulate(image, manipulation, condition, rng=rng, amplitude=amplitude)
-                temporary = folder / f".{name}"
-                Image.fromarray(changed).save(temporary, "PNG")
-                temporary.replace(folder / name)
+                with files.whole(folder / name) as unfinished:
+                    Image.fromarray(changed).save(unfinished, "PNG")
             report()
     except OSError as error:
         raise SynthesightError(

@@ -1,0 +1,58 @@
+"""Files that are there whole or not at all; downloads are in test_download."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from synthesight import files
+from synthesight.errors import SynthesightError
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "first ε\n")
+    with pytest.raises(TypeError):
+        files.write_text(path, b"second")
+    assert path.read_text("utf-8") == "first ε\n"
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="No space"):
+        files.write_text(path, "third")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text("utf-8") == "first ε\n"
+
+
+def no_space(_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_may_be_made_only_once(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: no_space(_))
+    path = tmp_path / "a.txt"
+    files.write_text(path, "first", replace=False)
+    with pytest.raises(FileExistsError):
+        files.write_text(path, "second", replace=False)
+    assert path.read_text() == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_only_old_unfinished_files_are_removed(tmp_path):
+    old, young = tmp_path / f"a{files.UNFINISHED}", tmp_path / f"b{files.UNFINISHED}"
+    for path in (old, young, tmp_path / "c.txt"):
+        path.touch()
+    then = time.time() - files.STALE - 60
+    os.utime(old, (then, then))
+    files.remove_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {young.name, "c.txt"}
+
+
+def test_a_file_of_another_hash_is_named(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    files.check_hash(path, "E3B0C442")
+    with pytest.raises(SynthesightError, match=r"a has the SHA-256 e3b0.*, not 00ff: delete it"):
+        files.check_hash(path, "00ff")
