@@ -14,14 +14,13 @@ import polars as pl
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.images import Images, images_of
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.names import is_shown
 from synthesight.trials.schema import SCHEMA, conform
 
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
 UNIT = ("dataset", "condition", "category", "unit")
 IMAGE = ("dataset", "category", "unit")  # the same picture in every condition
-# <trial>_<experiment>_<observer>_<condition>_<category>_<number>_<id>
-_PUBLISHED_NAME = r"(^|/)\d+(_[^_/]+){4}_\d+_[^/]+$"
 _MOST = 2**24  # numbers for which a table is faster than sorting
 
 
@@ -147,7 +146,7 @@ def _ambiguous(trials: pl.DataFrame) -> list[str]:
     if trials.select(image.n_unique()).item() == len(trials):
         return []
     key = ["observer", "session", *UNIT]
-    unnamed = trials.filter(~pl.col("stimulus").str.contains(_PUBLISHED_NAME))
+    unnamed = trials.filter(~is_shown(pl.col("stimulus")))
     stimuli = unnamed.group_by(key).agg(pl.col("stimulus").n_unique())
     return stimuli.filter(pl.col("stimulus") > 1)["dataset"].unique().to_list()
 
