@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from builders import trial_table
 from synthesight.analysis import accuracy, compare, ood_accuracy, without_trivial
 from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
 from synthesight.errors import SynthesightError
@@ -16,25 +17,8 @@ from synthesight.stimuli.datasets import datasets
 from synthesight.trials.people import load_human_trials
 
 
-def table(correct, observer="m", dataset="d", condition="0", **more):
-    """Trials of one observer from an array of bool."""
-    count = len(correct)
-    return pl.DataFrame(
-        {
-            "observer": observer,
-            "dataset": dataset,
-            "condition": condition,
-            "stimulus": [f"{dataset}/{condition}/{n}.png" for n in range(count)],
-            "category": "cat",
-            "response": ["cat" if right else "dog" for right in correct],
-            "kind": "discriminative",
-            **more,
-        }
-    )
-
-
 def test_no_response_is_an_error_and_an_unreadable_stimulus_no_trial():
-    trials = table([True, True, False, False, True]).with_columns(
+    trials = trial_table([True, True, False, False, True]).with_columns(
         response=pl.Series(["cat", "cat", None, "dog", None]),
         error=pl.Series([None, None, None, None, "not an image"], dtype=pl.String),
     )
@@ -45,7 +29,7 @@ def test_no_response_is_an_error_and_an_unreadable_stimulus_no_trial():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 9))
 def test_the_estimate_is_the_mean_and_lies_in_its_interval(correct, seed):
-    row = accuracy(table(correct), seed=seed, resamples=200).row(0, named=True)
+    row = accuracy(trial_table(correct), seed=seed, resamples=200).row(0, named=True)
     assert row["estimate"] == pytest.approx(np.mean(correct))
     assert 0 <= row["low"] <= row["high"] <= 1
     if len(set(correct)) == 1:
@@ -71,7 +55,7 @@ def test_resampling_observers_too_widens_the_interval_as_it_should():
     rng = np.random.default_rng(1)
     ability = rng.uniform(0.4, 0.9, 30)
     trials = pl.concat(
-        [table(rng.random(300) < p, observer=f"o{n}") for n, p in enumerate(ability)]
+        [trial_table(rng.random(300) < p, observer=f"o{n}") for n, p in enumerate(ability)]
     )
     just_these = accuracy(trials, by=["dataset"]).row(0, named=True)
     like_these = accuracy(trials, by=["dataset"], resample_observers=True).row(0, named=True)
@@ -97,7 +81,7 @@ def test_a_large_table_is_resampled_in_blocks(monkeypatch):
 
 
 def test_groups_can_be_any_columns():
-    trials = pl.concat([table([True, False], observer=o, size=s) for o, s in ("ab", "cd")])
+    trials = pl.concat([trial_table([True, False], observer=o, size=s) for o, s in ("ab", "cd")])
     assert accuracy(trials, by=["size"])["n"].to_list() == [2, 2]
     assert accuracy(trials, by=[]).row(0)[0] == 0.5
     assert accuracy(trials.clear()).columns == accuracy(trials).columns
@@ -107,31 +91,28 @@ def test_groups_can_be_any_columns():
 
 def test_images_that_share_an_id_stay_apart():
     """CIFAR-10's names end alike; their last part is no id."""
-    trials = table([True, False, True]).with_columns(image=pl.lit("000001.png"))
+    trials = trial_table([True, False, True]).with_columns(image=pl.lit("000001.png"))
     assert accuracy(trials)["stimuli"].to_list() == [3]
 
 
 def test_published_names_share_an_image_whoever_saw_it_and_however_often():
     # Observers under one name, and an image shown twice to one: still four images.
     names = [f"{n:04}_cop_s{who}_c50_cat_00_n0_{n % 4}.png" for who in (1, 2) for n in range(8)]
-    row = {"observer": "people", "dataset": "contrast", "condition": "c50", "category": "cat"}
-    trials = pl.DataFrame(
-        [
-            {**row, "stimulus": name, "image": "_".join(name.split("_")[-2:]), "response": "cat"}
-            for name in names
-        ]
-    )
+    images = ["_".join(name.split("_")[-2:]) for name in names]
+    trials = trial_table(
+        ["cat"] * 16, "people", "contrast", "c50", stimulus=names, image=images
+    ).drop("kind")
     assert accuracy(trials).select("n", "stimuli").row(0) == (16, 4)
 
 
 def test_ood_accuracy_is_the_mean_of_means():
     trials = pl.concat(
         [
-            table([True] * 4, dataset="contrast", condition="c100"),
-            table([True, False] * 10, dataset="contrast", condition="c50"),
-            table([True] * 4, dataset="contrast", condition="c30"),
-            table([False] * 10, dataset="edge"),
-            table([True], dataset="edge", observer="other"),
+            trial_table([True] * 4, dataset="contrast", condition="c100"),
+            trial_table([True, False] * 10, dataset="contrast", condition="c50"),
+            trial_table([True] * 4, dataset="contrast", condition="c30"),
+            trial_table([False] * 10, dataset="edge"),
+            trial_table([True], dataset="edge", observer="other"),
         ]
     )
     result = ood_accuracy(trials)
@@ -164,7 +145,7 @@ def test_a_paired_comparison_sees_what_unpaired_intervals_hide():
     rng = np.random.default_rng(2)
     easy = rng.random(300) < 0.6
     better = easy | (rng.random(300) < 0.06)
-    trials = pl.concat([table(easy, observer="a"), table(better, observer="b")])
+    trials = pl.concat([trial_table(easy, observer="a"), trial_table(better, observer="b")])
     found = compare(trials, "b", "a")
     assert found.estimate == pytest.approx(better.mean() - easy.mean())
     assert 0 < found.low < found.estimate < found.high
@@ -179,7 +160,7 @@ def test_a_comparison_of_equals_rejects_as_often_as_it_says():
     rng = np.random.default_rng(3)
     ps = [
         compare(
-            pl.concat([table(rng.random(60) < 0.5, observer=o) for o in "ab"]),
+            pl.concat([trial_table(rng.random(60) < 0.5, observer=o) for o in "ab"]),
             "a", "b", resamples=500, seed=n,
         ).p
         for n in range(100)
@@ -189,7 +170,9 @@ def test_a_comparison_of_equals_rejects_as_often_as_it_says():
 
 
 def test_a_comparison_without_common_stimuli_is_refused():
-    trials = pl.concat([table([True], observer="a"), table([True], observer="b", dataset="e")])
+    trials = pl.concat(
+        [trial_table([True], observer="a"), trial_table([True], observer="b", dataset="e")]
+    )
     with pytest.raises(SynthesightError, match="no common stimuli"):
         compare(trials, "a", "b")
     with pytest.raises(SynthesightError, match="choose among a, b"):
@@ -201,12 +184,12 @@ def test_a_comparison_without_common_stimuli_is_refused():
 def test_all_right_is_not_known_exactly():
     """Ten of ten right: the exact interval (Clopper & Pearson 1934), which scipy gives too."""
     for right, count in ((True, 10), (False, 10), (True, 1), (True, 300)):
-        row = accuracy(table([right] * count)).row(0, named=True)
+        row = accuracy(trial_table([right] * count)).row(0, named=True)
         exact = binomtest(count * right, count).proportion_ci(method="exact")
         assert (row["low"], row["high"]) == pytest.approx((exact.low, exact.high))
     # Images are what is counted: ten people do not make one image more certain.
-    crowd = pl.concat([table([True] * 10, observer=f"s{n}") for n in range(10)])
+    crowd = pl.concat([trial_table([True] * 10, observer=f"s{n}") for n in range(10)])
     exact = binomtest(10, 10).proportion_ci(method="exact")
     assert accuracy(crowd, by=["dataset"])["low"][0] == pytest.approx(exact.low)
-    none = accuracy(table([True] * 10), resamples=0).row(0, named=True)
+    none = accuracy(trial_table([True] * 10), resamples=0).row(0, named=True)
     assert (none["low"], none["high"]) == (None, None)

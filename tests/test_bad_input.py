@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 
-from synthesight.cli.main import main
+from builders import command, done, encoded, picture, process, refused, save_pictures, sentence
 from synthesight.cli.output import response_table
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Response, as_stimuli
@@ -19,23 +15,6 @@ from synthesight.trials.store import Run
 
 HEADER = "subj,session,trial,rt,object_response,category,condition,imagename\n"
 GOOD = "m,1,1,NaN,cat,cat,c10,0001_x_cat1.png\n"
-
-
-@pytest.fixture
-def refused(monkeypatch, capsys):
-    """Run the command line; what it says on standard error, of which it must end with code 2."""
-
-    def refused(*arguments):
-        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        said = capsys.readouterr().err.strip().splitlines()
-        assert "Traceback" not in said[0]
-        assert len(said) == 1, "one sentence"
-        return said[0]
-
-    return refused
 
 
 @pytest.fixture
@@ -64,7 +43,7 @@ def trials(tmp_path, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("command", ["report", "export"])
-def test_a_mistake_in_a_file_of_trials(refused, trials, tmp_path, text, place, words, command):
+def test_a_mistake_in_a_file_of_trials(trials, tmp_path, text, place, words, command):
     trials(HEADER + GOOD, "another")
     path = trials(text)
     said = refused(command, path.parent, "--out", tmp_path / "out")
@@ -73,14 +52,14 @@ def test_a_mistake_in_a_file_of_trials(refused, trials, tmp_path, text, place, w
     assert not (tmp_path / "out").exists()
 
 
-def test_files_without_trials(refused, trials, tmp_path):
+def test_files_without_trials(trials, tmp_path):
     path = trials(HEADER)
     said = refused("report", path.parent, "--out", tmp_path / "out")
     assert f"{path} has no trials, only the names of columns" in said
 
 
 @pytest.mark.parametrize("command", ["report", "export"])
-def test_a_half_written_part(refused, tmp_path, command):
+def test_a_half_written_part(tmp_path, command):
     run = Run.create(tmp_path / "run", {})
     row = {"observer": "m", "dataset": "edge", "category": "cat", "response": "cat"}
     run.append([{**row, "stimulus": f"edge/cat/{n}.png"} for n in range(200)])
@@ -90,7 +69,7 @@ def test_a_half_written_part(refused, tmp_path, command):
     assert f"{part} is damaged: delete it and run the same command again" in said
 
 
-def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(refused, trials, tmp_path):
+def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(trials, tmp_path):
     trials(HEADER + GOOD + GOOD.replace("cat1.png", "cat2.png"))
     trials(HEADER + GOOD.replace("m,", "other,").replace("cat1.png", "dog1.png"), "other")
     said = refused("report", tmp_path / "contrast", "--out", tmp_path / "out", "--resamples", "9")
@@ -99,25 +78,22 @@ def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(refused
     assert said.removeprefix("synthesight: ") in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_a_condition_without_images(refused, tmp_path):
+def test_a_condition_without_images(tmp_path):
     said = refused(
         "data", "make", "--from", tmp_path, "--manipulation", "contrast", "--out", tmp_path / "out"
     )
     assert f"No images in the folder {tmp_path}" in said
 
 
-def test_a_training_on_a_device_that_is_not_there(refused, tmp_path):
+def test_a_training_on_a_device_that_is_not_there(tmp_path):
     for kind in ("generative", "discriminative"):
         said = refused("train", kind, "--data", "x", "--out", tmp_path, "--device", "abacus")
         assert "There is no device 'abacus'" in said
 
 
-def test_two_stimuli_of_one_name_are_not_lost(refused, tmp_path):
+def test_two_stimuli_of_one_name_are_not_lost(tmp_path):
     for parent in "ab":
-        for category in ("cat", "dog"):
-            folder = tmp_path / parent / "photos" / category
-            folder.mkdir(parents=True)
-            Image.new("RGB", (8, 8), "red").save(folder / "1.png")
+        save_pictures(tmp_path / parent / "photos", "cat/1.png", "dog/1.png")
     where = [f"--stimuli={tmp_path / parent / 'photos'}" for parent in "ab"]
     options = ["--out", tmp_path / "run", "--model", "natural-32-cnn", "--device", "cpu"]
     said = refused("evaluate", *where, *options)
@@ -135,15 +111,15 @@ def test_two_stimuli_of_one_name_are_not_lost(refused, tmp_path):
         (["--prompt", "a {class}"], "leave out --prompt"),
     ],
 )
-def test_options_that_a_discriminative_network_has_no_use_for(refused, tmp_path, options, sign):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+def test_options_that_a_discriminative_network_has_no_use_for(tmp_path, options, sign):
+    save_pictures(tmp_path, "a.png", size=32)
     said = refused("classify", tmp_path / "a.png", "--model", "natural-32-cnn", *options)
     assert "natural-32-cnn is a discriminative network" in said
     assert sign in said
 
 
-def test_options_that_another_option_leaves_without_use(refused, tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+def test_options_that_another_option_leaves_without_use(tmp_path):
+    save_pictures(tmp_path, "a.png", size=32)
     said = refused("classify", tmp_path / "a.png", "--rule", "staged", "--delta", "0.05")
     assert "leave out --delta 0.05" in said
     (tmp_path / "labels.json").write_text('{"cat": ["a cat"], "dog": ["a dog", "a puppy"]}')
@@ -152,27 +128,25 @@ def test_options_that_another_option_leaves_without_use(refused, tmp_path):
     assert "leave out --prompt" in said
 
 
-def test_a_seed_is_not_negative(tmp_path, monkeypatch, capsys):
-    for command in (
+def test_a_seed_is_not_negative(tmp_path):
+    for arguments in (
         ["data", "draw", "--out", tmp_path / "d", "--seed", "-1"],
         ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3", "--seed", "-1"],
     ):
-        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, command)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert ended.value.code == 2
-        assert "Invalid value for '--seed'" in capsys.readouterr().err
+        result = command(*arguments)
+        assert result.returncode == 2
+        assert "Invalid value for '--seed'" in result.stderr
 
 
-def test_labels_are_lists(refused, tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+def test_labels_are_lists(tmp_path):
+    save_pictures(tmp_path, "a.png", size=32)
     (tmp_path / "labels.json").write_text('{"cat": "281", "dog": ["151"]}')
     said = refused("classify", tmp_path / "a.png", "--labels", tmp_path / "labels.json")
     assert "labels.json cannot be read: give a JSON file" in said
 
 
-def test_folders_that_hold_other_classifiers(refused, tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+def test_folders_that_hold_other_classifiers(tmp_path):
+    save_pictures(tmp_path, "a.png", size=32)
     folder = tmp_path / "vit"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"cut")
@@ -186,62 +160,48 @@ def test_folders_that_hold_other_classifiers(refused, tmp_path):
     assert "is damaged" in refused("classify", tmp_path / "a.png", "--model", folder)
 
 
-def test_a_file_where_a_folder_must_be(refused, tmp_path, monkeypatch):
+def test_a_file_where_a_folder_must_be(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     said = refused("data", "get", "edge", "--data", tmp_path / "file")
     assert "file cannot be used (file exists): check the path" in said
     long = tmp_path / ("x" * 300)
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    save_pictures(tmp_path, "a.png", size=32)
     said = refused("classify", tmp_path / "a.png", "--model", long)
     assert "cannot be used (file name too long)" in said
 
 
 @pytest.mark.parametrize("label", [["cat"], b"\xff"])
-def test_labels_that_are_no_text(refused, tmp_path, label):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    image = (tmp_path / "a.png").read_bytes()
-    pl.DataFrame({"image": [image], "label": [label]}).write_parquet(tmp_path / "t.parquet")
+def test_labels_that_are_no_text(tmp_path, label):
+    save_pictures(tmp_path, "a.png", size=32)
+    pl.DataFrame({"image": [encoded(picture())], "label": [label]}).write_parquet(
+        tmp_path / "t.parquet"
+    )
     said = refused("classify", tmp_path / "t.parquet")
     assert "t.parquet: the column 'label' must hold text or numbers" in said
 
 
-def test_a_hash_has_nothing_to_check_where_the_dataset_is(refused, tmp_path):
+def test_a_hash_has_nothing_to_check_where_the_dataset_is(tmp_path):
     (tmp_path / "edge").mkdir()
     said = refused("data", "get", "edge", "--data", tmp_path, "--sha256", "00ff")
     assert "leave out --sha256" in said
 
 
-def test_a_shard_in_other_digits(refused, tmp_path):
+def test_a_shard_in_other_digits(tmp_path):
     options = ["--stimuli", tmp_path, "--out", tmp_path / "run"]
     assert "--shard ²/3 is no part" in refused("evaluate", *options, "--shard", "²/3")
 
 
-def test_there_must_be_labels_to_combine(refused, tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+def test_there_must_be_labels_to_combine(tmp_path):
+    save_pictures(tmp_path, "a.png", size=32)
     said = refused("classify", tmp_path / "a.png", "--classes", "cat,dog", "--combine", "best")
     assert "natural-32 has one text a class and nothing to combine: leave out --combine" in said
 
 
-@pytest.fixture
-def ended_well(monkeypatch):
-    """Run the command line, which must end with code 0."""
-
-    def ended_well(*arguments):
-        monkeypatch.setattr(sys, "argv", ["synthesight", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        assert not ended.value.code
-
-    return ended_well
-
-
-def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
-    for category in ("cat", "dog", "truck"):
-        (tmp_path / "photos" / category).mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / category / "1.png")
+def test_a_limit_leaves_the_choice_what_it_is(tmp_path):
+    save_pictures(tmp_path / "photos", "cat/1.png", "dog/1.png", "truck/1.png")
     for limit in (1, 2):
         out = tmp_path / f"run-{limit}"
-        ended_well(
+        done(
             "evaluate", "--stimuli", tmp_path / "photos", "--out", out, "--limit", limit,
             "--model", "natural-32-cnn", "--device", "cpu",
         )  # fmt: skip
@@ -253,7 +213,7 @@ def test_a_limit_leaves_the_choice_what_it_is(ended_well, tmp_path):
     ("images", "words"),
     [
         (np.zeros((0, 0, 3), np.uint8), "has no pixels"),
-        ([Image.new("RGB", (0, 5))], "has no pixels"),
+        ([picture((0, 5))], "has no pixels"),
         (None, "None is no image: give paths"),
         (3, "3 is no image: give paths"),
     ],
@@ -263,14 +223,14 @@ def test_what_is_no_image(images, words):
         as_stimuli(images)
 
 
-def test_stimuli_without_categories_need_classes(refused, tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+def test_stimuli_without_categories_need_classes(tmp_path):
+    save_pictures(tmp_path, "1.png")
     said = refused("evaluate", "--stimuli", tmp_path, "--out", tmp_path / "run")
     assert "The stimuli have no categories: give --classes" in said
 
 
-def test_paths_and_names_that_are_empty(refused, tmp_path, monkeypatch):
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+def test_paths_and_names_that_are_empty(tmp_path, monkeypatch):
+    save_pictures(tmp_path, "1.png")
     monkeypatch.chdir(tmp_path)
     assert "A path is empty" in refused("classify", "")
     said = refused("evaluate", "--stimuli", "", "--out", tmp_path / "run", "--classes", "a,b")
@@ -279,27 +239,27 @@ def test_paths_and_names_that_are_empty(refused, tmp_path, monkeypatch):
     assert "The name of a model is empty" in said
 
 
-def test_a_weighting_on_the_command_line_is_a_name(refused, tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+def test_a_weighting_on_the_command_line_is_a_name(tmp_path):
+    save_pictures(tmp_path, "1.png")
     said = refused("classify", tmp_path / "1.png", "--weighting", "foo")
     assert "choose one of jaini, epsilon, elbo, uniform" in said
     assert "table" not in said
 
 
-def test_a_study_that_should_see_no_difference(refused):
+def test_a_study_that_should_see_no_difference():
     options = ["--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
     assert "--difference 0.0 is none to see" in refused("power", *options, "--difference", "0")
 
 
 def test_a_warning_is_one_sentence(tmp_path):
     """In a process of its own: a library may have warned before, and pytest catches warnings."""
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    result = subprocess.run(
-        [sys.executable, "-m", "synthesight", "classify", tmp_path / "1.png", "--json",
-         "--max-draws", "1", "--batch-size", "2", "--classes", f"{'cat ' * 1000},dog"],
-        capture_output=True, text=True, check=True,
+    save_pictures(tmp_path, "1.png")
+    result = process(
+        "classify", tmp_path / "1.png", "--json", "--max-draws", "1", "--batch-size", "2",
+        "--classes", f"{'cat ' * 1000},dog",
     )  # fmt: skip
-    (said,) = result.stderr.splitlines()
+    assert result.returncode == 0
+    said = sentence(result.stderr)
     assert said.startswith("synthesight: The prompt 'a bad photo of a cat cat ")
     assert said.endswith(": shorten it.")
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,39 +14,26 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from builders import (
+    COMMAND,
+    command,
+    day_and_night,
+    done,
+    noise,
+    picture,
+    process,
+    refused,
+    save_pictures,
+    sentence,
+)
+from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.categories import CIFAR10, SHARED_SEVEN
 from synthesight.stimuli.make.drawn import drawn_objects, save
 from synthesight.trials.store import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-COMMAND = [sys.executable, "-m", "synthesight"]
 CPU = ["--device", "cpu"]
 QUICK = ["--max-draws", "8", *CPU, "--batch-size", "32"]
-
-
-def run(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "120"}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=240,
-        check=False,
-        **options,
-    )
-
-
-def refused(*arguments: str | Path) -> str:
-    """The one sentence with which a command is refused."""
-    result = run(*arguments)
-    assert result.returncode == 2, result.stderr + result.stdout
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("synthesight: ")
-    assert "Traceback" not in result.stderr
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +50,19 @@ def test_help_and_import_do_not_import_torch():
         "sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'diffusers', 'altair')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    result = run("--help")
+    result = process("--help")
     assert result.returncode == 0
-    for command in ("classify", "evaluate", "models", "demo", "train"):
-        assert command in result.stdout
+    for name in ("classify", "evaluate", "models", "demo", "train"):
+        assert name in result.stdout
 
 
 def test_version():
-    assert run("--version").stdout.startswith("synthesight 0.")
+    assert process("--version").stdout.startswith("synthesight 0.")
 
 
 def test_models_lists_and_filters():
-    assert "natural-32" in run("models").stdout
-    found = run("models", "stable-*").stdout
+    assert "natural-32" in command("models").stdout
+    found = command("models", "stable-*").stdout
     assert "stable-diffusion-1.5" in found
     assert "natural-32" not in found
     assert "'nothing-*'" in refused("models", "nothing-*")
@@ -84,7 +70,7 @@ def test_models_lists_and_filters():
 
 def test_classify_prints_a_table(photos):
     image = next((photos / "car").iterdir())
-    result = run("classify", image, "--classes", "car,cat,boat", *QUICK)
+    result = command("classify", image, "--classes", "car,cat,boat", *QUICK)
     assert result.returncode == 0, result.stderr
     assert image.name in result.stdout
     for word in ("posterior", "draws", "network evaluations", "car", "cat", "boat"):
@@ -94,7 +80,7 @@ def test_classify_prints_a_table(photos):
 @pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
 def test_classify_writes_json_lines(photos, model):
     quick = QUICK if model == "natural-32" else CPU
-    result = run(
+    result = command(
         "classify", photos, "--model", model, "--classes", "car,cat,boat", "--json", *quick
     )
     assert result.returncode == 0, result.stderr
@@ -114,7 +100,7 @@ def test_classify_writes_json_lines(photos, model):
 @pytest.mark.parametrize("rule", ["exhaustive", "staged", "repeated-t"])
 def test_rules_and_prompts_can_be_chosen(photos, rule):
     image = next((photos / "cat").iterdir())
-    result = run(
+    result = command(
         "classify", image, "--classes", "car,cat", "--rule", rule, "--json",
         "--prompt", "a {class}", "--prompt", "the {class}", "--weighting", "elbo", *QUICK,
     )  # fmt: skip
@@ -125,7 +111,7 @@ def test_rules_and_prompts_can_be_chosen(photos, rule):
 
 def test_a_model_chooses_among_the_classes_that_it_knows(photos):
     image = next((photos / "car").iterdir())
-    result = run("classify", image, *QUICK, "--json")
+    result = command("classify", image, *QUICK, "--json")
     assert tuple(json.loads(result.stdout)["classes"]) == CIFAR10
 
 
@@ -175,8 +161,8 @@ def test_odd_images_are_classified(tmp_path):
     rgb.convert("RGBA").save(tmp_path / "alpha.png")
     rgb.convert("LA").save(tmp_path / "grey-alpha.png")
     Image.fromarray(base[..., 0].astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
-    rgb.save(tmp_path / "moving.gif", save_all=True, append_images=[Image.new("RGB", (30, 40))])
-    result = run("classify", tmp_path, "--classes", "cat,dog", "--json", *QUICK)
+    rgb.save(tmp_path / "moving.gif", save_all=True, append_images=[picture((30, 40))])
+    result = command("classify", tmp_path, "--classes", "cat,dog", "--json", *QUICK)
     assert result.returncode == 0, result.stderr
     assert len(result.stdout.splitlines()) == 6
 
@@ -188,12 +174,11 @@ def test_three_broken_images_among_many(tmp_path):
     for category in ("cat", "dog"):
         (folder / category).mkdir(parents=True)
         for i in range(500):
-            pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / category / f"{i:03}.png")
+            noise(rng, 8).save(folder / category / f"{i:03}.png")
     for name in ("cat/003.png", "cat/499.png", "dog/250.png"):
         (folder / name).write_bytes(b"broken")
     out = tmp_path / "run"
-    result = run("evaluate", "--stimuli", folder, "--out", out, "--model", "natural-32-cnn")
+    result = command("evaluate", "--stimuli", folder, "--out", out, "--model", "natural-32-cnn")
     assert result.returncode == 2
     assert "3 of 1000 images could not be read" in result.stderr
     assert result.stderr.count("not an image") == 3
@@ -205,12 +190,11 @@ def test_three_broken_images_among_many(tmp_path):
 
 def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
     options = ["--stimuli", photos, *QUICK]
-    result = run("evaluate", *options, "--out", tmp_path / "whole")
-    assert result.returncode == 0, result.stderr
-    assert "accuracy" in result.stdout
+    assert "accuracy" in done("evaluate", *options, "--out", tmp_path / "whole")
     for shard in ("1/3", "2/3", "3/3"):
         assert (
-            run("evaluate", *options, "--out", tmp_path / "parts", "--shard", shard).returncode == 0
+            command("evaluate", *options, "--out", tmp_path / "parts", "--shard", shard).returncode
+            == 0
         )
     whole, parts = Run.open(tmp_path / "whole"), Run.open(tmp_path / "parts")
     columns = ["stimulus", "category", "response", "draws", "evaluations", "stopped", "seed"]
@@ -228,8 +212,8 @@ def test_evaluate_writes_a_run_and_shards_add_up(photos, tmp_path):
 
 
 def test_names_in_brackets_are_shown(tmp_path):
-    Image.new("RGB", (32, 32)).save(tmp_path / "photo [final].png")
-    result = run(
+    save_pictures(tmp_path, "photo [final].png", size=32)
+    result = command(
         "classify", tmp_path / "photo [final].png", "--model", "natural-32", "--classes",
         "[x]cat,dog", *QUICK,
     )  # fmt: skip
@@ -239,7 +223,7 @@ def test_names_in_brackets_are_shown(tmp_path):
 
 def test_other_categories_are_left_out(photos, tmp_path):
     out = tmp_path / "run"
-    result = run(
+    result = command(
         "evaluate", "--stimuli", photos, "--out", out, "--classes", "automobile,cat", *QUICK
     )
     assert result.returncode == 0, result.stderr
@@ -252,8 +236,17 @@ def test_other_categories_are_left_out(photos, tmp_path):
     assert "No stimulus" in message
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C stop what a shell runs in the background, too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path):
+def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     folder = tmp_path / "stimuli"
     save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), folder)
     options = [
@@ -261,26 +254,23 @@ def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path):
         "--device", "cpu", "--batch-size", "16",
     ]  # fmt: skip
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        [*COMMAND, "evaluate", *options, "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for _ in range(600):
-        if (out / "run.json").exists():
-            break
-        time.sleep(0.1)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, output + errors
-    assert "same command" in output
-    assert "Traceback" not in errors
-    before = len(Run.open(out).trials())
-    assert before < 56
-    assert run("evaluate", *options, "--out", out).returncode == 0
-    assert run("evaluate", *options, "--out", tmp_path / "whole").returncode == 0
+    answers = GenerativeClassifier.respond
+
+    def interrupted(*arguments, **keywords):
+        for number, response in enumerate(answers(*arguments, **keywords), start=1):
+            yield response
+            if number == 20:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(GenerativeClassifier, "respond", interrupted)
+    result = command("evaluate", *options, "--out", out)
+    assert result.returncode == 130, result.stdout + result.stderr
+    assert "same command" in result.stdout
+    assert "Traceback" not in result.stderr
+    assert len(Run.open(out).trials()) == 20
+    monkeypatch.undo()
+    done("evaluate", *options, "--out", out)
+    done("evaluate", *options, "--out", tmp_path / "whole")
     columns = ["stimulus", "response", "draws", "evaluations"]
     resumed, whole = Run.open(out).trials(), Run.open(tmp_path / "whole").trials()
     assert resumed.select(columns).equals(whole.select(columns))
@@ -305,7 +295,7 @@ def test_a_seed_chooses_the_same_sample_for_every_observer(photos, tmp_path):
     for model, options in {"natural-32": QUICK, "natural-32-cnn": CPU}.items():
         for seed in ("1", "2"):
             out = tmp_path / f"{model}-{seed}"
-            result = run(
+            result = command(
                 "evaluate", "--stimuli", photos, "--classes", "car,cat,boat", "--limit", "3",
                 "--seed", seed, "--model", model, "--out", out, *options,
             )  # fmt: skip
@@ -317,27 +307,19 @@ def test_a_seed_chooses_the_same_sample_for_every_observer(photos, tmp_path):
 
 
 def test_training_writes_models_that_can_be_used(photos, tmp_path):
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(128):
-        pixels = rng.integers(0, 128, (16, 16, 3), dtype=np.uint8) + np.uint8(127 * (i % 2))
-        path = tmp_path / "image.png"
-        Image.fromarray(pixels).save(path)
-        rows.append({"image": path.read_bytes(), "label": "day" if i % 2 else "night"})
-    data = tmp_path / "train.parquet"
-    pl.DataFrame(rows).write_parquet(data)
+    data = day_and_night(tmp_path / "train.parquet", 128)
     image = next((photos / "car").iterdir())
     lengths = {"generative": ["--steps", "2"], "discriminative": ["--epochs", "1"]}
     for kind, length in lengths.items():
         options = ["train", kind, "--data", data, "--out", tmp_path / kind, "--device", "cpu"]
-        result = run(*options, *length)
+        result = command(*options, *length)
         assert result.returncode == 0, result.stderr
         # Bars are not among results, and those of libraries nowhere.
         assert "Decoding images" not in result.stdout
         assert "Loading weights" not in result.stderr
         folder = tmp_path / kind / "model"
         assert str(folder) in result.stdout.replace("\n", "")
-        result = run(
+        result = command(
             "classify", image, "--model", folder, "--classes", "day,night", "--json",
             *(QUICK if kind == "generative" else CPU),
         )  # fmt: skip
@@ -355,24 +337,25 @@ def test_a_full_disk_is_one_sentence(photos):
     image = next((photos / "car").iterdir())
     for options in ([], ["--json"]):
         with Path("/dev/full").open("w") as full:
-            result = subprocess.run(
-                [*COMMAND, "classify", str(image), "--model", "natural-32-cnn", *CPU, *options],
-                stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-            )  # fmt: skip
+            result = process(
+                "classify", image, "--model", "natural-32-cnn", *CPU, *options, stdout=full
+            )
         assert result.returncode == 2
-        (said,) = [line for line in result.stderr.splitlines() if line.strip()]
-        assert said.startswith("synthesight: No space is left on the device")
+        assert "No space is left on the device" in sentence(result.stderr)
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_an_interrupted_classify_says_so(photos):
-    process = subprocess.Popen(
-        [*COMMAND, "classify", str(photos), *CPU, "--rule", "exhaustive", "--max-draws", "9999"],
+def test_an_interrupted_classify_says_so(tmp_path):
+    save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), tmp_path)
+    work = subprocess.Popen(
+        [*COMMAND, "classify", str(tmp_path), *CPU, "--rule", "exhaustive", "--max-draws", "99",
+         "--batch-size", "16", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(8)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert json.loads(work.stdout.readline())  # the first of 56 images
+    work.send_signal(signal.SIGINT)
+    _, errors = work.communicate(timeout=60)
+    assert work.returncode == 130
     assert errors.strip().splitlines()[-1] == "synthesight: Stopped."
     assert "Traceback" not in errors

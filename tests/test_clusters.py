@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from builders import trial_table
 from synthesight.analysis import (
     accuracy,
     compare,
@@ -28,16 +29,13 @@ def trials_of(right, observer="m", kind="discriminative", *, same=True):
     """
     study, condition, image = (axis.ravel() for axis in np.indices(right.shape))
     photograph = image if same else image + right.shape[2] * condition
-    return pl.DataFrame(
-        {
-            "observer": observer,
-            "kind": kind,
-            "dataset": np.char.add("study", study.astype(str)),
-            "condition": np.char.add("c", condition.astype(str)),
-            "category": "cat",
-            "image": np.char.add("p", photograph.astype(str)),
-            "response": np.where(right.ravel(), "cat", "dog"),
-        }
+    return trial_table(
+        right.ravel(),
+        observer,
+        np.char.add("study", study.astype(str)),
+        np.char.add("c", condition.astype(str)),
+        kind=kind,
+        image=np.char.add("p", photograph.astype(str)),
     ).with_columns(stimulus=pl.format("{}/{}_{}.png", "dataset", "condition", "image"))
 
 

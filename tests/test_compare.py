@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from builders import trial_table
 from synthesight.analysis import (
     compare,
     error_consistency,
@@ -18,17 +19,16 @@ from synthesight.analysis import (
 )
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
-from test_accuracy import table
 
 
 def study(count, kappas, rng, accuracy=0.8, own=(0.7, 0.7)):
     """A reference observer and two others, independent of each other given it."""
     reference = rng.random(count) < accuracy
-    observers = [table(reference, observer="r", kind="human")]
+    observers = [trial_table(reference, observer="r", kind="human")]
     for name, right, kappa in zip("ab", own, kappas, strict=True):
         both, one, _, _ = joint_probabilities(right, accuracy, kappa)
         chance = np.where(reference, both / accuracy, one / (1 - accuracy))
-        observers.append(table(rng.random(count) < chance, observer=name))
+        observers.append(trial_table(rng.random(count) < chance, observer=name))
     return pl.concat(observers)
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_compared_is_refused():
     )  # fmt: skip
     with pytest.raises(SynthesightError, match="no common stimuli"):
         compare(elsewhere, "a", "b", measure="error_consistency")
-    faultless = pl.concat([table([True] * 5, observer=o) for o in "abr"])
+    faultless = pl.concat([trial_table([True] * 5, observer=o) for o in "abr"])
     with pytest.raises(SynthesightError, match="undefined"):
         compare(faultless, "a", "b", measure="error_consistency", reference="r")
 

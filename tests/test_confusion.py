@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from builders import trial_table
 from synthesight.analysis import accuracy, confusion, response_entropy
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
@@ -21,17 +22,8 @@ CATEGORIES = ("cat", "dog", "car")
 
 def answers(pairs, observer="m", **more):
     """Trials of one observer from (category, response) of each stimulus."""
-    return pl.DataFrame(
-        {
-            "observer": observer,
-            "kind": "discriminative",
-            "dataset": "d",
-            "stimulus": [f"d/{n}.png" for n in range(len(pairs))],
-            "category": pl.Series([category for category, _ in pairs], dtype=pl.String),
-            "response": pl.Series([response for _, response in pairs], dtype=pl.String),
-            **more,
-        }
-    )
+    categories = pl.Series([category for category, _ in pairs], dtype=pl.String)
+    return trial_table([response for _, response in pairs], observer, category=categories, **more)
 
 
 responses = st.lists(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import sys
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from synthesight.cli.main import app, main
+from builders import command, done, encoded, refused
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import dataset, datasets, local
 from synthesight.stimuli.datasets.local import HASHES, fetch
@@ -37,10 +35,8 @@ def archive_of(entries: dict[str, bytes], link: tuple[str, str] | None = None) -
 
 
 def picture(level: int) -> bytes:
-    buffer = io.BytesIO()
-    noise = bytes((level * n * 7919) % 251 for n in range(64 * 64 * 3))
-    Image.frombytes("RGB", (64, 64), noise).save(buffer, "PNG")
-    return buffer.getvalue()
+    pixels = bytes((level * n * 7919) % 251 for n in range(64 * 64 * 3))
+    return encoded(Image.frombytes("RGB", (64, 64), pixels))
 
 
 class Server:
@@ -170,20 +166,15 @@ def test_server_errors_are_one_sentence(server, tmp_path):
 
 def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
-    invoke = CliRunner().invoke
-    assert invoke(app, ["data", "list"]).output.count("not here") == len(datasets())
-    assert f"edge is in {tmp_path / 'edge'}" in invoke(app, ["data", "get", "edge"]).output
-    assert "edge: 3 images, 1 conditions, 1 categories, 0 unreadable" in (
-        invoke(app, ["data", "check"]).output
-    )
+    assert done("data", "list").count("not here") == len(datasets())
+    assert f"edge is in {tmp_path / 'edge'}" in done("data", "get", "edge")
+    assert "edge: 3 images, 1 conditions, 1 categories, 0 unreadable" in done("data", "check")
     (tmp_path / "edge/cat/cat2.png").write_bytes(b"")
-    result = invoke(app, ["data", "check", "edge"])
-    assert result.exit_code == 2
-    assert "1 unreadable" in result.output
-    assert "cat2.png is empty" in result.output
-    result = invoke(app, ["data", "get", "edges"])
-    assert isinstance(result.exception, SynthesightError)
-    assert "no dataset 'edges': did you mean edge?" in str(result.exception)
+    result = command("data", "check", "edge")
+    assert result.returncode == 2
+    assert "1 unreadable" in result.stdout
+    assert "cat2.png is empty" in result.stderr
+    assert "no dataset 'edges': did you mean edge?" in refused("data", "get", "edges")
 
 
 @pytest.mark.parametrize(
@@ -196,9 +187,7 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
         ("not there", "answered 404"),
     ],
 )
-def test_the_command_line_says_why_a_download_failed(
-    server, tmp_path, monkeypatch, capsys, case, words
-):
+def test_the_command_line_says_why_a_download_failed(server, tmp_path, monkeypatch, case, words):
     arguments = ["data", "get", "sketch" if case == "not there" else "edge"]
     if case == "truncated":
         server.cut = 300
@@ -208,11 +197,7 @@ def test_the_command_line_says_why_a_download_failed(
         server.body = archive_of({"edge/../../evil.png": b"x"})
     elif case == "damaged":
         server.body = server.body[:200]
-    monkeypatch.setattr(sys, "argv", ["synthesight", *arguments, "--data", str(tmp_path / "data")])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    (said,) = capsys.readouterr().err.strip().splitlines()
+    said = refused(*arguments, "--data", tmp_path / "data")
     assert words in said
     assert "http" in said or "edge" in said
     assert not (tmp_path / "evil.png").exists()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from synthesight.cli.main import app
+from builders import done, refused
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SHARED_SEVEN, SIXTEEN
 from synthesight.stimuli.find import find_stimuli
@@ -89,14 +88,13 @@ def test_what_a_pair_looks_like_does_not_depend_on_the_others():
 def test_the_command_line_draws_a_dataset_that_is_found_again(tmp_path):
     out = tmp_path / "drawn"
     draw = ["data", "draw", "--out", str(out), "--classes", "cat,clock,knife", "--per-pair", "2"]
-    result = CliRunner().invoke(app, draw)
-    assert "12 cue-conflict images" in result.output
+    assert "12 cue-conflict images" in done(*draw)
     found = find_stimuli(out)
     assert {s.category for s in found} == {"cat", "clock", "knife"}
     assert {s.id for s in found} >= {"drawn/cat/cat2-clock2.png", "drawn/knife/knife1-cat1.png"}
     assert found[0].open().size == (224, 224)
     first = pixels(found)
-    CliRunner().invoke(app, draw)
+    done(*draw)
     assert all(
         np.array_equal(image, first[key]) for key, image in pixels(find_stimuli(out)).items()
     )
@@ -107,9 +105,7 @@ def test_the_command_line_draws_a_dataset_that_is_found_again(tmp_path):
         (["--per-pair", "0"], "--per-pair 0"),
         (["--out", str(tmp_path / "file")], "cannot be written"),
     ):
-        result = CliRunner().invoke(app, [*draw, *options])
-        assert isinstance(result.exception, SynthesightError)
-        assert words in str(result.exception)
+        assert words in refused(*draw, *options)
 
 
 def test_an_unknown_cue_names_the_known_ones():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from builders import encoded, noise_stimuli, picture
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.likelihood import engine
@@ -34,8 +32,7 @@ def model() -> GaussianMixtures:
 @pytest.fixture
 def stimuli() -> list[Stimulus]:
     rng = np.random.default_rng(3)
-    pixels = rng.integers(0, 256, size=(23, 2, 2, 3), dtype=np.uint8)
-    return [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+    return noise_stimuli(rng, 23)
 
 
 def classifier(model, rule=None, **options) -> GenerativeClassifier:
@@ -177,11 +174,9 @@ def test_images_are_read_as_they_are_needed(model):
 
     def endless():
         nonlocal opened
-        buffer = io.BytesIO()
-        Image.new("RGB", (2, 2), "red").save(buffer, "PNG")
         while True:
             opened += 1
-            yield Stimulus(id=f"{opened}", source=buffer.getvalue())
+            yield Stimulus(id=f"{opened}", source=encoded(picture()))
 
     responses = classifier(model).respond(endless())
     for _ in range(50):
@@ -235,8 +230,7 @@ def test_rules_weigh_classes_and_not_their_best_label(rule):
     means[1:40] = 3.0
     means[40] = 0.1
     model = GaussianMixtures(means)
-    pixels = rng.integers(100, 156, size=(6, 2, 2, 3), dtype=np.uint8)
-    stimuli = [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+    stimuli = noise_stimuli(rng, 6, low=100, high=156)
     labels = {"many": list(range(40)), "one": [40]}
     options = {"classes": ["many", "one"], "labels": labels, "batch_size": 64}
     exhaustive = answers(classifier(model, Exhaustive(60), **options), stimuli)

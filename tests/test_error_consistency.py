@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from builders import trial_table
 from synthesight.analysis import (
     benchmark,
     error_consistency,
@@ -20,7 +21,6 @@ from synthesight.analysis import (
 )
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
-from test_accuracy import table
 
 two = st.integers(2, 30).flatmap(
     lambda n: st.tuples(*[st.lists(st.booleans(), min_size=n, max_size=n)] * 2)
@@ -29,7 +29,7 @@ two = st.integers(2, 30).flatmap(
 
 def pair(first, second, kinds=("discriminative", "discriminative")):
     names = zip("ab", (first, second), kinds, strict=True)
-    return pl.concat([table(right, observer=name, kind=kind) for name, right, kind in names])
+    return pl.concat([trial_table(right, observer=name, kind=kind) for name, right, kind in names])
 
 
 @given(two)
@@ -66,7 +66,7 @@ def test_nothing_can_be_said_about_the_errors_of_the_faultless():
 
 def test_independent_observers_have_none_and_intervals_cover_it():
     rng = np.random.default_rng(0)
-    trials = pl.concat([table(rng.random(400) < 0.6, observer=f"o{n:02}") for n in range(25)])
+    trials = pl.concat([trial_table(rng.random(400) < 0.6, observer=f"o{n:02}") for n in range(25)])
     pairs = pairwise_consistency(trials, resamples=1000)
     assert len(pairs) == 300
     assert abs(pairs["estimate"].mean()) < 0.02
@@ -93,20 +93,20 @@ def test_the_interval_is_that_of_resampling_stimuli_one_by_one():
 
 def test_pairs_are_compared_on_the_images_that_both_saw():
     trials = pl.concat(
-        [table([True, False, True], observer="a"), table([True, False], observer="b"),
-         table([True], observer="c", dataset="e")]
+        [trial_table([True, False, True], observer="a"), trial_table([True, False], observer="b"),
+         trial_table([True], observer="c", dataset="e")]
     )  # fmt: skip
     pairs = pairwise_consistency(trials)
     assert pairs.select("first", "second", "n", "estimate").rows() == [("a", "b", 2, 1.0)]
     with pytest.raises(SynthesightError, match="only one observer"):
-        pairwise_consistency(table([True, False]))
+        pairwise_consistency(trial_table([True, False]))
 
 
 def test_pairs_are_averaged_over_the_conditions_of_a_dataset():
     rng = np.random.default_rng(4)
     where = [("contrast", "c50"), ("contrast", "c30"), ("contrast", "c100"), ("edge", "0")]
     trials = pl.concat(
-        table(rng.random(60) < 0.7, observer=o, dataset=dataset, condition=condition)
+        trial_table(rng.random(60) < 0.7, observer=o, dataset=dataset, condition=condition)
         for o in "abc"
         for dataset, condition in where
         if (o, condition) != ("c", "c30")
@@ -141,9 +141,9 @@ def test_it_averages_over_people_then_conditions_then_datasets():
             where = {"dataset": dataset, "condition": condition}
             model = rng.random(50) < 0.6
             people = [rng.random(50) < 0.7 for _ in range(3)]
-            tables.append(table(model, observer="m", **where))
+            tables.append(trial_table(model, observer="m", **where))
             for n, person in enumerate(people):
-                tables.append(table(person, observer=f"subject-0{n}", **where, kind="human"))
+                tables.append(trial_table(person, observer=f"subject-0{n}", **where, kind="human"))
             if condition != "c100":
                 expected.setdefault(dataset, []).append(
                     np.mean([np.mean(model == person) for person in people])

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
+from builders import save_pictures
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import answerable, evaluate
 from synthesight.observers.observer import Observer, Response
@@ -44,9 +44,8 @@ class First(Observer):
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("car/car1-cat2.png", "car/video3-frame12.png", "cat/cat1-car1.png"):
-        (tmp_path / "edge" / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / "edge" / name)
+    names = ("car/car1-cat2.png", "car/video3-frame12.png", "cat/cat1-car1.png")
+    save_pictures(tmp_path / "edge", *names)
     return tmp_path / "edge"
 
 
@@ -69,9 +68,7 @@ def test_a_name_that_only_looks_like_two_cues_is_shown(folder):
 
 
 def test_categories_that_differ_in_case_are_kept_apart(tmp_path):
-    for name in ("A/1.png", "a/2.png"):
-        (tmp_path / "letters" / name).parent.mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / "letters" / name)
+    save_pictures(tmp_path / "letters", "A/1.png", "a/2.png")
     trials = evaluate(First(), find_stimuli(tmp_path / "letters"), tmp_path / "run").trials()
     assert trials["category"].to_list() == ["A", "a"]
     assert trials["response"].to_list() == ["A", "A"]

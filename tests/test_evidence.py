@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from builders import noise_stimuli
 from gaussian_mixture import GaussianMixtures
 from synthesight.likelihood import evidence as module
 from synthesight.likelihood import queue as work
@@ -69,8 +69,7 @@ def engine(rule: Rule, classes: int, **options) -> tuple[Engine, list[Stimulus]]
     model = GaussianMixtures(rng.normal(scale=0.4, size=(classes, 1, 12)))
     sampler = TimeSampler.create(model.schedule, "uniform")
     rows = np.arange(classes)[:, None]
-    pixels = rng.integers(0, 256, size=(40, 2, 2, 3), dtype=np.uint8)
-    stimuli = [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+    stimuli = noise_stimuli(rng, 40)
     conditioning = model.prepare([str(k) for k in range(classes)])
     return Engine(model, rows, conditioning, rule, sampler, **options), stimuli
 

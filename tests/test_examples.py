@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from builders import save_pictures
 from synthesight.likelihood.rules import RULES
 from synthesight.stimuli.make.drawn import drawn_objects, save
 
@@ -55,7 +55,7 @@ def test_the_python_of_the_readme(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     for name, colour in (("a.png", "brown"), ("b.png", "blue")):
-        Image.new("RGB", (40, 32), colour).save(name)
+        save_pictures(tmp_path, name, size=(40, 32), colour=colour)
     values: dict = {}
     exec(compile(code, "README.md", "exec"), values)
     result = values["result"]

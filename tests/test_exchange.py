@@ -6,9 +6,8 @@ import polars as pl
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from synthesight.cli.main import app
+from builders import done, trial_table
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
 from synthesight.stimuli.datasets import PUBLISHED
@@ -122,15 +121,13 @@ def test_missing_and_nameless_files_are_refused(write, tmp_path):
 
 
 def test_our_trials_are_written_as_the_toolbox_reads_them(tmp_path):
-    trials = pl.DataFrame(
-        {
-            "observer": ["a/b", "a/b", "a/b"],
-            "dataset": "edge",
-            "stimulus": ["edge/cat/cat2.png", "edge/cat/cat1.png", "edge/dog/dog1.png"],
-            "category": ["cat", "cat", "dog"],
-            "response": ["cat", None, None],
-            "error": [None, None, "not an image"],
-        }
+    trials = trial_table(
+        ["cat", None, None],
+        observer="a/b",
+        dataset="edge",
+        stimulus=["edge/cat/cat2.png", "edge/cat/cat1.png", "edge/dog/dog1.png"],
+        category=["cat", "cat", "dog"],
+        error=[None, None, "not an image"],
     )
     (path,) = write_csv(trials, tmp_path)
     assert path.relative_to(tmp_path).as_posix() == "edge/edge_a-b_session_1.csv"
@@ -203,16 +200,8 @@ def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
 def test_pandas_reads_what_the_toolbox_needs(tmp_path, dataset):
     """As modelvshuman's plotting_helper does: types guessed, then conditions made text."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
-    trials = pl.DataFrame(
-        {
-            "observer": "m",
-            "dataset": dataset,
-            "condition": PUBLISHED[dataset],
-            "stimulus": [f"{dataset}/cat/cat{n}.png" for n in range(len(PUBLISHED[dataset]))],
-            "category": "cat",
-            "response": None,
-        }
-    )
+    names = PUBLISHED[dataset]
+    trials = trial_table([None] * len(names), dataset=dataset, condition=names)
     (path,) = write_csv(trials, tmp_path)
     assert path.parent.name == dataset
     table = pandas.read_csv(path)
@@ -239,15 +228,14 @@ def test_the_command_line_exports_runs_and_folders(write, tmp_path):
         "category": "cat", "response": "dog",
     }  # fmt: skip
     run.append([row, {**row, "stimulus": "edge/cat/x.png", "response": None, "error": "bad"}])
-    invoke = CliRunner().invoke
-    sources = [str(tmp_path / "run"), str(tmp_path / "uniform-noise")]
+    sources = [tmp_path / "run", tmp_path / "uniform-noise"]
     out = tmp_path / "out"
-    result = invoke(app, ["export", *sources, "--out", str(out)])
-    assert "3 trials are in 2 files" in result.output
-    assert "1 images that could not be read are left out" in result.output
+    shown = done("export", *sources, "--out", out)
+    assert "3 trials are in 2 files" in shown
+    assert "1 images that could not be read are left out" in shown
     again = read_trials(out)
     assert again.sort("dataset")["observer"].to_list() == ["a model", "subject-01", "subject-01"]
-    assert invoke(app, ["export", str(out), "--out", str(tmp_path / "twice")]).exit_code == 0
+    done("export", out, "--out", tmp_path / "twice")
     for path in out.rglob("*.csv"):
         assert path.read_text() == (tmp_path / "twice" / path.relative_to(out)).read_text()
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure, shape_bias_figure
@@ -32,20 +33,21 @@ DICHROMATS = {
 def trials():
     """Two observers; one names no cue of any dog."""
     cues = [("cat", "dog"), ("dog", "cat"), ("truck", "cat")]
-    rows = [
-        {
-            "observer": observer,
-            "kind": "discriminative",
-            "stimulus": f"c/{shape}/{shape}{n}-{texture}1.png",
-            "category": shape,
-            "texture": texture,
-            "response": "car" if observer == "b" and shape == "dog" else (shape, texture)[n % 2],
-        }
-        for observer in "ab"
-        for shape, texture in cues
-        for n in range(3)
-    ]
-    return pl.DataFrame(rows)
+    shown = [(shape, texture, n) for shape, texture in cues for n in range(3)]
+    named = {
+        "a": [(shape, texture)[n % 2] for shape, texture, n in shown],
+        "b": ["car" if s == "dog" else (s, texture)[n % 2] for s, texture, n in shown],
+    }
+    return pl.concat(
+        trial_table(
+            responses,
+            observer,
+            category=[shape for shape, _, _ in shown],
+            texture=[texture for _, texture, _ in shown],
+            stimulus=[f"c/{s}/{s}{n}-{texture}1.png" for s, texture, n in shown],
+        )
+        for observer, responses in named.items()
+    )
 
 
 @pytest.fixture

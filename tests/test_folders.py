@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -10,8 +9,8 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from PIL import Image
 
+from builders import encoded, picture, save_pictures
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
 from synthesight.stimuli.datasets import dataset, local
@@ -19,20 +18,8 @@ from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import cues_of, image_of
 
 
-def write(path, colour="red"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8), colour).save(path)
-
-
-def png() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def test_a_folder_of_categories(tmp_path):
-    for name in ("cat/b.png", "cat/a.jpg", "dog/a.png"):
-        write(tmp_path / "pets" / name)
+    save_pictures(tmp_path / "pets", "cat/b.png", "cat/a.jpg", "dog/a.png")
     for name in ("cat/.hidden.png", "LICENSE.txt", "cat/.DS_Store"):
         (tmp_path / "pets" / name).write_text("x")
     found = find_stimuli(tmp_path / "pets")
@@ -45,7 +32,7 @@ def test_a_folder_of_categories(tmp_path):
 
 
 def test_images_without_categories(tmp_path):
-    write(tmp_path / "x" / "1.png")
+    save_pictures(tmp_path / "x", "1.png")
     (single,) = find_stimuli(tmp_path / "x")
     assert single.category is None
     (file,) = find_stimuli(tmp_path / "x" / "1.png")
@@ -55,7 +42,7 @@ def test_images_without_categories(tmp_path):
 
 def test_the_published_session_layout(tmp_path):
     name = "0001_cop_dnn_c10_bear_10_n02132136_5083.png"
-    write(tmp_path / "contrast" / "dnn" / "session-2" / name)
+    save_pictures(tmp_path / "contrast" / "dnn" / "session-2", name)
     (found,) = find_stimuli(tmp_path / "contrast")
     assert (found.dataset, found.condition, found.category, found.session) == (
         "contrast", "c10", "bear", 2,
@@ -64,17 +51,18 @@ def test_the_published_session_layout(tmp_path):
 
 
 def test_tables_of_images(tmp_path):
-    rows = {"image": [png(), png()], "label": ["cat", "dog"], "name": ["1.png", "1.png"]}
+    image = encoded(picture())
+    rows = {"image": [image, image], "label": ["cat", "dog"], "name": ["1.png", "1.png"]}
     pl.DataFrame(rows).write_parquet(tmp_path / "pets.parquet")
     found = find_stimuli(tmp_path / "pets.parquet")
     assert [s.id for s in found] == ["pets/cat/1.png", "pets/dog/1.png"]
     assert found[0].open().size == (8, 8)
-    structs = [{"bytes": png(), "path": "x.png"}]
+    structs = [{"bytes": image, "path": "x.png"}]
     pl.DataFrame({"image": structs, "label": [3]}).write_parquet(tmp_path / "hf.parquet")
     (one,) = find_stimuli(tmp_path / "hf.parquet")
     assert one.category == "3"
     assert one.open().size == (8, 8)
-    write(tmp_path / "a.png")
+    save_pictures(tmp_path, "a.png")
     pl.DataFrame({"path": ["a.png"], "label": ["cat"]}).write_csv(tmp_path / "list.csv")
     (one,) = find_stimuli(tmp_path / "list.csv")
     assert one.open().size == (8, 8)
@@ -82,7 +70,7 @@ def test_tables_of_images(tmp_path):
 
 
 def test_datasets_by_name(tmp_path, monkeypatch):
-    write(tmp_path / "stimuli" / "edge" / "cat" / "cat1.png")
+    save_pictures(tmp_path / "stimuli" / "edge" / "cat", "cat1.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -126,7 +114,7 @@ def test_what_is_not_there(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read anything")
 def test_a_folder_without_permission(tmp_path):
-    write(tmp_path / "cat" / "1.png")
+    save_pictures(tmp_path / "cat", "1.png")
     (tmp_path / "cat").chmod(0)
     with pytest.raises(SynthesightError, match="permission"):
         find_stimuli(tmp_path)
@@ -134,7 +122,7 @@ def test_a_folder_without_permission(tmp_path):
 
 
 def test_broken_images_are_found_and_fail_when_opened(tmp_path):
-    write(tmp_path / "x" / "cat" / "1.png")
+    save_pictures(tmp_path / "x" / "cat", "1.png")
     (tmp_path / "x" / "cat" / "2.png").write_bytes(b"broken")
     found = find_stimuli(tmp_path / "x")
     assert len(found) == 2
@@ -144,8 +132,7 @@ def test_broken_images_are_found_and_fail_when_opened(tmp_path):
 
 def test_samples_are_balanced_and_do_not_depend_on_order(tmp_path):
     for category, count in {"cat": 9, "dog": 30, "car": 4}.items():
-        for i in range(count):
-            write(tmp_path / "x" / category / f"{i:02}.png")
+        save_pictures(tmp_path / "x" / category, *(f"{i:02}.png" for i in range(count)))
     found = find_stimuli(tmp_path / "x")
     chosen = sample(found, limit=15, seed=3)
     counts = {c: sum(s.category == c for s in chosen) for c in ("cat", "dog", "car")}
@@ -168,6 +155,6 @@ def test_samples_are_balanced_and_do_not_depend_on_order(tmp_path):
     ],
 )
 def test_only_a_folder_called_session_is_a_session(tmp_path, place, expected):
-    write(tmp_path / place)
+    save_pictures(tmp_path, place)
     (found,) = find_stimuli(tmp_path / place.split("/")[0])
     assert (found.dataset, found.category, found.session) == expected

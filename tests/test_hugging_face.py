@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from builders import ENVIRONMENT, encoded, picture, process
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.names import cues_of
@@ -21,17 +19,14 @@ COLOURS = [(9 * n, 255 - 9 * n, 40) for n in range(6)]
 IDS = [f"pets-test/{'cat' if n % 2 == 0 else 'dog'}/cat{n}-dog1.png" for n in range(6)]
 
 
-def png(colour) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 8), colour).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 @pytest.fixture(scope="module")
 def table():
     """Six images of cats and dogs by turns, with labels as numbers of classes."""
     features = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
-    images = [{"bytes": png(c), "path": f"cat{n}-dog1.png"} for n, c in enumerate(COLOURS)]
+    images = [
+        {"bytes": encoded(picture(colour=c)), "path": f"cat{n}-dog1.png"}
+        for n, c in enumerate(COLOURS)
+    ]
     rows = {"image": images, "label": [0, 1] * 3}
     return datasets.Dataset.from_dict(rows, features=datasets.Features(features))
 
@@ -68,7 +63,11 @@ def test_what_a_dataset_may_lack(table, tmp_path):
             "x": datasets.Value("int64"),
         }
     )
-    rows = {"img": [{"bytes": png("red"), "path": None}, None], "fine": [0, -1], "x": [1, 2]}
+    rows = {
+        "img": [{"bytes": encoded(picture(colour="red")), "path": None}, None],
+        "fine": [0, -1],
+        "x": [1, 2],
+    }
     datasets.Dataset.from_dict(rows, features=features).save_to_disk(tmp_path / "odd")
     first, second = find_stimuli(tmp_path / "odd")
     assert (first.id, first.category, second.id) == ("odd/cat/0", "cat", "odd/1")
@@ -109,13 +108,13 @@ def test_the_command_line_makes_images_from_a_named_dataset(table, tmp_path):
     folder.mkdir(parents=True)
     table.to_parquet(folder / "test-00000-of-00001.parquet")
 
+    home = {"HF_HOME": str(tmp_path / "home")}
+
     def make(source):
-        command = [sys.executable, "-m", "synthesight", "data", "make", "--from", source]
-        options = ["--manipulation", "contrast", "--level", "c10", "--out", str(tmp_path / "made")]
-        home = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
-        return subprocess.run(
-            [*command, *options], capture_output=True, text=True, env=os.environ | home, check=False
-        )
+        return process(
+            "data", "make", "--from", source, "--manipulation", "contrast", "--level", "c10",
+            "--out", tmp_path / "made", env=os.environ | ENVIRONMENT | home,
+        )  # fmt: skip
 
     result = make(f"hf:{tmp_path / 'pets'}:test")
     assert result.returncode == 0, result.stderr

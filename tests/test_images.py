@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 import numpy as np
@@ -11,14 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
+from builders import encoded, picture
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.images import UnreadableImage, read_image, to_array
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -90,7 +84,7 @@ def test_exif_orientation_is_obeyed(photo):
 
 
 def test_an_animation_shows_its_first_frame(photo):
-    other = Image.new("RGB", photo.size, "black")
+    other = picture(photo.size)
     still = shown(encoded(photo, "GIF"))
     moving = shown(encoded(photo, "GIF", save_all=True, append_images=[other, other]))
     np.testing.assert_array_equal(moving, still)
@@ -164,14 +158,14 @@ def test_a_file_without_permission(tmp_path, photo):
 @settings(max_examples=40, deadline=None)
 @given(width=st.integers(1, 90), height=st.integers(1, 90), side=st.integers(1, 64))
 def test_an_observer_sees_a_square_cut_from_the_centre(width, height, side):
-    found = to_array(Image.new("RGB", (width, height), "red"), side)
+    found = to_array(picture((width, height), "red"), side)
     assert found.shape == (side, side, 3)
     assert found.dtype == np.uint8
     assert np.all(found == (255, 0, 0))
 
 
 def test_nothing_is_stretched():
-    image = Image.new("RGB", (300, 100), "black")
+    image = picture((300, 100))
     image.paste("white", (125, 25, 175, 75))  # a square in the centre
     found = to_array(image, 100)[..., 0] > 127
     assert found.any(0).sum() == found.any(1).sum() == 50

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from typer.testing import CliRunner
 
-from synthesight.cli.main import app
+from builders import command, picture, refused, save_pictures
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import PUBLISHED
 from synthesight.stimuli.find import find_stimuli
@@ -25,8 +24,6 @@ from synthesight.stimuli.make.manipulations import (
 )
 from synthesight.stimuli.make.published import make_dataset
 from synthesight.stimuli.stimulus import Stimulus
-
-runner = CliRunner()
 
 
 @pytest.fixture(scope="module")
@@ -236,24 +233,20 @@ def test_the_command_line_makes_datasets_and_reports_broken_photographs(photogra
     (photographs / "cat" / "broken.png").write_bytes(b"not an image")
     out = tmp_path / "power-equalisation"
     arguments = ["data", "make", "--from", str(photographs), "--out", str(out)]
-    result = runner.invoke(app, [*arguments, "--manipulation", "power-equalisation"])
-    assert result.exit_code == 2
-    assert "4 images, manipulated" in result.output
-    assert "broken.png" in result.output
+    result = command(*arguments, "--manipulation", "power-equalisation")
+    assert result.returncode == 2
+    assert "4 images, manipulated" in result.stdout
+    assert "broken.png" in result.stderr
     assert len(find_stimuli(out)) == 8
-    result = runner.invoke(app, [*arguments, "--manipulation", "blur"])
-    assert isinstance(result.exception, SynthesightError)
-    assert "choose one of" in str(result.exception)
-    flat = tmp_path / "flat"
-    flat.mkdir()
-    Image.new("RGB", (8, 8)).save(flat / "a.png")
+    assert "choose one of" in refused(*arguments, "--manipulation", "blur")
+    save_pictures(tmp_path / "flat", "a.png")
     with pytest.raises(SynthesightError, match="no category"):
-        make_dataset(find_stimuli(flat), "colour", out)
+        make_dataset(find_stimuli(tmp_path / "flat"), "colour", out)
 
 
 def test_a_published_name_is_for_published_conditions(tmp_path):
     """Trials of others would be refused when they are read back."""
-    stimuli = [Stimulus(id="a.png", source=Image.new("RGB", (8, 8)), category="cat")]
+    stimuli = [Stimulus(id="a.png", source=picture(), category="cat")]
     with pytest.raises(SynthesightError, match=r"contrast has no condition 'c11'.*another `out`"):
         make_dataset(stimuli, "contrast", tmp_path / "contrast", conditions=["c10", "c11"], size=8)
     assert not (tmp_path / "contrast").exists()

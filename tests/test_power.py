@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
+from builders import done, refused
 from synthesight.analysis import joint_probabilities, power, trials_needed
-from synthesight.cli.main import app
 from synthesight.errors import SynthesightError
 
 accuracies = st.floats(0.05, 0.95)
@@ -68,19 +67,14 @@ def test_a_study_in_which_kappa_is_never_defined_has_no_interval():
 
 
 def test_the_command_line_says_how_many_trials():
-    invoke = CliRunner().invoke
     arguments = ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
-    result = invoke(app, [*arguments, "--difference", "0.1"])
-    assert result.exit_code == 0
-    assert "trials for a power of 80 %" in result.output
+    assert "trials for a power of 80 %" in done(*arguments, "--difference", "0.1")
     for wrong, message in (
         (["--kappa", "0.99"], "cannot have"),
         (["--kappa", "nan"], "cannot have"),
         (["--kappa", "0.3", "--accuracy", "1.0"], "two accuracies"),
     ):
-        result = invoke(app, [*arguments, *wrong])
-        assert isinstance(result.exception, SynthesightError)
-        assert message in str(result.exception)
+        assert message in refused(*arguments, *wrong)
     with pytest.raises(SynthesightError, match="undefined"):
         power(1.0, 0.5, 0.1)
 

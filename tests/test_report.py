@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
@@ -51,17 +52,11 @@ def trials_of(observer: str, kind: str, share: float, seed: int) -> pl.DataFrame
             for dataset, condition in (("edge", "0"), ("contrast", "c30"), ("contrast", "c05")):
                 response = shape if rng.random() < share else "oven"
                 rows.append((dataset, condition, f"{shape}{n}.png", shape, None, response))
-    names = ["dataset", "condition", "image", "category", "texture", "response"]
-    frame = pl.DataFrame(rows, schema=names, orient="row")
-    return conform(
-        frame.with_columns(
-            observer=pl.lit(observer),
-            kind=pl.lit(kind),
-            stimulus=pl.col("image"),
-            session=pl.lit(1),
-            trial=pl.int_range(pl.len()) + 1,
-        )
-    )
+    *columns, responses = zip(*rows, strict=True)
+    names = ("dataset", "condition", "image", "category", "texture")
+    more = dict(zip(names, columns, strict=True)) | {"stimulus": columns[2]}
+    table = trial_table(responses, observer, kind=kind, trial=range(1, len(rows) + 1), **more)
+    return conform(table)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from builders import trial_table
 from synthesight.analysis import SHAPE_BIAS_2019, SHAPE_BIAS_PUBLISHED, compare, shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
@@ -12,16 +13,8 @@ from synthesight.trials.people import load_human_trials, load_model_trials
 
 def conflict(responses, observer="m", **more):
     """Images of cat shapes with dog texture, and the responses to them."""
-    return pl.DataFrame(
-        {
-            "observer": observer,
-            "stimulus": [f"c/cat/cat{n}-dog1.png" for n in range(len(responses))],
-            "category": "cat",
-            "texture": "dog",
-            "response": pl.Series(responses, dtype=pl.String),
-            **more,
-        }
-    )
+    names = [f"c/cat/cat{n}-dog1.png" for n in range(len(responses))]
+    return trial_table(responses, observer, **{"texture": "dog", "stimulus": names} | more)
 
 
 def test_only_decisions_for_either_cue_count():

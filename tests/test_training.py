@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from dataclasses import replace
 
@@ -10,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import synthesight
+from builders import day_and_night, encoded, picture
 from synthesight.errors import SynthesightError
 from synthesight.experiments import discriminative, generative
 from synthesight.experiments.images import LabelledImages, on_plain_ground
@@ -29,18 +28,7 @@ SMALL = generative.GenerativeOptions(
 
 @pytest.fixture(scope="module")
 def parquet(tmp_path_factory):
-    """Forty 16-pixel images of two kinds: bright and dark."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(40):
-        level = 190 if i % 2 else 60
-        pixels = np.clip(rng.normal(level, 20, (16, 16, 3)), 0, 255).astype(np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        rows.append({"image": buffer.getvalue(), "label": "day" if i % 2 else "night"})
-    path = tmp_path_factory.mktemp("data") / "train.parquet"
-    pl.DataFrame(rows).write_parquet(path)
-    return path
+    return day_and_night(tmp_path_factory.mktemp("data") / "train.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -244,9 +232,7 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
     ],
 )
 def test_training_images_that_nothing_can_be_learnt_from(tmp_path, shape, labels, words):
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((*shape, 3), np.uint8)).save(buffer, "PNG")
-    table = pl.DataFrame({"image": [buffer.getvalue()] * 2, "label": labels})
+    table = pl.DataFrame({"image": [encoded(picture(shape[::-1]))] * 2, "label": labels})
     table.write_parquet(tmp_path / "t.parquet")
     with pytest.raises(SynthesightError, match=words):
         LabelledImages.from_parquet(tmp_path / "t.parquet")

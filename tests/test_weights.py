@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import synthesight
+from builders import noise
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
 from synthesight.observers import registry
@@ -43,8 +43,7 @@ def test_a_run_of_one_network_is_not_gone_on_with_by_another_of_the_same_name(tm
     rng = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "photos" / name).mkdir(parents=True)
-        pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "photos" / name / "1.png")
+        noise(rng).save(tmp_path / "photos" / name / "1.png")
     stimuli = find_stimuli(tmp_path / "photos")
     first, second = tmp_path / "a" / "model", tmp_path / "b" / "model"
     location, _ = registry.resolve("natural-32-cnn")

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 import synthesight
+from builders import done, picture, refused, save_pictures, stimuli_of
 from synthesight import files
-from synthesight.cli import main as cli
 from synthesight.errors import SynthesightError
 from synthesight.observers import registry
 from synthesight.observers.discriminative import published
@@ -31,7 +31,6 @@ from synthesight.observers.discriminative.published import (
     read_weights,
 )
 from synthesight.observers.discriminative.resnet import BagNet, ResNet50
-from synthesight.stimuli.stimulus import Stimulus
 
 # As the toolbox of Geirhos et al. (2021) registers and plots them.
 PAPER = set(
@@ -129,31 +128,20 @@ def test_parameters_are_those_of_the_architecture(name):
     assert entry.parameters == pytest.approx(count / 1e6, abs=0.06)
 
 
-def test_names_are_found_by_wildcards_and_by_nearness(capsys, monkeypatch):
+def test_names_are_found_by_wildcards_and_by_nearness():
     assert [entry.name for entry in registry.find("bagnet*")] == ["bagnet9", "bagnet17", "bagnet33"]
     assert [entry.name for entry in registry.find("insdis")] == ["InsDis"]
     with pytest.raises(SynthesightError, match="did you mean resnet50 or"):
         registry.resolve("ResNet5")
     with pytest.raises(SynthesightError, match="does not tell what the weights fit"):
         registry.resolve("https://example.org/weights.pth")
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr(sys, "argv", ["synthesight", "models", "bagnet*"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    shown = capsys.readouterr().out
+    shown = done("models", "bagnet*")
     assert "bagnet9" in shown
     assert "MIT" in shown
-    monkeypatch.setattr(sys, "argv", ["synthesight", "models", "clip"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    alone = capsys.readouterr().out
+    alone = done("models", "clip")
     assert "open_clip:ViT-B-32-quickgelu/openai" in alone
     assert "400 M pairs of image and text" in alone
-    monkeypatch.setattr(sys, "argv", ["synthesight", "models", "bagnt"])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    assert "did you mean bagnet" in capsys.readouterr().err
+    assert "did you mean bagnet" in refused("models", "bagnt")
 
 
 @pytest.mark.parametrize("width", [1, 2])
@@ -384,19 +372,13 @@ def test_weights_of_another_architecture_are_refused(at_random, entry_of):
         ("BiTM_resnetv2_50x1", "timm"),
     ],
 )
-def test_a_missing_package_is_one_sentence(model, missing, tmp_path, monkeypatch, capsys):
+def test_a_missing_package_is_one_sentence(model, missing, tmp_path, monkeypatch):
     for module in (missing, f"{missing}.models"):
         monkeypatch.setitem(sys.modules, module, None)
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    command = ["synthesight", "classify", str(tmp_path / "a.png"), "--model", model]
-    monkeypatch.setattr(sys, "argv", [*command, "--device", "cpu", "--classes", "cat,dog"])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith(f"synthesight: This model needs the package {missing}")
-    assert "pip install 'synthesight[timm]'" in error
-    assert "\n" not in error
+    options = ["--model", model, "--device", "cpu", "--classes", "cat,dog"]
+    said = refused("classify", save_pictures(tmp_path, "a.png"), *options)
+    assert said.startswith(f"synthesight: This model needs the package {missing}")
+    assert "pip install 'synthesight[timm]'" in said
 
 
 def test_a_package_that_does_not_fit_torch_is_one_sentence(tmp_path, monkeypatch):
@@ -435,6 +417,5 @@ def test_a_network_sees_the_stimulus_itself_and_the_whole_of_it():
 def test_large_images_come_in_smaller_batches():
     network = Seeing()
     observer = ImageNetNetwork(network, name="n", resolution=448, categories=CATEGORIES)
-    picture = Image.new("RGB", (8, 8))
-    list(observer.respond(Stimulus(id=str(n), source=picture) for n in range(20)))
+    list(observer.respond(stimuli_of([picture()] * 20)))
     assert [len(images) for images in network.seen] == [16, 4]
