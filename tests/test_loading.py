@@ -289,6 +289,10 @@ def test_text_encoders_stay_in_float32(saved: dict[str, Path]) -> None:
 
 def test_only_what_is_needed_is_fetched() -> None:
     fp16 = "diffusion_pytorch_model.fp16.safetensors"
+    roles = ("unet", "vae", "tokenizer", "tokenizer_2")
+    index: dict[str, Any] = {role: ["diffusers", "Any"] for role in roles}
+    index |= {"scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": [None, None]}
+    index |= {"_class_name": "AnyPipeline", "safety_checker": ["stable_diffusion", "Any"]}
     files = [
         "README.md",
         "model_index.json",
@@ -305,6 +309,7 @@ def test_only_what_is_needed_is_fetched() -> None:
         "tokenizer_2/spiece.model",
         "scheduler/scheduler_config.json",
         "safety_checker/model.safetensors",
+        "text_encoder/model.safetensors",
     ]
     common = {
         "model_index.json",
@@ -316,10 +321,10 @@ def test_only_what_is_needed_is_fetched() -> None:
         "tokenizer_2/spiece.model",
         "scheduler/scheduler_config.json",
     }
-    assert set(wanted_files(files, half=False, name="n")) == common | {f"unet/{NETWORK}"}
-    assert set(wanted_files(files, half=True, name="n")) == common | {f"unet/{fp16}"}
+    assert set(wanted_files(files, index, half=False, name="n")) == common | {f"unet/{NETWORK}"}
+    assert set(wanted_files(files, index, half=True, name="n")) == common | {f"unet/{fp16}"}
     with pytest.raises(SynthesightError, match="only pickled weights"):
-        wanted_files(["unet/diffusion_pytorch_model.bin"], half=False, name="n")
+        wanted_files(["unet/diffusion_pytorch_model.bin"], index, half=False, name="n")
 
 
 @pytest.fixture
@@ -350,7 +355,8 @@ def test_a_name_is_fetched_and_opened(hub: SimpleNamespace, saved: dict[str, Pat
     model = load_model("owner/model", revision="v2")
     assert model.name == "owner/model"
     assert hub.asked[0]["revision"] == hub.asked[1]["revision"] == "v2"
-    assert f"unet/{NETWORK}" in hub.asked[1]["allow_patterns"]
+    assert hub.asked[1]["allow_patterns"] == ["model_index.json"]
+    assert f"unet/{NETWORK}" in hub.asked[2]["allow_patterns"]
 
 
 def test_without_a_network_the_cache_is_used(hub: SimpleNamespace, saved: dict[str, Path]) -> None:
@@ -385,7 +391,7 @@ def test_a_name_that_is_not_found_is_one_sentence(
     ("kind", "match"),
     [
         (GatedRepoError, "gated: accept its terms"),
-        (RepositoryNotFoundError, "neither a folder here nor"),
+        (RepositoryNotFoundError, "neither a path here nor"),
         (RevisionNotFoundError, "no revision 'v9'"),
     ],
 )
@@ -398,7 +404,7 @@ def test_the_hubs_refusals_are_told(
 
 
 def test_names_and_repositories_of_another_form(hub: SimpleNamespace) -> None:
-    with pytest.raises(SynthesightError, match="There is no folder"):
+    with pytest.raises(SynthesightError, match="There is no file or folder"):
         download("./models/mine", revision=None, half=False)
     hub.files = ["model.safetensors", "config.json"]
     with pytest.raises(SynthesightError, match="has no model_index"):

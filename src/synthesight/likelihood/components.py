@@ -7,7 +7,6 @@ pickle of the folder's own is ever run.
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +18,11 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.autoencoder import Autoencoder
 from synthesight.likelihood.families import NETWORKS
-from synthesight.likelihood.hub import INDEX, NETWORK_ROLES, pick_variant, weight_files
+from synthesight.likelihood.hub import INDEX, pick_variant, read_json, weight_files
 from synthesight.likelihood.text import TextEncoder
 
+NETWORK_ROLES = ("transformer", "unet")
+TEXT_ROLES = tuple((f"tokenizer{n}", f"text_encoder{n}") for n in ("", "_2", "_3"))
 TEXT_ENCODERS = ("CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel")
 TOKENIZERS = (
     "CLIPTokenizer",
@@ -62,7 +63,7 @@ class ModelFolder:
     @cached_property
     def index(self) -> dict[str, Any]:
         """The content of ``model_index.json``."""
-        return _read_json(self.path / INDEX)
+        return read_json(self.path / INDEX)
 
     @cached_property
     def network_role(self) -> str:
@@ -78,7 +79,7 @@ class ModelFolder:
     @cached_property
     def network_config(self) -> dict[str, Any]:
         """The settings of the network."""
-        return _read_json(self.path / self.network_role / "config.json")
+        return read_json(self.path / self.network_role / "config.json")
 
     @cached_property
     def network_class(self) -> str:
@@ -173,22 +174,6 @@ class ModelFolder:
                 f"such as {missing[0]}: download or save the model again."
             )
         return model
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SynthesightError(
-            f"The file {path} is missing: download or save the model again."
-        ) from error
-    except ValueError as error:
-        raise SynthesightError(
-            f"The file {path} is not valid JSON: download or save the model again."
-        ) from error
-    if not isinstance(content, dict):
-        raise SynthesightError(f"The file {path} is not a JSON object: save the model again.")
-    return content
 
 
 def _entry(index: Mapping[str, Any], role: str) -> tuple[str, str] | None:

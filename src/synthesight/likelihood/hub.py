@@ -2,37 +2,79 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from synthesight.errors import SynthesightError
 
 INDEX = "model_index.json"
-NETWORK_ROLES = ("transformer", "unet")
-TEXT_ROLES = tuple((f"tokenizer{n}", f"text_encoder{n}") for n in ("", "_2", "_3"))
-ROLES = (*NETWORK_ROLES, "vae", "scheduler", *(role for pair in TEXT_ROLES for role in pair))
+# What a pipeline lists but only needs to censor its images, mark them, or be shown others.
+NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder", "watermarker")
 
-CONFIG_SUFFIXES = {".json", ".txt", ".model"}  # .txt and .model: vocabularies of tokenizers
+# Besides .json: vocabularies of tokenizers (.txt, .model) and templates of chats (.jinja).
+SETTING_SUFFIXES = {".json", ".txt", ".model", ".jinja"}
 PICKLE_SUFFIXES = {".bin", ".ckpt", ".pt", ".pth", ".pkl"}
 HALF_VARIANTS = ("fp16", "bf16")
+LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 _WEIGHTS = re.compile(
     r"(?:diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?:-\d+-of-\d+)?\.safetensors"
 )
 _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file of JSON.
+
+    Raises
+    ------
+    SynthesightError
+        If the file is missing or damaged.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SynthesightError(
+            f"The file {path} is missing: download or save the model again."
+        ) from error
+    except ValueError as error:
+        raise SynthesightError(
+            f"The file {path} is not valid JSON: download or save the model again."
+        ) from error
+    if not isinstance(content, dict):
+        raise SynthesightError(f"The file {path} is not a JSON object: save the model again.")
+    return content
+
+
+def needed_parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the (library, class) of each part that a likelihood needs, by its role.
+
+    Parameters
+    ----------
+    index
+        The content of ``model_index.json``. Parts given there as null are left out.
+    """
+    parts = {}
+    for role, entry in index.items():
+        match entry:
+            case [str() as library, str() as kind] if role[:1] != "_" and role not in NOT_NEEDED:
+                parts[role] = (library, kind)
+    return parts
+
+
 def pick_variant(files: Iterable[str], *, half: bool, where: str) -> str | None:
-    """Which copy of a component's weights to open.
+    """Return which copy of a part's weights to open.
 
     Parameters
     ----------
     files
-        Names of the files of the component's folder.
+        Names of the files in the part's folder.
     half
         Whether a copy in half precision is preferred.
     where
-        How to call the folder in messages.
+        How messages call the folder.
 
     Returns
     -------
@@ -41,7 +83,7 @@ def pick_variant(files: Iterable[str], *, half: bool, where: str) -> str | None:
     Raises
     ------
     SynthesightError
-        Where there is none in the safetensors format.
+        If there are no weights in the safetensors format.
     """
     files = list(files)
     matches = [match for match in map(_WEIGHTS.fullmatch, files) if match]
@@ -50,59 +92,150 @@ def pick_variant(files: Iterable[str], *, half: bool, where: str) -> str | None:
     for variant in order:
         if variant in found:
             return variant
-    pickles = sorted(file for file in files if PurePosixPath(file).suffix in PICKLE_SUFFIXES)
+    pickles = _pickles(files)
     if pickles:
         raise SynthesightError(
             f"{where} holds only pickled weights ({pickles[0]}), which can run code when opened: "
-            "convert them with safetensors, or choose a copy of the model that has .safetensors "
-            "files."
+            "convert them to .safetensors, or choose a copy of the model that has them."
         )
     raise SynthesightError(
-        f"{where} holds no weights: expected diffusion_pytorch_model.safetensors or "
-        "model.safetensors there; download or save the model again."
+        f"{where} holds no weights, such as diffusion_pytorch_model.safetensors or "
+        "model.safetensors: download or save the model again."
     )
 
 
 def weight_files(files: Iterable[str], variant: str | None) -> list[str]:
-    """The safetensors files, of those in a component's folder, that hold a copy of its weights."""
+    """Return those of a part's files that hold one copy of its weights."""
     matches = ((file, _WEIGHTS.fullmatch(file)) for file in files)
     return [file for file, match in matches if match and match["variant"] == variant]
 
 
-def wanted_files(files: Iterable[str], *, half: bool, name: str) -> list[str]:
-    """The files of a repository to download: settings, tokenizers and one copy of the weights.
+def wanted_files(
+    files: Iterable[str],
+    index: Mapping[str, Any],
+    *,
+    half: bool,
+    name: str,
+    weightless: Collection[str] = (),
+) -> list[str]:
+    """Return the files of a repository to download: settings and one copy of the weights.
 
     Parameters
     ----------
     files
         Paths in the repository.
+    index
+        The content of its ``model_index.json``.
     half, name
         See :func:`pick_variant`; the repository's name.
+    weightless
+        Roles of parts whose settings are enough.
     """
-    folders: dict[str, list[str]] = {}
+    folders: dict[str, list[str]] = {role: [] for role in needed_parts(index)}
     for file in map(PurePosixPath, files):
-        if len(file.parts) == 2 and file.parts[0] in ROLES:
-            folders.setdefault(file.parts[0], []).append(file.name)
+        if len(file.parts) == 2 and file.parts[0] in folders:
+            folders[file.parts[0]].append(file.name)
     wanted = [INDEX]
     for role, names in folders.items():
-        keep = [file for file in names if PurePosixPath(file).suffix in CONFIG_SUFFIXES]
-        if role in NETWORK_ROLES or role == "vae" or role.startswith("text_encoder"):
+        keep = [file for file in names if PurePosixPath(file).suffix in SETTING_SUFFIXES]
+        has_weights = any(map(_WEIGHTS.fullmatch, names)) or _pickles(names)
+        if has_weights and role not in weightless:
             variant = pick_variant(names, half=half, where=f"The folder {role}/ of {name}")
             keep += weight_files(names, variant)
         wanted += [f"{role}/{file}" for file in keep]
     return wanted
 
 
-def download(name: str, *, revision: str | None, half: bool) -> Path:
-    """The local folder of a model on the Hub, fetched where it is not there yet.
+def download(
+    name: str, *, revision: str | None, half: bool, weightless: Collection[str] = ()
+) -> Path:
+    """Return the local folder of a pipeline on the Hub, fetched where it is not there yet.
 
     Without a network, what an earlier call has fetched is used.
+
+    Parameters
+    ----------
+    name, revision
+        ``"owner/model"``, and a branch, tag or commit.
+    half, weightless
+        See :func:`wanted_files`.
 
     Raises
     ------
     SynthesightError
-        Where the name is wrong, the model is gated, or there is no network and no copy.
+        If the name is wrong, the model is gated, or there is no network and no copy.
     """
+
+    def choose(files: list[str], fetch: Callable[[list[str]], Path]) -> list[str]:
+        if INDEX not in files:
+            at = "" if revision is None else f" at revision {revision!r}"
+            raise SynthesightError(
+                f"The model {name}{at} has no {INDEX}: choose a copy in the layout of diffusers."
+            )
+        index = read_json(fetch([INDEX]) / INDEX)
+        return wanted_files(files, index, half=half, name=name, weightless=weightless)
+
+    return _download(name, revision, choose)
+
+
+def download_lora(name: str, *, revision: str | None, file: str | None) -> Path:
+    """Return the local file of a LoRA on the Hub, fetched where it is not there yet.
+
+    Parameters
+    ----------
+    name, revision
+        ``"owner/model"``, and a branch, tag or commit.
+    file
+        Path in the repository; None where it holds a single one, or one of the usual name.
+
+    Raises
+    ------
+    SynthesightError
+        As :func:`download`, or if it is not plain which file is meant.
+    """
+    folder = _download(name, revision, lambda files, _: [pick_lora(files, file, name)])
+    held = [path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors")]
+    return folder / pick_lora(held, file, name)
+
+
+def pick_lora(files: Iterable[str], file: str | None, where: str) -> str:
+    """Return the file of LoRA weights among those of a folder or repository.
+
+    Parameters
+    ----------
+    files
+        Paths in the folder.
+    file
+        The one asked for; None where there is a single one, or one of the usual name.
+    where
+        How messages call the folder.
+
+    Raises
+    ------
+    SynthesightError
+        If there is none, or it is not plain which one is meant.
+    """
+    found = sorted(path for path in files if PurePosixPath(path).suffix == ".safetensors")
+    if file in found:
+        return file
+    if file is None and LORA_WEIGHTS in found:
+        return LORA_WEIGHTS
+    if file is None and len(found) == 1:
+        return found[0]
+    if found:
+        raise SynthesightError(
+            f"{where} holds {len(found)} files of weights: name the LoRA's, such as "
+            f"{where}/{found[0]}."
+        )
+    raise SynthesightError(f"{where} holds no .safetensors file: choose a LoRA that has one.")
+
+
+def _download(
+    name: str,
+    revision: str | None,
+    choose: Callable[[list[str], Callable[[list[str]], Path]], list[str]],
+) -> Path:
+    """Fetch the files that ``choose(files, fetch)`` picks among those of a repository."""
     import huggingface_hub
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -114,20 +247,21 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
 
     if not _REPOSITORY.fullmatch(name):
         raise SynthesightError(
-            f"There is no folder {name}: give a folder in the layout of diffusers or a name on "
-            "the Hugging Face Hub, such as owner/model."
+            f"There is no file or folder {name}: give a path, or a name on the Hugging Face Hub "
+            "such as owner/model."
         )
     at = "" if revision is None else f" at revision {revision!r}"
+    gated = (
+        f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and log in "
+        "with `hf auth login`."
+    )
     heard = hub_logging.get_verbosity()
     try:
         # It notes each of its retries, where our one sentence says what is wrong.
         hub_logging.set_verbosity_error()
         files = huggingface_hub.HfApi().list_repo_files(name, revision=revision)
     except GatedRepoError as error:
-        raise SynthesightError(
-            f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and "
-            "log in with `hf auth login`."
-        ) from error
+        raise SynthesightError(gated) from error
     except RevisionNotFoundError as error:
         raise SynthesightError(
             f"The model {name} has no revision {revision!r}: leave @{revision} out, or give one "
@@ -135,8 +269,8 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise SynthesightError(
-            f"{name} is neither a folder here nor a model on the Hugging Face Hub: check the "
-            "name, or log in with `hf auth login` if the model is private."
+            f"{name} is neither a path here nor a model on the Hugging Face Hub: check the name, "
+            "or log in with `hf auth login` if the model is private."
         ) from error
     except Exception as error:  # no network: each HTTP library has exceptions of its own
         try:
@@ -150,27 +284,23 @@ def download(name: str, *, revision: str | None, half: bool) -> Path:
             ) from error
     finally:
         hub_logging.set_verbosity(heard)
-    if INDEX not in files:
-        raise SynthesightError(
-            f"The model {name}{at} has no {INDEX}: choose a copy in the layout of diffusers."
-        )
-    wanted = wanted_files(files, half=half, name=name)
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=wanted)
-        )
-    except GatedRepoError as error:  # a gated repository may still list its files
-        raise SynthesightError(
-            f"The model {name} is gated: accept its terms at https://huggingface.co/{name} and "
-            "log in with `hf auth login`."
-        ) from error
-    except Exception as error:
-        raise SynthesightError(
-            f"The download of {name}{at} broke off ({_first_line(error)}): run it again, and what "
-            "has arrived is kept."
-        ) from error
+
+    def fetch(wanted: list[str]) -> Path:
+        try:
+            return Path(
+                huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=wanted)
+            )
+        except GatedRepoError as error:  # a gated repository may still list its files
+            raise SynthesightError(gated) from error
+        except Exception as error:
+            text = str(error).strip() or type(error).__name__
+            raise SynthesightError(
+                f"The download of {name}{at} broke off ({text.splitlines()[0].rstrip('.')}): run "
+                "it again, and what has arrived is kept."
+            ) from error
+
+    return fetch(choose(files, fetch))
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+def _pickles(files: Iterable[str]) -> list[str]:
+    return sorted(file for file in files if PurePosixPath(file).suffix in PICKLE_SUFFIXES)

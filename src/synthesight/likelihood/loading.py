@@ -10,19 +10,19 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.components import ModelFolder
+from synthesight.likelihood.components import TEXT_ROLES, ModelFolder
 from synthesight.likelihood.denoiser import (
     PREDICTIONS,
     DenoiserModel,
     Parts,
     Prediction,
 )
+from synthesight.likelihood.device import DTYPES, default_dtype
+from synthesight.likelihood.device import check_device as check_device
 from synthesight.likelihood.families import choose_family
-from synthesight.likelihood.hub import INDEX, PICKLE_SUFFIXES, TEXT_ROLES, download
+from synthesight.likelihood.hub import INDEX, PICKLE_SUFFIXES, download
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.schedule import Schedule
-
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def load_model(
@@ -94,48 +94,6 @@ def load_model(
             f"{label} does not fit in the memory of {place}: use --dtype bfloat16, a smaller "
             "model, or a device with more memory."
         ) from error
-
-
-def default_dtype(device: torch.device) -> torch.dtype:
-    """The precision a network runs in unless told: half on a GPU, single elsewhere."""
-    if device.type != "cuda":
-        return torch.float32
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float16
-
-
-def check_device(device: str | torch.device) -> torch.device:
-    """The device.
-
-    Raises
-    ------
-    SynthesightError
-        If there is none of that name here, or it lacks what is needed.
-    """
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise SynthesightError(
-            f"There is no device {str(device)!r}: choose cpu, cuda or, of several GPUs, cuda:1."
-        ) from error
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise SynthesightError(
-            f"torch sees {torch.cuda.device_count()} GPUs, so that there is no {place}: choose "
-            "--device cpu, or install the build of torch for this machine's GPU."
-        )
-    if place.type == "mps":
-        raise SynthesightError(
-            "The device mps lacks float64, in which errors are summed: choose --device cpu."
-        )
-    try:
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SynthesightError(
-            f"torch cannot use the device {place} here: choose --device cpu."
-        ) from error
-    if place.type == "meta":
-        raise SynthesightError("The device meta computes nothing: choose --device cpu.")
-    return place
 
 
 def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:

@@ -1,0 +1,51 @@
+"""Where a network runs, and in which precision."""
+
+from __future__ import annotations
+
+import torch
+
+from synthesight.errors import SynthesightError
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+def default_dtype(device: torch.device) -> torch.dtype:
+    """Return float32 on a CPU; on a GPU bfloat16 where the hardware has it, else float16."""
+    if device.type != "cuda":
+        return torch.float32
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if native else torch.float16
+
+
+def check_device(device: str | torch.device) -> torch.device:
+    """Return the device, once it is sure that torch can use it.
+
+    Raises
+    ------
+    SynthesightError
+        If this machine has no such device, or the device cannot compute in float64.
+    """
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise SynthesightError(
+            f"There is no device {str(device)!r}: choose cpu, cuda or, of several GPUs, cuda:1."
+        ) from error
+    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
+        raise SynthesightError(
+            f"There is no {place}, since torch sees {torch.cuda.device_count()} GPUs: choose "
+            "`device=cpu`, or install the build of torch for this machine's GPU."
+        )
+    if place.type == "mps":
+        raise SynthesightError(
+            "The device mps lacks float64, in which errors are summed: choose `device=cpu`."
+        )
+    try:
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SynthesightError(
+            f"torch cannot use the device {place} here: choose `device=cpu`."
+        ) from error
+    if place.type == "meta":
+        raise SynthesightError("The device meta computes nothing: choose `device=cpu`.")
+    return place
