@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import polars as pl
@@ -93,3 +94,10 @@ def test_a_name_that_is_taken_is_refused(plugin):
     plugin.with_name("edge.toml").write_text("")
     with pytest.raises(SynthesightError, match="Two packages have a dataset 'edge'"):
         datasets()
+
+
+@pytest.mark.parametrize("room", ["stimuli", "stimuli.make", "trials"])
+def test_a_room_offers_what_it_lists(room):
+    module = importlib.import_module(f"synthesight.{room}")
+    assert all(getattr(module, name) is not None for name in module.__all__)
+    assert dir(module) == sorted(module.__all__)

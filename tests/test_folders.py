@@ -16,6 +16,7 @@ from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
 from synthesight.stimuli.datasets import dataset, local
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import cues_of, image_of
+from synthesight.stimuli.stimulus import Stimulus
 
 
 def test_a_folder_of_categories(tmp_path):
@@ -142,7 +143,7 @@ def test_samples_are_balanced_and_do_not_depend_on_order(tmp_path):
     assert {s.id for s in sample(mixed, limit=15, seed=3)} == {s.id for s in chosen}
     assert {s.id for s in sample(found, limit=15, seed=4)} != {s.id for s in chosen}
     assert len(sample(found, limit=1000)) == len(found)
-    with pytest.raises(SynthesightError, match="--limit"):
+    with pytest.raises(SynthesightError, match="`limit=0`"):
         sample(found, limit=0)
 
 
@@ -158,3 +159,34 @@ def test_only_a_folder_called_session_is_a_session(tmp_path, place, expected):
     save_pictures(tmp_path, place)
     (found,) = find_stimuli(tmp_path / place.split("/")[0])
     assert (found.dataset, found.category, found.session) == expected
+
+
+def test_sources_may_be_mixed_in_a_list(tmp_path):
+    save_pictures(tmp_path, "pets/cat/1.png", "dog.png")
+    mine = Stimulus("mine/1", encoded(picture()), "mine", category="cow")
+    found = find_stimuli([str(tmp_path / "pets"), tmp_path / "dog.png", mine])
+    assert [s.id for s in found] == ["pets/cat/1.png", "dog.png", "mine/1"]
+    assert find_stimuli(mine) == [mine]
+    for source in (3, b"bytes", None):
+        with pytest.raises(SynthesightError, match="is no source of stimuli"):
+            find_stimuli(source)
+    with pytest.raises(SynthesightError, match="did you mean the dataset silhouette"):
+        find_stimuli("silhouettes")
+
+
+def test_rows_as_hugging_face_has_them_are_stimuli(tmp_path):
+    save_pictures(tmp_path, "3.png")
+    rows = [
+        {"image": picture().convert("L"), "label": "cat", "name": "1.png"},
+        {"image": encoded(picture()), "label": None},
+        {"image": {"bytes": encoded(picture()), "path": None}, "label": 7},
+        {"image": {"bytes": None, "path": str(tmp_path / "3.png")}},
+        {"image": str(tmp_path / "3.png"), "category": "dog"},
+    ]
+    found = find_stimuli(rows)
+    assert [s.id for s in found] == [
+        "images/cat/1.png", "images/1", "images/7/2", "images/3", "images/dog/4",
+    ]  # fmt: skip
+    assert {s.open().size for s in found} == {(8, 8)}
+    with pytest.raises(SynthesightError, match="Row 1 has no 'image', only label"):
+        find_stimuli([rows[0], {"label": "cat"}])

@@ -50,6 +50,17 @@ def test_a_saved_dataset_is_found_with_its_names_and_opened_when_asked(table, tm
         find_stimuli(tmp_path / "pets")
 
 
+def test_a_dataset_object_and_its_rows_are_stimuli(table):
+    found = find_stimuli(table)
+    assert [s.id for s in found] == [one.replace("pets-test", "images") for one in IDS]
+    assert colours(found) == COLOURS
+    rows = find_stimuli([table[0], table[1]])
+    assert colours(rows) == COLOURS[:2]
+    assert [s.category for s in rows] == ["0", "1"]
+    with pytest.raises(SynthesightError, match="streaming=False"):
+        find_stimuli(table.to_iterable_dataset())
+
+
 def test_what_a_dataset_may_lack(table, tmp_path):
     table.select([3, 1]).remove_columns("label").save_to_disk(tmp_path / "pets")
     found = find_stimuli(tmp_path / "pets")

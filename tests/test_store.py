@@ -49,6 +49,30 @@ def test_a_run_gives_back_what_it_was_given(run):
     assert len(list(run.folder.glob("part-0000[01]-*.parquet"))) == 2
 
 
+def test_a_run_has_a_length_and_gives_its_trials_one_by_one(run):
+    assert len(run) == 0
+    assert run
+    run.append([row("d/b.png"), row("d/a.png", response=None, error="not an image")])
+    run.append([row("d/a.png")])
+    assert len(run) == len(run.trials()) == 2
+    assert [trial["stimulus"] for trial in run] == ["d/a.png", "d/b.png"]
+    assert run[0] == next(iter(run))
+    assert run[-1]["stimulus"] == "d/b.png"
+    with pytest.raises(IndexError):
+        run[2]
+
+
+def test_a_run_says_in_a_line_what_it_is(tmp_path):
+    made = {"observer": {"model": "<m>"}, "classes": ["cat", "dog"], "datasets": ["edge", "mine"]}
+    run = Run.create(str(tmp_path / "run"), made)
+    run.append([row("d/a.png")])
+    assert repr(run) == f"<Run {tmp_path / 'run'}: 1 trial of <m> on edge, mine>"
+    page = Run.open(str(run.folder))._repr_html_()
+    assert "<th>classes</th><td>cat, dog</td>" in page
+    assert "&lt;m&gt;" in page
+    assert "0 trials of an observer" in repr(Run.create(tmp_path / "other", {}))
+
+
 def test_a_stimulus_that_was_shown_twice_counts_once(run):
     run.append([row("d/a.png"), row("d/a.png", observer="other"), row("d/a.png", session=2)])
     run.append([row("d/a.png")])
@@ -82,7 +106,9 @@ def test_the_same_options_resume_and_others_are_named(run):
     assert again.done() == {"d/a.png"}
     assert again.manifest["v"] == 1
     changed = {**MANIFEST, "observer": {"name": "m", "rule": {"delta": 0.05}}}
-    with pytest.raises(SynthesightError, match=r"observer\.rule\.delta = 0\.01, not 0\.05.*--out"):
+    with pytest.raises(
+        SynthesightError, match=r"observer\.rule\.delta = 0\.01, not 0\.05.*another `out`"
+    ):
         Run.create_or_resume(run.folder, changed)
     Run.create_or_resume(run.folder, changed, ignore=("observer.rule.delta",))
     with pytest.raises(SynthesightError, match=r"v = 1, not None"):

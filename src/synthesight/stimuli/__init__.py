@@ -1,1 +1,83 @@
-"""Stimuli: images to show, found in folders and tables, or drawn."""
+"""Stimuli: images to show, found in folders, tables and named datasets, or made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synthesight import lazy
+
+if TYPE_CHECKING:
+    from synthesight.stimuli.categories import (
+        CIFAR10,
+        SHARED_SEVEN,
+        SIXTEEN,
+        Vocabulary,
+        canonical,
+        imagenet_to_16,
+        in_order,
+        words,
+    )
+    from synthesight.stimuli.checking import check_images
+    from synthesight.stimuli.datasets import Dataset, dataset
+    from synthesight.stimuli.datasets.local import (
+        data_root,
+        dataset_folder,
+        download_root,
+        local_folder,
+    )
+    from synthesight.stimuli.find import find_stimuli, sample
+    from synthesight.stimuli.images import UnreadableImage, read_image, to_array
+    from synthesight.stimuli.names import Shown, Spelling, cues_of, image_of
+    from synthesight.stimuli.stimulus import Source, Stimulus
+
+__all__ = [
+    "CIFAR10",
+    "SHARED_SEVEN",
+    "SIXTEEN",
+    "Dataset",
+    "Shown",
+    "Source",
+    "Spelling",
+    "Stimulus",
+    "UnreadableImage",
+    "Vocabulary",
+    "canonical",
+    "check_images",
+    "cues_of",
+    "data_root",
+    "dataset",
+    "dataset_folder",
+    "download_root",
+    "find_stimuli",
+    "image_of",
+    "imagenet_to_16",
+    "in_order",
+    "local_folder",
+    "read_image",
+    "sample",
+    "to_array",
+    "words",
+]
+
+__getattr__, __dir__ = lazy.attach(
+    __name__,
+    {
+        "categories": [
+            "CIFAR10",
+            "SHARED_SEVEN",
+            "SIXTEEN",
+            "Vocabulary",
+            "canonical",
+            "imagenet_to_16",
+            "in_order",
+            "words",
+        ],
+        "checking": ["check_images"],
+        "datasets": ["Dataset", "dataset"],
+        "datasets.local": ["data_root", "dataset_folder", "download_root", "local_folder"],
+        "find": ["find_stimuli", "sample"],
+        "images": ["UnreadableImage", "read_image", "to_array"],
+        "names": ["Shown", "Spelling", "cues_of", "image_of"],
+        "stimulus": ["Source", "Stimulus"],
+    },
+)

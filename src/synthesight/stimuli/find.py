@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,15 +17,15 @@ from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import dataset_folder
 from synthesight.stimuli.names import Shown, session_of
 from synthesight.stimuli.stimulus import Stimulus
-from synthesight.stimuli.tables import from_shards, from_table
+from synthesight.stimuli.tables import from_rows, from_shards, from_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
 
-def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimulus]:
-    """The stimuli of a file, a folder, or a dataset's name, in a fixed order.
+def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulus]:
+    """Return the stimuli of a file, a folder, a named dataset, or several of these.
 
-    Nothing is decoded: an image that cannot be read fails when it is opened. Hidden files and
+    No image is decoded: one that cannot be read fails when it is opened. Hidden files and
     folders, and files without the suffix of an image, are passed over.
 
     Parameters
@@ -32,41 +34,70 @@ def find_stimuli(source: str | Path, *, data: Path | None = None) -> list[Stimul
         * an image;
         * a folder ``<category>/<image>``, or of images without categories;
         * a folder in the published session layout, ``dnn/session-<n>/<image>``, where the image's
-          name is ``<trial>_<experiment>_dnn_<condition>_<category>_<number>_<id>``;
+          name is ``<trial>_<experiment>_dnn_<condition>_<category>_<number>_<image>``;
         * a Parquet file with columns ``image`` (encoded bytes) and, where known, ``label`` and
           ``name``;
         * a CSV or Parquet file with columns ``path`` (relative to the file) and ``label``;
         * a folder that ``datasets.save_to_disk`` wrote, or one of Parquet files, in Hugging Face's
           layout;
         * ``hf:owner/name[:split]``, a dataset on the Hugging Face Hub, or ``hf:FOLDER[:split]``;
-        * the name of one of the 17 datasets, found below ``data`` or downloaded.
+        * a Hugging Face dataset, or a list of its rows;
+        * the name of a :func:`~synthesight.stimuli.datasets.dataset`, found below ``data`` or
+          downloaded;
+        * a :class:`Stimulus`, which is returned as it is;
+        * a list of such sources.
     data
         Folder of the datasets; None for the environment variable SYNTHESIGHT_DATA, else the user's
         cache.
 
     Returns
     -------
-    Stimuli, with ids that do not depend on where the folder is, sorted by id.
+    Stimuli, with ids that do not depend on where the folder is; those of a folder sorted by id.
 
     Raises
     ------
     SynthesightError
         If there is no such file or folder, it cannot be read, or there are no images.
+
+    Examples
+    --------
+    >>> find_stimuli([Stimulus("cat1.png", b"...", category="cat")])[0].category
+    'cat'
     """
-    if str(source).startswith(hugging_face.PREFIX):
-        return hugging_face.from_hub(str(source))
-    if not str(source):
+    if isinstance(source, str | Path):
+        return _from_text(str(source), data)
+    if isinstance(source, Stimulus):
+        return [source]
+    if hugging_face.is_dataset(source):
+        return hugging_face.from_dataset(source)
+    if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
+        raise SynthesightError(
+            f"A {type(source).__name__} is no source of stimuli: give a path, the name of a "
+            "dataset, stimuli, or a list of them."
+        )
+    sources = list(source)
+    if sources and all(isinstance(one, Mapping) for one in sources):
+        return from_rows(sources)
+    return [stimulus for one in sources for stimulus in find_stimuli(one, data=data)]
+
+
+def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
+    if source.startswith(hugging_face.PREFIX):
+        return hugging_face.from_hub(source)
+    if not source:
         raise SynthesightError("A path is empty: name an image, a folder or a dataset.")
     path = Path(source).expanduser()
     try:
-        if str(source) in datasets() and not path.exists():
-            path = dataset_folder(str(source), data)
+        if source in datasets() and not path.exists():
+            path = dataset_folder(source, data)
         if path.is_file():
             if path.suffix.lower() in (".parquet", ".csv"):
                 return from_table(path)
             return [Stimulus(id=path.name, source=path)]
         if not path.is_dir():
-            raise SynthesightError(f"There is no file or folder {path}: check the path.")
+            near = get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7)
+            hint = f"did you mean the dataset {near[0]}?" if near else "check the path."
+            raise SynthesightError(f"There is no file or folder {path}: {hint}")
         if hugging_face.is_saved(path):
             return hugging_face.from_saved(path)
         found = _from_folder(path)
@@ -94,27 +125,27 @@ def sample(
     per_category: int | None = None,
     seed: int = 0,
 ) -> list[Stimulus]:
-    """A random sample with as many of each category as can be, in the given order.
+    """Return a random sample with as many of each category as can be, in the given order.
 
     Parameters
     ----------
     stimuli
-        What to choose from.
+        Stimuli to choose from.
     limit
-        How many to keep in all; None for no limit.
+        Number to keep in all; None for no limit.
     per_category
-        How many to keep of each category, or all of a category that has fewer; None for no limit.
+        Number to keep of each category, or all of one that has fewer; None for no limit.
     seed
-        Of the choice, which depends on ids and not on order.
+        Seed of the choice, which depends on ids and not on order.
 
     Raises
     ------
     SynthesightError
         If a limit is below 1.
     """
-    for option, value in (("--limit", limit), ("per_category", per_category)):
+    for option, value in (("limit", limit), ("per_category", per_category)):
         if value is not None and value < 1:
-            raise SynthesightError(f"{option} {value} leaves no stimuli: give 1 or more.")
+            raise SynthesightError(f"`{option}={value}` leaves no stimuli: give 1 or more.")
     table = pl.DataFrame(
         {"id": [s.id for s in stimuli], "category": [s.category for s in stimuli]},
         schema={"id": pl.String, "category": pl.String},
@@ -146,7 +177,7 @@ def _from_folder(folder: Path) -> list[Stimulus]:
 
 
 def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
-    """Each folder below ``top``, relative to it, with its files; through links, but in no circle.
+    """Yield each folder below ``top``, relative to it, with its files; links are followed once.
 
     Hidden folders, and the one in which macOS archives keep their own files, are passed over.
     """
@@ -169,7 +200,7 @@ def _raise(error: OSError) -> None:
 
 
 def _placed(path: Path, parts: tuple[str, ...], dataset: str) -> Stimulus:
-    """One image, by its place below the dataset's folder."""
+    """Return the stimulus of an image, by its place below the dataset's folder."""
     one = "/".join((dataset, *parts))
     session = next((n for part in parts[:-1] if (n := session_of(part)) is not None), None)
     above = parts[-2] if len(parts) > 1 and session_of(parts[-2]) is None else None

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Stimulus, encoded_image
 from synthesight.stimuli.tables import LABELS, file_names, placed
 
 PREFIX = "hf:"
@@ -17,12 +17,33 @@ SAVED = ("dataset_dict.json", "state.json")  # of `save_to_disk`: several splits
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether ``datasets.save_to_disk`` wrote a folder."""
+    """Return whether ``datasets.save_to_disk`` wrote a folder."""
     return any((folder / name).is_file() for name in SAVED)
 
 
+def is_dataset(source: Any) -> bool:
+    """Return whether an object is a dataset of the package `datasets`, with rows by number."""
+    return hasattr(source, "features") and hasattr(source, "select_columns")
+
+
+def from_dataset(table: Any) -> list[Stimulus]:
+    """Return the stimuli of a dataset object.
+
+    Raises
+    ------
+    SynthesightError
+        If it has no images, or no rows by number because it is streamed.
+    """
+    if not hasattr(table, "__len__"):
+        raise SynthesightError(
+            "A streamed dataset has no rows by number: load it with streaming=False."
+        )
+    name = "-".join(str(part) for part in (table.info.dataset_name, table.split) if part)
+    return _stimuli(_package(), table, name or "images", name or "The dataset")
+
+
 def from_saved(folder: Path) -> list[Stimulus]:
-    """The stimuli of a folder that ``save_to_disk`` wrote.
+    """Return the stimuli of a folder that ``save_to_disk`` wrote.
 
     Raises
     ------
@@ -45,7 +66,7 @@ def from_saved(folder: Path) -> list[Stimulus]:
 
 
 def from_hub(source: str) -> list[Stimulus]:
-    """The stimuli of ``hf:owner/name[:split]``, downloaded on first use, or of ``hf:FOLDER``.
+    """Return the stimuli of ``hf:owner/name[:split]``, downloaded if need be, or ``hf:FOLDER``.
 
     Raises
     ------
@@ -68,7 +89,7 @@ def from_hub(source: str) -> list[Stimulus]:
 
 
 def _stimuli(package: ModuleType, table: Any, dataset: str, called: str) -> list[Stimulus]:
-    """A row, a stimulus; its image is read from disk when it is opened."""
+    """Return a stimulus for each row; its image is read from disk when it is opened."""
     features = dict(table.features)
     images = [name for name, kind in features.items() if isinstance(kind, package.Image)]
     if not images or not len(table):
@@ -101,13 +122,7 @@ def _names(table: Any, label: str | None) -> list[str | None]:
 
 
 def _reader(table: Any, column: str, row: int) -> Callable[[], Path | bytes]:
-    def read() -> Path | bytes:
-        image = table[row][column] or {}
-        if image.get("bytes") is not None:
-            return image["bytes"]
-        return Path(image["path"]) if image.get("path") else b""
-
-    return read
+    return lambda: encoded_image(table[row][column] or {})
 
 
 def _package() -> ModuleType:

@@ -22,7 +22,7 @@ from synthesight.stimuli.datasets import datasets
 
 # Both of Python's and of polars' regular expressions.
 _IMAGE = r"(?:^|_)((?:n0[^_]*_)?[^_]*)$"
-_SHOWN = r"^(\d+)_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_(\d+)_([^/]+)$"
+_SHOWN = r"(\d+)_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_(\d+)_([^/]+)$"
 
 _CUES = re.compile(r"([a-z]+)\d+-([a-z]+)\d+\.\w+", re.IGNORECASE)
 _SESSION = re.compile(r"session[-_](\d+)")
@@ -67,7 +67,7 @@ class Shown:
 
 def is_shown(stimulus: pl.Expr) -> pl.Expr:
     """Return whether ids of stimuli end in names of images that were shown, as an expression."""
-    return stimulus.str.split("/").list.last().str.contains(_SHOWN)
+    return stimulus.str.contains("(?:^|/)" + _SHOWN)
 
 
 def image_of(name: str) -> str:

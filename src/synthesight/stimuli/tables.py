@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ _SHARD = re.compile(r"(?P<split>[\w.]+)-\d+-of-\d+\.parquet$")
 
 
 def from_table(path: Path) -> list[Stimulus]:
-    """The stimuli of a Parquet or CSV file; images are kept encoded.
+    """Return the stimuli of a Parquet or CSV file; images are kept encoded.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def from_table(path: Path) -> list[Stimulus]:
 
 
 def from_shards(files: Sequence[Path], folder: Path) -> list[Stimulus]:
-    """The stimuli of the Parquet files below a folder: one split in Hugging Face's layout.
+    """Return the stimuli of the Parquet files below a folder: one split in Hugging Face's layout.
 
     Raises
     ------
@@ -63,14 +64,46 @@ def from_shards(files: Sequence[Path], folder: Path) -> list[Stimulus]:
     return _rows(table, f"{Path(os.path.abspath(folder)).name}-{splits[0]}", folder)  # noqa: PTH100
 
 
+def from_rows(rows: Sequence[Mapping[str, Any]], dataset: str = "images") -> list[Stimulus]:
+    """Return the stimuli of rows, as a Hugging Face dataset has them.
+
+    Parameters
+    ----------
+    rows
+        Mappings with ``image`` (a Pillow image, encoded bytes, a path, or a mapping of ``bytes``
+        and ``path``) and, where known, ``label`` (or ``category``) and ``name``.
+    dataset
+        Name of their dataset.
+
+    Raises
+    ------
+    SynthesightError
+        If a row has no image.
+    """
+    for number, row in enumerate(rows):
+        if row.get("image") is None:
+            raise SynthesightError(
+                f"Row {number} has no 'image', only {', '.join(row)}: give each row one."
+            )
+    labels = [next((row[key] for key in LABELS if row.get(key) is not None), None) for row in rows]
+    return placed(
+        dataset,
+        [None if label in (None, "") else str(label) for label in labels],
+        [row.get("name") for row in rows],
+        [row["image"] for row in rows],
+    )
+
+
 def placed(
     dataset: str,
     labels: Sequence[str | None],
     names: Sequence[str | None],
     sources: Sequence[Source],
 ) -> list[Stimulus]:
-    """Stimuli of rows, ``<dataset>/<label>/<name>``; without a name, or where two would have one
-    id, the row's number tells them apart."""
+    """Return stimuli with the ids ``<dataset>/<label>/<name>``.
+
+    Without a name, or where two would have one id, the row's number tells them apart.
+    """
     width = len(str(len(sources) - 1))
     rows = [f"{row:0{width}}" for row in range(len(sources))]
     ids = [
@@ -86,7 +119,7 @@ def placed(
 
 
 def file_names(paths: Sequence[str | None]) -> list[str | None]:
-    """The files' names, which pair images and may tell their cues."""
+    """Return the files' names, which pair images and may tell their cues."""
     return [Path(path).name if path else None for path in paths]
 
 
@@ -132,7 +165,7 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _with_class_names(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Labels by name where Hugging Face's record in the file's metadata has names for them."""
+    """Name the labels where Hugging Face's record in the file's metadata has names for them."""
     try:
         record = json.loads(pl.read_parquet_metadata(path).get("huggingface", "{}"))
         features = record["info"]["features"]
@@ -150,7 +183,7 @@ def _with_class_names(table: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 
 def _strings(table: pl.DataFrame, column: str | None, path: Path) -> list[str | None]:
-    """A column as text, with None for what is missing or empty; None for every row without it."""
+    """Return a column as text; None for what is missing or empty, or if there is no column."""
     if column is None:
         return [None] * len(table)
     try:
@@ -162,7 +195,7 @@ def _strings(table: pl.DataFrame, column: str | None, path: Path) -> list[str | 
 
 
 def _portable(listed: str, folder: Path) -> str:
-    """A listed path without what differs from one machine to the next."""
+    """Return a listed path without what differs from one machine to the next."""
     if Path(listed).is_absolute():
         inside = Path(listed).is_relative_to(folder.absolute())
         return (

@@ -1,1 +1,38 @@
 """Trials: the table of responses, its store, and the published CSV layout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synthesight import lazy
+
+if TYPE_CHECKING:
+    from synthesight.trials.exchange import read_csv, write_csv
+    from synthesight.trials.people import load_human_trials, load_model_trials
+    from synthesight.trials.reading import read_trials
+    from synthesight.trials.schema import KEY, KINDS, SCHEMA, conform
+    from synthesight.trials.store import Run
+
+__all__ = [
+    "KEY",
+    "KINDS",
+    "SCHEMA",
+    "Run",
+    "conform",
+    "load_human_trials",
+    "load_model_trials",
+    "read_csv",
+    "read_trials",
+    "write_csv",
+]
+
+__getattr__, __dir__ = lazy.attach(
+    __name__,
+    {
+        "exchange": ["read_csv", "write_csv"],
+        "people": ["load_human_trials", "load_model_trials"],
+        "reading": ["read_trials"],
+        "schema": ["KEY", "KINDS", "SCHEMA", "conform"],
+        "store": ["Run"],
+    },
+)

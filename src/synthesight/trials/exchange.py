@@ -1,4 +1,4 @@
-"""The published CSV layout of trials (Geirhos et al. 2021): read it and write it.
+"""Read and write the published CSV layout of trials (Geirhos et al. 2021).
 
 Columns ``subj, session, trial, rt, object_response, category, condition, imagename``; some files
 capitalise a column, and ``na`` stands for no response.
@@ -29,23 +29,23 @@ _NOTHING = ("na", "nan", "")
 
 
 def read_csv(
-    source: Path,
+    source: str | Path,
     dataset: str | None = None,
     *,
     kind: str | None = None,
     categories: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Trials from a CSV file, or from all CSV files in a folder and its subfolders.
+    """Return the trials of a CSV file, or of all CSV files in a folder and its subfolders.
 
     Parameters
     ----------
     source
         File or folder.
     dataset
-        Name of the dataset, which the files do not hold. None: the folder's name, where it is a
-        published dataset or begins the file's name, else what the file's name begins with.
+        Name of the dataset, which the files do not hold. None: the folder's name, if it is a named
+        dataset or begins the file's name, else what the file's name begins with.
     kind
-        Of the observers. None: human where the name begins with ``subject-``, else not known.
+        Kind of the observers. None: human if the name begins with ``subject-``, else not known.
     categories
         What categories and responses there may be, as they are to be spelled. None: those of a
         named dataset (the 16 in the published ones), any in others.
@@ -75,7 +75,7 @@ def read_csv(
     return conform(_spelled(_tidy(frame, kind), categories), str(source))
 
 
-def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
+def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
     """Write trials as ``<dataset>/<dataset>_<observer>_session_<n>.csv`` below a folder.
 
     The folder can be copied into ``raw-data/`` of the model-vs-human toolbox (Geirhos et al.
@@ -88,7 +88,7 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
     trials
         The trial table.
     folder
-        Made if need be; files of the same names are replaced.
+        Where to write; made if need be. Files of the same names are replaced.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def write_csv(trials: pl.DataFrame, folder: Path) -> list[Path]:
 
 
 def _scan(files: list[Path]) -> pl.DataFrame:
-    """Text of all files, one scan for each way of naming the columns, in the files' order."""
+    """Return the text of all files in order; one scan for each way of naming the columns."""
     by_header: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for file in files:
         by_header[_header(file)].append(file)
@@ -269,7 +269,7 @@ def _response() -> pl.Expr:
 
 
 def _number(column: str) -> pl.Expr:
-    """The number at the end: sessions are written ``1``, ``1.0`` or ``session-1``."""
+    """Return the number at the end: sessions are written ``1``, ``1.0`` or ``session-1``."""
     number = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
     whole = pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
     last = pl.col(column).str.extract(r"(\d+)\s*$").cast(pl.Int64, strict=False)

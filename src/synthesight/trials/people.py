@@ -8,11 +8,14 @@ from pathlib import Path
 import polars as pl
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.datasets.local import data_root
 from synthesight.trials.exchange import read_csv
 
 
-def load_human_trials(data: Path, datasets: Sequence[str] | None = None) -> pl.DataFrame:
-    """Published responses of people (Geirhos et al. 2018, 2019, 2021).
+def load_human_trials(
+    data: str | Path | None = None, datasets: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return the published responses of people (Geirhos et al. 2018, 2019, 2021).
 
     People are numbered anew in each dataset: ``subject-01`` of one and ``subject-01`` of another
     may be two persons, so group by dataset too.
@@ -20,7 +23,7 @@ def load_human_trials(data: Path, datasets: Sequence[str] | None = None) -> pl.D
     Parameters
     ----------
     data
-        Folder that holds ``human-trials/<dataset>/*.csv``.
+        Folder that holds ``human-trials/<dataset>/*.csv``; None for SYNTHESIGHT_DATA.
     datasets
         Names; None for all that are there.
 
@@ -32,17 +35,25 @@ def load_human_trials(data: Path, datasets: Sequence[str] | None = None) -> pl.D
     ------
     SynthesightError
         If there is no such folder or dataset, or a file is not as published.
+
+    Examples
+    --------
+    >>> trials = load_human_trials(datasets=["edge"])  # doctest: +SKIP
     """
-    return _load(Path(data) / "human-trials", datasets, "human")
+    return _load(data, "human-trials", datasets, "human")
 
 
-def load_model_trials(data: Path, datasets: Sequence[str] | None = None) -> pl.DataFrame:
-    """Published responses of AlexNet, GoogLeNet, VGG-16 and ResNet-50 (Geirhos et al. 2019).
+def load_model_trials(
+    data: str | Path | None = None, datasets: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return the published responses of AlexNet, GoogLeNet, VGG-16 and ResNet-50.
+
+    They are those of Geirhos et al. (2019).
 
     Parameters
     ----------
     data
-        Folder that holds ``model-trials/<dataset>/*.csv``.
+        Folder that holds ``model-trials/<dataset>/*.csv``; None for SYNTHESIGHT_DATA.
     datasets
         Names; None for all that are there.
 
@@ -55,17 +66,23 @@ def load_model_trials(data: Path, datasets: Sequence[str] | None = None) -> pl.D
     SynthesightError
         If there is no such folder or dataset, or a file is not as published.
     """
-    return _load(Path(data) / "model-trials", datasets, "discriminative")
+    return _load(data, "model-trials", datasets, "discriminative")
 
 
-def _load(folder: Path, datasets: Sequence[str] | None, kind: str) -> pl.DataFrame:
+def _load(
+    data: str | Path | None, name: str, datasets: Sequence[str] | None, kind: str
+) -> pl.DataFrame:
+    root = data_root(data)
+    if root is None:
+        raise SynthesightError(f"There is no `data`: give the folder that has {name}.")
+    folder = root / name
     if not folder.is_dir():
         raise SynthesightError(f"There is no folder {folder}: set SYNTHESIGHT_DATA to its parent.")
-    there = sorted(place.name for place in folder.iterdir() if place.is_dir())
-    if unknown := sorted(set(datasets or ()) - set(there)):
+    known = sorted(place.name for place in folder.iterdir() if place.is_dir())
+    if unknown := sorted(set(datasets or ()) - set(known)):
         raise SynthesightError(
-            f"{folder} has no dataset {unknown[0]!r}: choose among {', '.join(there)}."
+            f"{folder} has no dataset {unknown[0]!r}: choose among {', '.join(known)}."
         )
     if datasets is None:
         return read_csv(folder, kind=kind)
-    return pl.concat([read_csv(folder / name, name, kind=kind) for name in datasets])
+    return pl.concat([read_csv(folder / each, each, kind=kind) for each in datasets])

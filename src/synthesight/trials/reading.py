@@ -1,4 +1,4 @@
-"""Trials from a folder, whichever way they are kept in it."""
+"""Read trials from a folder, whichever way they are kept in it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from synthesight.trials.exchange import read_csv
 from synthesight.trials.store import MANIFEST, Run
 
 
-def read_trials(source: Path) -> pl.DataFrame:
-    """The trials of a run, or of CSV files in the published layout.
+def read_trials(source: str | Path) -> pl.DataFrame:
+    """Return the trials of a run, or of CSV files in the published layout.
 
     Parameters
     ----------

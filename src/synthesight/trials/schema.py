@@ -38,7 +38,7 @@ _DEFAULTS = {"dataset": "", "condition": "0", "session": 1}
 
 
 def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
-    """A table with exactly the columns of a trial table.
+    """Return a table with exactly the columns of a trial table.
 
     Columns that may be null can be left out; dataset, condition and session are then ``""``,
     ``"0"`` and 1, and ``image`` is the stimulus's file name. Conditions of published datasets get
@@ -49,11 +49,11 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     frame
         At least the columns observer, stimulus and response. Others than a trial's are dropped.
     origin
-        How an error calls the table: the file that it came from.
+        What an error calls the table, such as the file that it came from.
 
     Returns
     -------
-    Columns and types of :data:`SCHEMA`.
+    A table with the columns and types of :data:`SCHEMA`.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
 
 
 def _spelled(frame: pl.DataFrame) -> pl.DataFrame:
-    """With the published spelling of conditions; distinct ones are far fewer than rows."""
+    """Give conditions their published spelling; distinct ones are far fewer than rows."""
     published = published_condition(pl.col("dataset"), pl.col("condition"))
     pairs = frame.select("dataset", "condition").unique().with_columns(_spelling=published)
     other = pairs.filter(pl.col("_spelling") != pl.col("condition"))

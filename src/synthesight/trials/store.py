@@ -1,10 +1,11 @@
-"""Runs: folders of trials in atomic Parquet parts, beside a record of what made them."""
+"""Keep the trials of a run in a folder: atomic Parquet parts, and a record of what made them."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,69 @@ HASHES = {"observer.weights": "weights", "stimuli_ids_hash": "stimuli"}
 
 
 class Run:
-    """A folder that holds the trials of one evaluation.
+    """Hold the trials of one evaluation, which are in a folder.
 
     ``run.json`` says what made them; ``part-<n>-<random>.parquet`` are the trials. A part is
     written under another name and then renamed, so that a killed process leaves whole parts only;
     several processes may write into one run.
 
+    A run has a length, the number of its trials; ``run[i]`` and iteration give them as mappings.
+
     Attributes
     ----------
     folder
-        Where it is.
+        Folder of the run.
     manifest
-        What made it.
+        Record of what made the trials.
+
+    Examples
+    --------
+    >>> run = Run.open("runs/natural-32")  # doctest: +SKIP
+    >>> run  # doctest: +SKIP
+    <Run runs/natural-32: 320 trials of natural-32 on cue-conflict>
+    >>> run[0]["response"]  # doctest: +SKIP
+    'cat'
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
         self.folder = folder
         self.manifest = manifest
 
+    def __len__(self) -> int:
+        count = self._lazy(sort=False).select(pl.struct(KEY).n_unique())
+        return int(self._collect(count).item())
+
+    def __bool__(self) -> bool:
+        return True  # a run without trials is one too
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        trials = self.trials()
+        return trials.row(range(len(trials))[index], named=True)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self.trials().iter_rows(named=True)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}: {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"folder": str(self.folder), "trials": self._summary()}
+        for key in ("classes", "device", "started"):
+            if value := self.manifest.get(key):
+                facts[key] = ", ".join(value) if isinstance(value, list) else str(value)
+        rows = (f"<tr><th>{key}</th><td>{escape(fact)}</td></tr>" for key, fact in facts.items())
+        return f"<table>{''.join(rows)}</table>"
+
+    def _summary(self) -> str:
+        observer = self.manifest.get("observer") or {}
+        model = observer.get("model") or observer.get("name") or "an observer"
+        datasets = self.manifest.get("datasets") or []
+        on = f" on {', '.join(datasets)}" if any(datasets) else ""
+        count = len(self)
+        return f"{count} trial{'' if count == 1 else 's'} of {model}{on}"
+
     @classmethod
-    def open(cls, folder: Path) -> Run:
+    def open(cls, folder: str | Path) -> Run:
         """Open a run.
 
         Raises
@@ -58,15 +102,15 @@ class Run:
         return cls(folder, manifest)
 
     @classmethod
-    def create(cls, folder: Path, manifest: dict[str, Any]) -> Run:
-        """A new run.
+    def create(cls, folder: str | Path, manifest: dict[str, Any]) -> Run:
+        """Make a new run.
 
         Parameters
         ----------
         folder
-            Made if need be.
+            Folder of the run, made if need be.
         manifest
-            What makes the trials, as JSON can hold it.
+            Record of what makes the trials, as JSON can hold it.
 
         Raises
         ------
@@ -76,11 +120,11 @@ class Run:
         folder = Path(folder)
         if (folder / MANIFEST).exists():
             raise SynthesightError(
-                f"{folder} holds a run already: choose another --out, so that nothing is lost."
+                f"{folder} holds a run already: choose another `out`, so that nothing is lost."
             )
         if folder.is_file() or (folder.is_dir() and any(map(_foreign, folder.iterdir()))):
             raise SynthesightError(
-                f"{folder} exists and is not a run: choose another --out, so that nothing is lost."
+                f"{folder} exists and is not a run: choose another `out`, so that nothing is lost."
             )
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         try:
@@ -88,7 +132,7 @@ class Run:
             files.write_text(folder / MANIFEST, text, replace=False)
         except FileExistsError as error:
             raise SynthesightError(
-                f"Another process has just begun a run in {folder}: choose another --out."
+                f"Another process has just begun a run in {folder}: choose another `out`."
             ) from error
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -96,14 +140,14 @@ class Run:
 
     @classmethod
     def create_or_resume(
-        cls, folder: Path, manifest: dict[str, Any], *, ignore: Sequence[str] = ()
+        cls, folder: str | Path, manifest: dict[str, Any], *, ignore: Sequence[str] = ()
     ) -> Run:
-        """A new run, or one that was started with the same manifest.
+        """Make a new run, or open one that was started with the same manifest.
 
         Parameters
         ----------
         manifest
-            What makes the trials, as JSON can hold it.
+            Record of what makes the trials, as JSON can hold it.
         ignore
             Keys that may differ; those of an inner table as ``outer.inner``.
 
@@ -126,7 +170,7 @@ class Run:
             key, was, now = different
             made = f"of other {HASHES[key]}" if key in HASHES else f"with {key} = {was}, not {now}"
             raise SynthesightError(
-                f"{folder} holds a run {made}: use the same options to go on, or another --out."
+                f"{folder} holds a run {made}: use the same options to go on, or another `out`."
             )
         files.remove_unfinished(folder)
         return run
@@ -154,7 +198,7 @@ class Run:
             raise _unwritable(self.folder, error) from error
 
     def trials(self) -> pl.DataFrame:
-        """All trials, sorted by observer, dataset, condition, session and stimulus, each once.
+        """Return all trials, each once, sorted by observer, dataset, condition, session, stimulus.
 
         Raises
         ------
@@ -164,7 +208,7 @@ class Run:
         return self._collect(self._lazy())
 
     def lazy(self) -> pl.LazyFrame:
-        """As :meth:`trials`, but read only when collected, and only the columns asked for.
+        """Return :meth:`trials` to be read when collected, and only the columns asked for.
 
         Raises
         ------
@@ -179,7 +223,7 @@ class Run:
         return self._lazy()
 
     def done(self) -> set[str]:
-        """Ids of the stimuli that have their trial; those that could not be read have none yet.
+        """Return ids of the stimuli that have their trial; unreadable ones have none yet.
 
         Raises
         ------
@@ -245,6 +289,6 @@ def _damaged(path: Path) -> SynthesightError:
 
 def _unwritable(folder: Path, error: OSError) -> SynthesightError:
     return SynthesightError(
-        f"{folder} cannot be written to ({error.strerror or error}): choose another --out, or make "
+        f"{folder} cannot be written to ({error.strerror or error}): choose another `out`, or make "
         "room."
     )

@@ -91,7 +91,7 @@ def make_dataset(
         if other := there - ours:
             raise SynthesightError(
                 f"{out} holds images of another making (such as {min(other)}): choose another "
-                "--out, and name all levels of a dataset in one command."
+                "`out`, and make all conditions of a dataset at once."
             )
         for place, image in _read(stimuli, size, failures):
             stimulus = stimuli[place]
@@ -104,7 +104,7 @@ def make_dataset(
     except OSError as error:
         raise SynthesightError(
             f"{error.filename or folder} cannot be written ({error.strerror}): choose another "
-            "--out."
+            "`out`."
         ) from None
     return failures
 
