@@ -1,7 +1,11 @@
-# Two commands, each from nothing but Python 3.11 and make: `make demo` and `make test`.
+# Two commands, which need only Python 3.11 or newer and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+# What pip says of downloads of 10 MB and more, and that it installs; its errors are shown anyway.
+SHOW := sed -u -n -e 's/^ *Downloading \(.*([0-9][0-9][0-9.]* MB)\)/  \1/p' \
+	-e 's/^ *Downloading \(.* GB)\)/  \1/p' -e 's/^Installing collected packages.*/  unpacking/p'
 
 .PHONY: demo test clean
 
@@ -14,12 +18,17 @@ test: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-# torch goes first: pip then keeps the build that this machine offers.
+# PyTorch goes first: pip then keeps the build that this machine offers.
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	@rm -f $@ $(VENV)/.torch
+	@echo "Making $(VENV), once: a few minutes, most of them for downloads."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed.")'
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing PyTorch."
+	@( $(PIP) torch && touch $(VENV)/.torch ) | $(SHOW); test -f $(VENV)/.torch
+	@echo "Installing Synthesight and what it needs."
+	@( $(PIP) --editable '.[dev]' && touch $@ ) | $(SHOW); test -f $@
+	@echo "Installed."
 
 clean:
 	rm -rf $(VENV) demo

@@ -6,17 +6,24 @@ import doctest
 import importlib
 import re
 import runpy
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from builders import save_pictures
+from synthesight.cli.main import app
 from synthesight.likelihood.rules import RULES
 from synthesight.stimuli.make.drawn import drawn_objects, save
 
 ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(path for path in ROOT.rglob("*/*.md") if ".venv" not in path.parts),
+]
 SOURCE = ROOT / "src"
 MODULES = sorted(
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
@@ -49,6 +56,44 @@ def test_the_benchmark_of_decision_rules(tmp_path, monkeypatch, capsys):
     assert "natural-32, 4 images, 2 classes, 8 draws" in shown
     for rule in RULES:
         assert f"│ {rule}" in shown
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the commands of a page: those of its sh blocks, and those within a line."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    inline = re.findall(r"`(synthesight\s[^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    words = [shlex.split(line, comments=True) for line in [*lines, *inline]]
+    return [each for each in words if each]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command as the command line does; one without options may be only a mention."""
+    command = get_command(app)
+    while arguments and hasattr(command, "commands"):
+        name, *arguments = arguments
+        command = command.commands[name]
+    if any(argument.startswith("--") for argument in arguments):
+        command.make_context("synthesight", arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_commands_of_the_pages_are_those_of_the_command_line(page):
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    for program, *arguments in commands(page.read_text("utf-8")):
+        if program == "make":
+            assert set(arguments) <= set(targets)
+        elif program == "synthesight":
+            parse(arguments)
+        elif program.endswith("python") and arguments[0].endswith(".py"):
+            assert (ROOT / arguments[0]).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_links_of_the_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target.split("#")[0]).exists(), target
 
 
 def test_the_python_of_the_readme(tmp_path, monkeypatch):
