@@ -179,15 +179,15 @@ def test_random_manipulations_are_a_function_of_seed_and_id(photograph):
 @pytest.mark.parametrize(
     ("name", "condition", "message"),
     [
-        ("blur", "3", "no --manipulation blur"),
-        ("contrast", "10", "no --level 10"),
-        ("contrast", "c200", "no --level c200"),
-        ("low-pass", "1_0", "no --level 1_0"),
-        ("high-pass", "0", "no --level 0"),
-        ("rotation", "45", "no --level 45"),
-        ("eidolonI", "8-3-10", "no --level 8-3-10"),
-        ("uniform-noise", "nan", "no --level nan"),
-        ("false-colour", "true", "no --level true"),
+        ("blur", "3", "no `manipulation='blur'`"),
+        ("contrast", "10", "no condition '10'"),
+        ("contrast", "c200", "no condition 'c200'"),
+        ("low-pass", "1_0", "no condition '1_0'"),
+        ("high-pass", "0", "no condition '0'"),
+        ("rotation", "45", "no condition '45'"),
+        ("eidolonI", "8-3-10", "no condition '8-3-10'"),
+        ("uniform-noise", "nan", "no condition 'nan'"),
+        ("false-colour", "true", "no condition 'true'"),
     ],
 )
 def test_unknown_conditions_are_refused(photograph, name, condition, message):

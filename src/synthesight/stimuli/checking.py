@@ -12,7 +12,13 @@ from synthesight.stimuli.stimulus import Stimulus
 def check_images(
     stimuli: Sequence[Stimulus], report: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """A sentence for each image that cannot be read; ``report`` is called after each."""
+    """Return a sentence for each image that cannot be read.
+
+    Parameters
+    ----------
+    report
+        Called after each image.
+    """
     broken = []
     with ThreadPoolExecutor() as pool:
         for sentence in pool.map(_problem, stimuli):

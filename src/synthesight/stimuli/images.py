@@ -17,11 +17,11 @@ from synthesight.errors import SynthesightError
 
 
 class UnreadableImage(SynthesightError):
-    """An image that cannot be shown; the message is one sentence that names it."""
+    """Say in one sentence which image cannot be shown, and why."""
 
 
 def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Image:
-    """An image as 8-bit RGB.
+    """Return an image as 8-bit RGB.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
 
 
 def to_array(image: Image.Image, resolution: int) -> np.ndarray:
-    """What an observer of a given resolution sees of an RGB image.
+    """Return what an observer of a given resolution sees of an RGB image.
 
     The shorter side is scaled to ``resolution`` (bicubic, antialiased) and the centre cut out;
     nothing is stretched.
@@ -130,7 +130,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
-    """Transparency, of which sixteen-bit greys may name one value."""
+    """Return the transparency, of which sixteen-bit greys may name one value."""
     if not image.has_transparency_data:
         return None
     if image.mode.startswith("I"):
@@ -140,7 +140,7 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Sixteen-bit and float greys scaled to eight bits; Pillow itself would clip them.
+    """Scale sixteen-bit and float greys to eight bits; Pillow itself would clip them.
 
     Floats of at most 1 are taken to lie in [0, 1], others in [0, 255].
     """
@@ -155,7 +155,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """The colours without alpha or palette, in a mode that a colour profile can be for."""
+    """Return the colours without alpha or palette, in a mode that a colour profile can be for."""
     if image.mode in ("La", "RGBa"):  # premultiplied
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     if image.mode in ("1", "LA"):

@@ -31,18 +31,19 @@ def drawn_cue_conflict(
     size: int = 224,
     seed: int = 0,
 ) -> list[Stimulus]:
-    """Every shape in every other texture, on uniform grey.
+    """Draw every shape in every other texture, on uniform grey.
 
     Parameters
     ----------
     shapes, textures
         Categories of each cue. What a pair looks like does not depend on the others.
     per_pair
-        Images of each pair, which differ in size, turn and direction, and in the texture's grain.
+        Number of images of each pair, which differ in size, turn and direction, and in the
+        texture's grain.
     size
         Side, in pixels.
     seed
-        Of the variation.
+        Seed of the variation.
 
     Returns
     -------
@@ -65,7 +66,7 @@ def drawn_cue_conflict(
 def drawn_objects(
     *, shapes: Sequence[str] = SIXTEEN, per_category: int = 1, size: int = 224, seed: int = 0
 ) -> list[Stimulus]:
-    """Every shape in its own texture: the same pictures without a conflict."""
+    """Draw every shape in its own texture: the same pictures without a conflict."""
     return [
         _drawn(shape, shape, number, size, seed, "objects-drawn")
         for shape in shapes

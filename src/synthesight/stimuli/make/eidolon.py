@@ -35,7 +35,7 @@ def partially_coherent_disarray(
     grain
         Standard deviation, in pixels, of the Gaussian that smooths the fields.
     rng
-        Of the fields.
+        Random generator of the fields.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def partially_coherent_disarray(
 
 
 def scale_layers(grey: np.ndarray) -> list[np.ndarray]:
-    """Differences of Gaussians from fine to coarse, and what is left: they add up to the image."""
+    """Return differences of Gaussians from fine to coarse, and the rest, which sum to the image."""
     deviations = [FINEST]
     while deviations[-1] * STEP <= min(grey.shape) / 4:
         deviations.append(deviations[-1] * STEP)
@@ -66,7 +66,7 @@ def scale_layers(grey: np.ndarray) -> list[np.ndarray]:
 
 
 def _field(shape: tuple[int, ...], grain: float, rng: np.random.Generator) -> np.ndarray:
-    """Two smooth random fields of mean 0 and standard deviation 1: float64, shape (2, H, W)."""
+    """Return two smooth random fields of mean 0 and deviation 1: float64, shape (2, H, W)."""
     noise = rng.standard_normal((2, *shape))
     smooth = np.stack([gaussian_filter(plane, grain, mode="wrap") for plane in noise])
     smooth -= smooth.mean(axis=(1, 2), keepdims=True)

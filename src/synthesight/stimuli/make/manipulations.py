@@ -32,15 +32,15 @@ Amplitude = np.ndarray  # float64, shape (H, W): a mean amplitude spectrum
 
 @dataclass(frozen=True)
 class Manipulation:
-    """One way to make images harder.
+    """Describe one way to make images harder.
 
     Attributes
     ----------
     apply
-        From an image, float64 of shape (H, W, 3) in [0, 1], a parameter and a random generator to
-        an image.
+        Function of an image (float64, shape (H, W, 3), in [0, 1]), a parameter and a random
+        generator, which returns an image.
     parse
-        From a published condition to the parameter; ValueError where it is none.
+        Function from a published condition to the parameter; ValueError if it is none.
     example
         A condition, for messages.
     """
@@ -58,7 +58,7 @@ def manipulate(
     rng: np.random.Generator | None = None,
     amplitude: Amplitude | None = None,
 ) -> np.ndarray:
-    """Apply a manipulation by name.
+    """Return an image, manipulated by a named manipulation.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def manipulate(
         eidolonI, II, III reach-coherence-grain such as 8-10-10; uniform-noise the noise's
         half-width.
     rng
-        For noise, phases and eidolons; None for a fixed one.
+        Random generator of noise, phases and eidolons; None for a fixed one.
     amplitude
-        For power-equalisation: the mean amplitude spectrum, from :func:`mean_amplitude`.
+        Mean amplitude spectrum from :func:`mean_amplitude`, which power-equalisation needs.
 
     Returns
     -------
@@ -101,16 +101,16 @@ def manipulate(
 
 
 def named(manipulation: str) -> Manipulation:
-    """The manipulation of that name, or a sentence that lists them."""
+    """Return the manipulation of a name, or raise with a list of them."""
     if manipulation not in MANIPULATIONS:
         raise SynthesightError(
-            f"There is no --manipulation {manipulation}: choose one of {', '.join(MANIPULATIONS)}."
+            f"There is no `manipulation={manipulation!r}`: choose among {', '.join(MANIPULATIONS)}."
         )
     return MANIPULATIONS[manipulation]
 
 
 def level_of(manipulation: str, condition: str) -> float:
-    """The parameter that a condition stands for, or a sentence."""
+    """Return the parameter that a condition stands for, or raise with an example."""
     known = named(manipulation)
     try:
         if "_" in condition:  # a number to Python, but what parts the published names of images
@@ -118,18 +118,18 @@ def level_of(manipulation: str, condition: str) -> float:
         return known.parse(condition)
     except ValueError:
         raise SynthesightError(
-            f"{manipulation} has no --level {condition}: give one such as {known.example}."
+            f"{manipulation} has no condition {condition!r}: give one such as {known.example}."
         ) from None
 
 
 def random_of(seed: int, stimulus_id: str) -> np.random.Generator:
-    """The random generator of an image: a function of seed and id alone."""
+    """Return the random generator of an image, which depends on seed and id alone."""
     digest = hashlib.blake2b(f"{seed}\0{stimulus_id}".encode(), digest_size=16).digest()
     return np.random.default_rng(list(digest))
 
 
 def mean_amplitude(images: Iterable[np.ndarray]) -> Amplitude:
-    """Mean amplitude spectrum of the greys of images of one size (uint8, shape (H, W, 3))."""
+    """Return the mean amplitude spectrum of the greys of images (uint8, shape (H, W, 3))."""
     total, count = np.zeros(()), 0
     for image in images:
         total = total + np.abs(np.fft.fft2(_grey(image.astype(np.float64) / 255.0)))
@@ -152,12 +152,12 @@ def _colour(image: np.ndarray, level: float, _: np.random.Generator) -> np.ndarr
 
 
 def _contrast(image: np.ndarray, level: float, _: np.random.Generator) -> np.ndarray:
-    """Greys drawn towards mid grey, so that contrast is ``level`` of what it was."""
+    """Draw greys towards mid grey, so that contrast is ``level`` of what it was."""
     return _three(0.5 + level * (_grey(image) - 0.5))
 
 
 def _high_pass(image: np.ndarray, deviation: float, _: np.random.Generator) -> np.ndarray:
-    """Greys less their blur, on the mean grey."""
+    """Subtract their blur from greys, and set them on the mean grey."""
     grey = _grey(image)
     if np.isinf(deviation):
         return _three(grey)
@@ -166,13 +166,13 @@ def _high_pass(image: np.ndarray, deviation: float, _: np.random.Generator) -> n
 
 
 def _low_pass(image: np.ndarray, deviation: float, _: np.random.Generator) -> np.ndarray:
-    """Blurred greys."""
+    """Blur greys."""
     grey = _grey(image)
     return _three(gaussian_filter(grey, deviation, mode="constant", cval=MEAN_GREY))
 
 
 def _phase_scrambled(image: np.ndarray, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Each frequency's phase turned by a uniform random angle of at most ``width`` degrees."""
+    """Turn each frequency's phase by a uniform random angle of at most ``width`` degrees."""
     grey = _grey(image)
     angle = rng.uniform(-1.0, 1.0, grey.shape) * np.deg2rad(width)
     # Opposite frequencies turn oppositely, or the image would not stay real.
@@ -185,7 +185,7 @@ def _phase_scrambled(image: np.ndarray, width: float, rng: np.random.Generator) 
 
 
 def _power_equalised(image: np.ndarray, amplitude: Amplitude) -> np.ndarray:
-    """The image's phases with the mean amplitudes of all images."""
+    """Combine the image's phases with the mean amplitudes of all images."""
     spectrum = np.fft.fft2(_grey(image))
     if spectrum.shape != amplitude.shape:
         raise SynthesightError("power-equalisation needs images of one size: scale them first.")
@@ -193,7 +193,7 @@ def _power_equalised(image: np.ndarray, amplitude: Amplitude) -> np.ndarray:
 
 
 def _false_colour(image: np.ndarray, level: float, _: np.random.Generator) -> np.ndarray:
-    """Both chromatic axes of Derrington, Krauskopf & Lennie (1984) reversed, luminance kept."""
+    """Reverse both chromatic axes of Derrington, Krauskopf & Lennie (1984); keep luminance."""
     if not level:
         return image
     linear = np.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
@@ -209,12 +209,12 @@ def _false_colour(image: np.ndarray, level: float, _: np.random.Generator) -> np
 
 
 def _rotated(image: np.ndarray, degrees: float, _: np.random.Generator) -> np.ndarray:
-    """Turned counter-clockwise by quarter turns; grey, as published."""
+    """Turn greys counter-clockwise by quarter turns, as published."""
     return _three(np.rot90(_grey(image), int(degrees) // 90))
 
 
 def _uniform_noise(image: np.ndarray, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Greys at 30 % contrast, with independent uniform noise in [−width, width]."""
+    """Add independent uniform noise in [−width, width] to greys at 30 % contrast."""
     grey = 0.5 + 0.3 * (_grey(image) - 0.5)
     return _three(grey + rng.uniform(-width, width, grey.shape))
 

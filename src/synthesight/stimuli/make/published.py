@@ -28,7 +28,7 @@ SIZE = 224  # pixels, as published
 def make_dataset(
     stimuli: Sequence[Stimulus],
     manipulation: str,
-    out: Path,
+    out: str | Path,
     *,
     conditions: Sequence[str] = (),
     size: int = SIZE,
@@ -48,11 +48,11 @@ def make_dataset(
         :func:`~synthesight.stimuli.find.find_stimuli` reads with conditions and categories.
         Each image depends on seed, its id and the condition alone.
     conditions
-        None means all published ones of that manipulation.
+        Conditions to make; without any, all published ones of that manipulation.
     size
         Side, in pixels, to which images are scaled and cropped first.
     seed
-        Of noise, phases and displacements.
+        Seed of noise, phases and displacements.
     report
         Called after each image.
 
@@ -67,6 +67,7 @@ def make_dataset(
         the folder cannot be written, is called by a published dataset that has no such condition,
         or holds images of another making.
     """
+    out = Path(out)
     named(manipulation)
     conditions = list(dict.fromkeys(conditions or dataset(manipulation).conditions))
     for condition in conditions:
@@ -120,7 +121,7 @@ def _read(
 
 
 def _files(stimuli: Sequence[Stimulus], conditions: Sequence[str]) -> list[list[str]]:
-    """The file of each image in each condition, as the published layout calls them."""
+    """Return the file of each image in each condition, as the published layout calls it."""
     names = _names(stimuli)
     return [
         [
@@ -132,7 +133,7 @@ def _files(stimuli: Sequence[Stimulus], conditions: Sequence[str]) -> list[list[
 
 
 def _names(stimuli: Sequence[Stimulus]) -> list[str]:
-    """What pairs an image across observers: its name, without what the layout gives meaning to."""
+    """Return what pairs images across observers: names without the layout's separators."""
     for stimulus in stimuli:
         if stimulus.category is None:
             raise SynthesightError(

@@ -15,7 +15,7 @@ STROKE = 0.05  # of lines, as a share of the object's side
 
 @dataclass(frozen=True)
 class Part:
-    """One mark of a drawing: ``kind`` is area, oval or line; not ``inside`` cuts it out."""
+    """Describe a mark: ``kind`` is area, oval or line; one that is not ``inside`` is cut out."""
 
     kind: str
     points: np.ndarray  # (N, 2); of an oval, its left top and right bottom
@@ -28,7 +28,7 @@ def _area(*points: tuple[float, float]) -> Part:
 
 
 def _curve(*points: tuple[float, float]) -> Part:
-    """An area whose outline runs smoothly through the points (a closed Catmull-Rom spline)."""
+    """Return an area bounded by a closed Catmull-Rom spline through the points."""
     p1 = np.array(points)
     p0, p2, p3 = (np.roll(p1, by, axis=0) for by in (1, -1, -2))
     t = np.linspace(0, 1, 12, endpoint=False)[:, None, None]
@@ -242,7 +242,7 @@ SHAPES = tuple(_SHAPES)
 def silhouette(
     category: str, size: int, *, scale: float = 0.9, angle: float = 0.0, mirrored: bool = False
 ) -> Image.Image:
-    """Where the object is: mode L, 255 inside, antialiased.
+    """Draw the silhouette of a category: mode L, 255 inside, antialiased.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ Chance = np.random.Generator
 
 
 def texture(category: str, size: int, chance: Chance) -> np.ndarray:
-    """A surface: uint8, shape (size, size, 3).
+    """Draw the texture of a category: uint8, shape (size, size, 3).
 
     Parameters
     ----------
@@ -20,13 +20,13 @@ def texture(category: str, size: int, chance: Chance) -> np.ndarray:
     size
         Side, in pixels.
     chance
-        Where the variation comes from.
+        Random generator of the variation.
     """
     return (255 * np.clip(_TEXTURES[category](size, chance), 0, 1)).astype(np.uint8)
 
 
 def _noise(size: int, chance: Chance, *sigma: float) -> np.ndarray:
-    """Filtered noise of mean 0 and standard deviation 1."""
+    """Return filtered noise of mean 0 and standard deviation 1."""
     field = gaussian_filter(chance.standard_normal((size, size)), sigma, mode="wrap")
     return (field - field.mean()) / field.std()
 
