@@ -170,3 +170,32 @@ def test_any_metric_can_be_compared(trials):
 def forget(name: str) -> None:
     """Take a metric of a test out of the registry again."""
     del REGISTERED[name]
+
+
+def test_a_new_metric_has_its_table_and_figure_in_the_report(trials, tmp_path):
+    """One declaration is enough: nothing else names the metric."""
+    pytest.importorskip("altair")
+    from synthesight.report import write_report
+    from synthesight.trials.schema import conform
+
+    said_dog = Ratio(pl.col("response") == "dog")
+
+    def dogs(trials, by=("observer", "dataset"), *, resamples=0, **options):
+        return said_dog.table(judged(trials, by), by, resamples=resamples, **options)
+
+    try:
+        metric(title="Dogs said", unit="share", direction=None, text="Share of <dog> responses.",
+               statistic=said_dog)(dogs)  # fmt: skip
+        page = write_report(conform(trials), tmp_path, resamples=20).read_text()
+        difference = compare(trials, "a", "b", measure="dogs", resamples=50)
+    finally:
+        forget("dogs")
+    table = pl.read_csv(tmp_path / "tables" / "dogs.csv")
+    assert table["observer"].to_list() == ["people", "a", "b"]
+    assert {"estimate", "low", "high", "n"} <= set(table.columns)
+    assert (tmp_path / "figures" / "dogs-bars.svg").stat().st_size > 2000
+    assert '<section id="dogs"><h2>Dogs said</h2>' in page
+    assert "Share of &lt;dog&gt; responses. Intervals are 95 %" in page
+    assert 'data-spec="spec-dogs-bars"' in page
+    values = dict(table.select("observer", "estimate").rows())
+    assert difference.estimate == pytest.approx(values["a"] - values["b"])

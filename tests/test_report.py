@@ -15,16 +15,18 @@ from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
+from synthesight.report.page import write_page
 from synthesight.report.report import write_report
+from synthesight.report.section import Section
 from synthesight.report.sections import (
-    SECTIONS,
     benchmark_section,
     confusion_section,
-    observers_section,
+    sections,
     shape_bias_section,
+    trials_section,
 )
 from synthesight.report.sources import gather
-from synthesight.report.tables import shown_table, to_html, to_latex, to_markdown, with_people
+from synthesight.report.tables import shown_table, to_latex, to_markdown, with_people
 from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.schema import conform
 
@@ -81,8 +83,8 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
     assert figures == {
         "shape-bias", "accuracy-by-condition", "accuracy-bars", "error-consistency-cue-conflict",
         "error-consistency-edge", "error-consistency-contrast",
-        "error-consistency-against-accuracy", "response-entropy", "confusion-cue-conflict",
-        "confusion-edge", "confusion-contrast",
+        "error-consistency-against-accuracy", "response-entropy", "response-entropy-bars",
+        "confusion-cue-conflict", "confusion-edge", "confusion-contrast",
     }  # fmt: skip
     for name in figures:
         sizes = [
@@ -102,7 +104,7 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
 def test_every_figure_is_valid_vega_lite(trials):
     # The report itself does not check its figures, to save time.
     everyone = with_people(trials)
-    for make in SECTIONS:
+    for make in sections().values():
         for figure in make(everyone, 20).figures.values():
             figure.to_dict(validate=True)
 
@@ -120,7 +122,9 @@ def test_confusion_matrices_of_a_crowd_are_left_to_the_table(trials):
 def test_shape_bias_of_people_resamples_images_not_trials(trials):
     # As published, the name of a stimulus holds who saw it; only its end is the image.
     own = trials.with_columns(stimulus=pl.format("0001_cue_{}_0_{}", "observer", "image"))
-    people = shape_bias_section(with_people(own), 200).tables["shape-bias"].filter(kind="human")
+    people = (
+        shape_bias_section(with_people(own), 200).tables["shape-bias"].filter(observer="people")
+    )
     # 12 images of two different cues in two copies, shown to two people.
     assert people.select("n", "stimuli").row(0) == (48, 24)
     expected = shape_bias(own.filter(kind="human"), by=["kind"], resamples=200)
@@ -151,7 +155,7 @@ def test_who_saw_fewer_images_than_others_is_said(trials):
     assert fewer_images(with_people(trials)) == []
     (said,) = fewer_images(part)
     assert re.fullmatch(r"sees_texture: \d+ of 32 images of cue-conflict", said)
-    assert said in observers_section(part, 20).text
+    assert said in trials_section(part, 20).text
     # Another condition's images are not missed: that is said of conditions.
     other = trials.filter((pl.col("observer") != "sees_texture") | (pl.col("condition") != "c30"))
     assert fewer_images(with_people(other)) == []
@@ -159,9 +163,9 @@ def test_who_saw_fewer_images_than_others_is_said(trials):
 
 def test_one_dataset_is_not_datasets(trials):
     one = with_people(trials.filter(dataset="edge"))
-    assert "in 1 dataset. " in observers_section(one, 20).text
+    assert "in 1 dataset. " in trials_section(one, 20).text
     assert "over the 1 dataset that" in benchmark_section(one, 20).text
-    assert "in 3 datasets. " in observers_section(with_people(trials), 20).text
+    assert "in 3 datasets. " in trials_section(with_people(trials), 20).text
 
 
 def test_who_saw_fewer_conditions_or_no_common_image_is_said(trials):
@@ -205,7 +209,7 @@ def test_the_page_draws_its_figures_without_network_or_console_errors(folder, br
     page = (folder / "index.html").read_text()
     assert not re.search(r'(?:src|href)="https?:', page)
     shown = browse(folder / "index.html", f"--window-size={width},2000", "--dump-dom")
-    assert shown.count('class="marks"') == 11
+    assert shown.count('class="marks"') == 12
     assert shown.count('type="checkbox"') == 3
     assert "sees-&lt;shape&gt;" in shown
 
@@ -225,8 +229,8 @@ def test_observers_can_be_picked(folder, browse, tmp_path):
     page.write_text(before + script + end + after)
     shown = browse(page, "--window-size=1200,2000", "--dump-dom")
     before, after = map(int, re.search(r"<title>(\d+) (\d+)</title>", shown).groups())
-    # A point in the scatter and a bar of edge images are gone, of three each.
-    assert (before, after) == (6, 4)
+    # A point in the scatter, a bar of edge images and one of cue conflict are gone, of three each.
+    assert (before, after) == (9, 6)
 
 
 @in_browser
@@ -247,7 +251,7 @@ def test_pointing_at_a_mark_says_observer_interval_and_n(folder, browse, tmp_pat
     page.write_text(before + script + end + after)
     shown = browse(page, "--window-size=1200,2000", "--dump-dom")
     (said,) = re.findall(r"<title>(.*?)</title>", shown)
-    assert re.fullmatch(r"observerpeopleaccuracy[\d.]+%95 % from[\d.]+%to[\d.]+%trials96", said)
+    assert re.fullmatch(r"observerpeopleaccuracy[\d.]+%95 % from[\d.]+%to[\d.]+%n96", said)
 
 
 @in_browser
@@ -258,7 +262,7 @@ def test_the_page_prints(folder, browse, tmp_path):
     assert len(printed) > 50_000
 
 
-def test_tables_for_papers_show_intervals_and_escape_what_their_formats_need():
+def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
     table = pl.DataFrame(
         {"observer": ["a_b|<c>", "d"], "estimate": [0.51234, None], "low": [0.4, None],
          "high": [0.6, None], "n": [12, 0], "mean_rank": [-0.0001, 1.5]}
@@ -273,7 +277,12 @@ def test_tables_for_papers_show_intervals_and_escape_what_their_formats_need():
     ]
     assert r"| a_b\|<c> |" in to_markdown(table)
     assert r"a\_b|<c> & 0.512 [0.400, 0.600] & 12 & 0.000 \\" in to_latex(table)
-    assert '<td class="text">a_b|&lt;c&gt;</td>' in to_html(table)
+    page = write_page(
+        [Section("s", "S", "<b>", {"t": table})], {}, ["a_b|<c>"], tmp_path / "p.html"
+    )
+    html = page.read_text()
+    assert '<td class="text">a_b|&lt;c&gt;</td><td class="number">0.512 [0.400, 0.600]</td>' in html
+    assert "<p>&lt;b&gt;</p>" in html
 
 
 def test_people_alone_and_one_model_alone_are_reported(trials, tmp_path):

@@ -20,7 +20,7 @@ from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.trivial import without_trivial
 from synthesight.analysis.accuracy import accuracy
-from synthesight.analysis.benchmark import benchmark
+from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
 from synthesight.analysis.compare import Difference, compare
 from synthesight.analysis.confusion import confusion
 from synthesight.analysis.error_consistency import error_consistency, kappa
@@ -43,6 +43,7 @@ from synthesight.analysis.squared_accuracy_difference import squared_accuracy_di
 
 __all__ = [
     "ACCURACY_2020",
+    "BENCHMARK_METRICS",
     "ERROR_CONSISTENCY_2020",
     "PEOPLE",
     "RESAMPLES",

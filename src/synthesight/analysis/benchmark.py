@@ -20,7 +20,8 @@ RANKED = tuple(
     function.__name__
     for function in (squared_accuracy_difference, observed_consistency, error_consistency)
 )
-METRICS = (ood_accuracy.__name__, *RANKED)
+OOD = ood_accuracy.__name__
+BENCHMARK_METRICS = (OOD, *RANKED)
 
 
 @any_frame
@@ -64,12 +65,12 @@ def benchmark(
     trials = judged(trials).with_columns(who)
     statistics: Any = [get_metric(name).statistic for name in RANKED]
     tables = {
-        METRICS[0]: ood_accuracy(trials, ["who", "kind"], **options).rename({"who": "observer"}),
+        OOD: ood_accuracy(trials, ["who", "kind"], **options).rename({"who": "observer"}),
         # All at once, from the same sums.
         **dict(zip(RANKED, against_people(trials, statistics, **options), strict=True)),
     }
     key = ["observer", "kind"]
-    result = tables[METRICS[0]].select(key)
+    result = tables[OOD].select(key)
     for name, table in tables.items():
         figures = table.select(
             *key,

@@ -8,16 +8,14 @@ from pathlib import Path
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
-from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis import RESAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
-from synthesight.report.page import write_page
+from synthesight.report.page import FIGURES, write_page
 from synthesight.report.section import order
-from synthesight.report.sections import SECTIONS
+from synthesight.report.sections import sections as all_sections
 from synthesight.report.tables import with_people, write_table
-
-FORMATS = (".svg", ".pdf", ".png")
 
 
 def write_report(
@@ -36,7 +34,7 @@ def write_report(
     out
         Folder of the report; files of an earlier one are replaced.
     resamples
-        Of the bootstrap behind the 95 % intervals.
+        Resamples of the bootstrap behind the 95 % confidence intervals.
     report
         Called with the name of each part when it is begun.
 
@@ -56,8 +54,8 @@ def write_report(
     sections = []
     # Altair would check every record of every figure, which takes most of the time.
     with debug_mode(False):
-        for make in SECTIONS:
-            report(make.__name__.removesuffix("_section").replace("_", " "))
+        for name, make in all_sections().items():
+            report(name)
             section = make(everyone, resamples)
             if section is not None:
                 sections.append(section)
@@ -72,15 +70,15 @@ def write_report(
             for name, figure in section.figures.items()
         }
     report("writing figures")
+    out = Path(out)
     try:
         for section in sections:
             for name, table in section.tables.items():
                 write_table(table, out / "tables", name)
             for name in section.figures:
-                files = (out / "figures" / f"{name}{suffix}" for suffix in FORMATS)
-                save_figure(specs[name], *files)
+                save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
         return write_page(sections, specs, order(everyone), out / "index.html")
     except OSError as error:
         raise SynthesightError(
-            f"{error.filename or out} cannot be written ({error.strerror}): choose another --out."
+            f"{error.filename or out} cannot be written ({error.strerror}): choose another `out`."
         ) from None

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis import PEOPLE
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import datasets
 
 
 @dataclass
@@ -18,11 +18,11 @@ class Section:
     Attributes
     ----------
     name, title, text
-        Of its files; heading; what is shown and how it was computed.
+        Its id on the page; its heading; what is shown and how it was computed.
     tables, figures
         By file name.
     folded
-        Whether figures are shown only when asked for: where there are many.
+        Whether figures are shown only when asked for, because there are many.
     """
 
     name: str
@@ -34,41 +34,41 @@ class Section:
 
 
 def order(everyone: pl.DataFrame) -> list[str]:
-    """People, then the models by kind and name."""
+    """Return people, then the models by kind and name."""
     kinds = everyone.select("who", "kind").unique().sort("kind", "who", descending=[True, False])
     names = kinds["who"].unique(maintain_order=True).to_list()
     return sorted(names, key=lambda name: name != PEOPLE)
 
 
-def ordered(table: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    rank = pl.col("observer").replace_strict({name: n for n, name in enumerate(names)})
-    return table.sort(rank, maintain_order=True)
+def sorted_table(table: pl.DataFrame, observers: list[str]) -> pl.DataFrame:
+    """Return a table sorted by dataset and condition, or by observer where it has no condition.
 
-
-def published_rank() -> pl.Expr:
-    """The place of a dataset in the published order; null for others."""
-    ranks = range(len(PUBLISHED))
-    return pl.col("dataset").replace_strict(list(PUBLISHED), ranks, default=None)
-
-
-def datasets_of(table: pl.DataFrame) -> list[str]:
-    """Datasets in published order, then the others."""
-    names = table.select(pl.col("dataset").unique())
-    return names.sort(published_rank(), "dataset", nulls_last=True)["dataset"].to_list()
-
-
-def as_published(table: pl.DataFrame) -> pl.DataFrame:
-    """Datasets and conditions in published order; others after them."""
-    place = pl.DataFrame(
-        [(dataset, each) for dataset, names in PUBLISHED.items() for each in names],
+    Datasets and conditions are in their published order, others after them.
+    """
+    rank = pl.col("observer").replace_strict({name: n for n, name in enumerate(observers)})
+    if "condition" not in table.columns:
+        if "dataset" in table.columns:
+            table = table.sort(published_rank(), "dataset", nulls_last=True, maintain_order=True)
+        return table.sort(rank, maintain_order=True)
+    places = pl.DataFrame(
+        [(name, each) for name, known in datasets().items() for each in known.conditions],
         schema=["dataset", "condition"],
         orient="row",
     ).with_row_index("_place")
     return (
-        table.rename({"who": "observer"})
-        .join(place, on=["dataset", "condition"], how="left")
-        .sort(
-            published_rank(), "dataset", "_place", "condition", "observer", nulls_last=True,
-        )
+        table.join(places, on=["dataset", "condition"], how="left")
+        .sort(published_rank(), "dataset", "_place", "condition", "observer", nulls_last=True)
         .drop("_place")
-    )  # fmt: skip
+    )
+
+
+def published_rank() -> pl.Expr:
+    """Return the place of a dataset in the published order; null for others."""
+    known = list(datasets())
+    return pl.col("dataset").replace_strict(known, range(len(known)), default=None)
+
+
+def datasets_of(table: pl.DataFrame) -> list[str]:
+    """Return the datasets of a table, named ones in published order, then the others."""
+    names = table.select(pl.col("dataset").unique())
+    return names.sort(published_rank(), "dataset", nulls_last=True)["dataset"].to_list()

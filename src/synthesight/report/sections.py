@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
-import altair as alt
+from collections.abc import Callable
+from functools import partial
+
 import polars as pl
 
 from synthesight.analysis import (
+    BENCHMARK_METRICS,
     PEOPLE,
     SHAPE_BIAS,
-    accuracy,
     benchmark,
     confusion,
+    get_metric,
+    metrics,
     pairwise_means,
-    response_entropy,
     shape_bias,
     without_trivial,
 )
 from synthesight.errors import SynthesightError
-from synthesight.report import panels
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import counted, span
-from synthesight.report.section import (
-    Section,
-    as_published,
-    datasets_of,
-    order,
-    ordered,
-    published_rank,
-)
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.report.metrics import metric_section
+from synthesight.report.section import Section, datasets_of, order, sorted_table
 from synthesight.stimuli.names import plain
 
 MATRICES = 40  # confusion matrices; the page draws more only when asked for
 CROWD = 12  # observers of a dataset; the matrices of more would take minutes
 
+Make = Callable[[pl.DataFrame, int], Section | None]
 
-def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: ARG001
-    """Who answered what, and how often."""
+
+def sections() -> dict[str, Make]:
+    """Return the sections of a report by name, in their order.
+
+    Every registered metric has one. Shape bias adds the figure of its field to it; the metrics of
+    the benchmark are in its tables.
+    """
+    special: dict[str, Make] = {
+        "trials": trials_section,
+        "shape bias": shape_bias_section,
+        "benchmark": benchmark_section,
+    }
+    shown = {shape_bias.__name__, *BENCHMARK_METRICS}
+    declared: dict[str, Make] = {
+        metric.title.lower(): partial(metric_section, metric)
+        for name, metric in metrics().items()
+        if name not in shown
+    }
+    last: dict[str, Make] = {
+        "error consistency": consistency_section,
+        "confusion": confusion_section,
+    }
+    return special | declared | last
+
+
+def trials_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: ARG001
+    """Show who answered what, and how often."""
     by = ["who", "kind", "dataset"]
     table = (
         everyone.group_by(by)
@@ -55,7 +76,7 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         )
         .rename({"who": "observer"})
     )
-    table = ordered(table.sort(published_rank(), "dataset", nulls_last=True), order(everyone))
+    table = sorted_table(table, order(everyone))
     if table["network evaluations an image"].null_count() == len(table):
         table = table.drop("network evaluations an image")
     people = table.filter(pl.col("observer") == PEOPLE)["observers"]
@@ -69,7 +90,8 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
         f"{len(everyone):,} trials of {' and '.join(who)}, in "
         f"{counted(everyone['dataset'].n_unique(), 'dataset')}. Each row of the table is an "
         "observer, or all people, in one dataset, with how many categories were shown and named: "
-        "who chose among fewer had an easier task. A trial without a response counts as an error. "
+        "an observer who chose among fewer had an easier task. A trial without a response counts "
+        "as an error. "
         + _incomplete("Shown fewer images than others", fewer_images(everyone))
         + " ".join(strangers(everyone)),
         {"trials": table},
@@ -77,49 +99,36 @@ def observers_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noq
 
 
 def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """Which of two conflicting cues decides."""
+    """Show which of two conflicting cues decides."""
+    section = metric_section(get_metric("shape_bias"), everyone, resamples)
+    if section is None:
+        return None
+    overall = section.tables["shape-bias"].drop_nulls("estimate")
+    each = section.tables["shape-bias-by-category"]
     conflict = everyone.filter(pl.col("texture").is_not_null())
-    if conflict.is_empty():
-        return None
-    names = order(everyone)
-    by = ["dataset", "who", "kind"]
-    overall = shape_bias(conflict, by=by, resamples=resamples).rename({"who": "observer"})
-    overall = ordered(overall, names).drop_nulls("estimate")
-    if overall.is_empty():
-        return None
-    each = shape_bias(conflict, by=[*by[:2], "category"], resamples=resamples)
-    each = ordered(each.rename({"who": "observer"}), names)
-    tables = {"shape-bias": overall, "shape-bias-by-category": each}
     people = conflict.filter(pl.col("kind") == "human")
     if not people.is_empty():
-        by = ["dataset", "observer"]
-        tables["shape-bias-of-people"] = shape_bias(people, by=by, resamples=resamples)
-    figures: dict[str, alt.TopLevelMixin] = {}
+        section.tables["shape-bias-of-people"] = shape_bias(
+            people, by=["dataset", "observer"], resamples=resamples
+        )
+    section.figures = {}
     for dataset in datasets_of(overall):
         # Published figures are for the published images alone.
         own = dataset == "cue-conflict"
-        figures["shape-bias" if own else f"shape-bias-{plain(dataset)}"] = shape_bias_figure(
+        name = "shape-bias" if own else f"shape-bias-{plain(dataset)}"
+        section.figures[name] = shape_bias_figure(
             overall.filter(pl.col("dataset") == dataset),
             each.filter(pl.col("dataset") == dataset),
             published=SHAPE_BIAS if own else None,
-            observers=names,
+            observers=order(everyone),
             title=dataset,
         )
-    return Section(
-        "shape-bias",
-        "Shape bias",
-        "Of the images whose shape and texture belong to different categories, and the responses "
-        "that name either: the share that name the shape (Geirhos et al. 2019). n is the number "
-        "of such responses, stimuli that of such images. Intervals are 95 %, bootstrap over "
-        "images, exact where all decisions are alike; people are pooled. Diamonds are published "
-        "figures (Jaini, Clark & Geirhos 2024).",
-        tables,
-        figures,
-    )
+    section.text += " Diamonds are published figures (Jaini, Clark & Geirhos 2024)."
+    return section
 
 
 def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """The two tables of the model-vs-human benchmark, and κ against accuracy."""
+    """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
     human = (pl.col("kind") == "human").fill_null(False)
     shown = without_trivial(everyone)
     models = shown.filter(~human)
@@ -157,37 +166,8 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     )
 
 
-def accuracy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """Accuracy by dataset and condition."""
-    names = order(everyone)
-    overall = accuracy(everyone, by=["who", "dataset"], resamples=resamples)
-    if overall.is_empty():
-        return None  # no categories are known
-    overall = overall.sort(published_rank(), "dataset", nulls_last=True).rename({"who": "observer"})
-    tables = {"accuracy": ordered(overall, names)}
-    figures: dict[str, alt.TopLevelMixin] = {}
-    published = everyone.filter(pl.col("dataset").is_in(list(PUBLISHED)))
-    if not published.is_empty():
-        by = ["who", "dataset", "condition"]
-        detail = as_published(accuracy(published, by=by, resamples=resamples))
-        tables["accuracy-by-condition"] = detail
-        there = set(detail["dataset"])
-        if there.intersection(panels.PARAMETRIC):
-            figures["accuracy-by-condition"] = panels.accuracy_by_condition(detail, names)
-        if there.intersection(panels.ONE_CONDITION):
-            figures["accuracy-bars"] = panels.accuracy_bars(detail, names)
-    return Section(
-        "accuracy",
-        "Accuracy",
-        "Share of correct responses; in cue conflict the shape is what is correct. Intervals are "
-        "95 %, bootstrap over images, exact where all responses are alike; people are pooled.",
-        tables,
-        figures,
-    )
-
-
 def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """Error consistency of every two observers, people one by one."""
+    """Show the error consistency of every two observers, people one by one."""
     try:
         means = pairwise_means(everyone.drop("who"), resamples=resamples)
     except SynthesightError:
@@ -211,30 +191,8 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
     )
 
 
-def entropy_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """Whether some categories are named more than others."""
-    published = everyone.filter(pl.col("dataset").is_in(list(PUBLISHED)))
-    if published.is_empty():
-        return None
-    table = response_entropy(published, by=["who", "dataset", "condition"], resamples=resamples)
-    table = as_published(table)
-    figures: dict[str, alt.TopLevelMixin] = {}
-    if set(table["dataset"]).intersection(panels.PARAMETRIC):
-        figures["response-entropy"] = panels.entropy_by_condition(table, order(everyone))
-    return Section(
-        "response-entropy",
-        "Response entropy",
-        "Shannon entropy of the responses, in bits (Geirhos et al. 2018): 4 where all 16 "
-        "categories are named equally often, 0 where one is always named. Too small by some "
-        "15 / (2 n ln 2) bits of n responses. Intervals are 95 %, bootstrap over images; people "
-        "are pooled.",
-        {"response-entropy": table},
-        figures,
-    )
-
-
 def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:  # noqa: ARG001
-    """What was answered to what."""
+    """Show which categories got which responses."""
     cells = confusion(everyone, by=["who", "dataset"]).rename({"who": "observer"})
     if cells.is_empty():
         return None
@@ -264,12 +222,6 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         },
         folded=len(drawn.select("observer", "dataset").unique()) > MATRICES,
     )
-
-
-SECTIONS = (
-    observers_section, shape_bias_section, benchmark_section, accuracy_section, consistency_section,
-    entropy_section, confusion_section,
-)  # fmt: skip
 
 
 def _incomplete(what: str, who: list[str]) -> str:

@@ -9,13 +9,6 @@ import polars as pl
 
 from synthesight.analysis import PEOPLE
 
-MEASURES = (
-    "ood_accuracy",
-    "squared_accuracy_difference",
-    "observed_consistency",
-    "error_consistency",
-)
-
 _LATEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
@@ -23,7 +16,7 @@ _LATEX = str.maketrans({
 
 
 def shown_table(table: pl.DataFrame) -> pl.DataFrame:
-    """A table as it is printed: each estimate with its interval in one column of text.
+    """Return a table as it is printed: each estimate with its interval in one column of text.
 
     Columns ``<name>`` with ``<name>_low`` and ``<name>_high`` (or ``estimate`` with ``low`` and
     ``high``) become "0.512 [0.480, 0.544]"; other numbers have three decimals.
@@ -43,18 +36,25 @@ def shown_table(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(columns)
 
 
+def sides(table: pl.DataFrame) -> list[str]:
+    """Return how each column of the printed table is aligned: ``"number"`` or ``"text"``."""
+    is_number = {name.replace("_", " "): dtype.is_numeric() for name, dtype in table.schema.items()}
+    shown = shown_table(table.head(0)).columns
+    return ["number" if is_number[name] else "text" for name in shown]
+
+
 def to_markdown(table: pl.DataFrame) -> str:
-    """A table as Markdown, with numbers to the right."""
+    """Return a table as Markdown, with numbers to the right."""
     shown = shown_table(table)
-    rule = ["---:" if _is_number(table, name) else ":---" for name in shown.columns]
+    rule = ["---:" if side == "number" else ":---" for side in sides(table)]
     rows = [shown.columns, rule, *(list(row) for row in shown.iter_rows())]
     return "".join("| " + " | ".join(c.replace("|", r"\|") for c in row) + " |\n" for row in rows)
 
 
 def to_latex(table: pl.DataFrame) -> str:
-    """A table as LaTeX, for the package booktabs."""
+    """Return a table as LaTeX, for the package booktabs."""
     shown = shown_table(table)
-    align = "".join("r" if _is_number(table, name) else "l" for name in shown.columns)
+    align = "".join("r" if side == "number" else "l" for side in sides(table))
     head, *body = (
         " & ".join(str(cell).translate(_LATEX) for cell in row) + r" \\" + "\n"
         for row in (shown.columns, *shown.iter_rows())
@@ -63,22 +63,6 @@ def to_latex(table: pl.DataFrame) -> str:
         f"\\begin{{tabular}}{{{align}}}\n\\toprule\n{head}\\midrule\n{''.join(body)}"
         "\\bottomrule\n\\end{tabular}\n"
     )
-
-
-def to_html(table: pl.DataFrame) -> str:
-    """A table as HTML."""
-    shown = shown_table(table)
-    sides = ["number" if _is_number(table, name) else "text" for name in shown.columns]
-
-    def row(cells: tuple[str, ...] | list[str], tag: str) -> str:
-        inner = "".join(
-            f'<{tag} class="{side}">{escape(cell)}</{tag}>'
-            for cell, side in zip(cells, sides, strict=True)
-        )
-        return f"<tr>{inner}</tr>"
-
-    body = "".join(row(cells, "td") for cells in shown.iter_rows())
-    return f"<table><thead>{row(shown.columns, 'th')}</thead><tbody>{body}</tbody></table>"
 
 
 def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
@@ -93,24 +77,12 @@ def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
         (folder / f"{name}{suffix}").write_text(write(table), encoding="utf-8")
 
 
-def escape(text: str) -> str:
-    """Text for HTML."""
-    import html
-
-    return html.escape(text, quote=True)
-
-
 def with_people(trials: pl.DataFrame) -> pl.DataFrame:
-    """A column ``who``: the observer, or "people" for every person."""
+    """Return trials with a column ``who``: the observer, or "people" for every human observer."""
     human = (pl.col("kind") == "human").fill_null(False)
     return trials.with_columns(
         pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
     )
-
-
-def _is_number(table: pl.DataFrame, shown: str) -> bool:
-    name = shown if shown in table.columns else shown.replace(" ", "_")
-    return table.schema[name].is_numeric()
 
 
 def _number(name: str) -> pl.Expr:

@@ -1,0 +1,164 @@
+"""Figures that follow from what a metric declares: lines by condition, and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from synthesight.analysis import Metric
+from synthesight.report.looks import (
+    how_many,
+    is_picked,
+    legend,
+    observer_looks,
+    percent,
+    picked,
+    tooltip,
+)
+from synthesight.stimuli.datasets import datasets
+
+COLUMNS = 3
+_KEPT = ("observer", "dataset", "condition", "estimate", "low", "high", "n")
+
+
+def lines_by_condition(
+    metric: Metric, table: pl.DataFrame, observers: Sequence[str]
+) -> alt.ConcatChart | None:
+    """Draw one panel a dataset of several conditions: the metric against condition.
+
+    Parameters
+    ----------
+    metric
+        Tells the axis and its title.
+    table
+        Columns observer, dataset, condition, estimate, low, high and n.
+    observers
+        Observers of the report, in the order of the legend.
+
+    Returns
+    -------
+    The figure; None where there is no such dataset.
+    """
+    shown = _records(table.filter(pl.col("dataset").is_in(_of_several_conditions())))
+    looks = observer_looks(observers, shown["observer"].to_list(), legend=legend())
+    y = alt.Y("estimate:Q", **_axis(metric))
+    panels = []
+    for dataset in _in_order(shown):
+        rows = shown.filter(pl.col("dataset") == dataset)
+        base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
+        order = list(datasets()[dataset].conditions)
+        x = alt.X(
+            "condition:O",
+            sort=order,
+            scale=alt.Scale(domain=order),
+            axis=alt.Axis(labelAngle=0 if max(map(len, order)) <= 5 else -40),
+            title=None,
+        )
+        lines = base.mark_line(strokeWidth=1.6).encode(
+            x=x, y=y, color=looks["color"], strokeDash=looks["strokeDash"]
+        )
+        intervals = base.mark_rule(opacity=0.55).encode(
+            x=x, y="low:Q", y2="high:Q", color=looks["color"]
+        )
+        points = base.mark_point(filled=True, size=38, opacity=1).encode(
+            x=x,
+            y=y,
+            color=looks["color"],
+            shape=looks["shape"],
+            tooltip=_tooltip(metric, "observer", "condition"),
+        )
+        panels.append(
+            (intervals + lines + points).properties(
+                width=215, height=150, title=_title(dataset, rows["n"], "a point")
+            )
+        )
+    if not panels:
+        return None
+    return alt.concat(*panels, columns=COLUMNS).add_params(picked(observers))
+
+
+def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.ConcatChart | None:
+    """Draw one panel a dataset of one condition, or a single one: a bar an observer.
+
+    Parameters
+    ----------
+    metric
+        Tells the axis and its title.
+    table
+        Columns observer, estimate, low, high and n; and dataset, where there are several.
+    observers
+        Observers of the report, in their order from top.
+
+    Returns
+    -------
+    The figure; None where there is no such dataset.
+    """
+    shown = _records(table)
+    if "dataset" in shown.columns:
+        shown = shown.filter(~pl.col("dataset").is_in(_of_several_conditions()))
+        parts = [(name, shown.filter(pl.col("dataset") == name)) for name in _in_order(shown)]
+    else:
+        parts = [(metric.title, shown)] if len(shown) else []
+    looks = observer_looks(observers, observers)
+    axis = _axis(metric)
+    panels = []
+    for title, rows in parts:
+        base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
+        y = alt.Y("observer:N", sort=list(observers), title=None, axis=alt.Axis(labelLimit=200))
+        marks = base.mark_bar(height={"band": 0.75}).encode(
+            x=alt.X("estimate:Q", **axis),
+            y=y,
+            color=looks["color"],
+            tooltip=_tooltip(metric, "observer"),
+        )
+        # White below black, so that the interval is seen on bars of every colour.
+        halo = base.mark_rule(strokeWidth=4, color="white").encode(x="low:Q", x2="high:Q", y=y)
+        interval = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
+        panels.append(
+            (marks + halo + interval).properties(
+                width=250, height=alt.Step(20), title=_title(title, rows["n"], "a bar")
+            )
+        )
+    if not panels:
+        return None
+    return alt.concat(*panels, columns=2).add_params(picked(observers))
+
+
+def _axis(metric: Metric) -> dict[str, Any]:
+    """Return the scale, axis and title of a metric's values."""
+    title = metric.title
+    if title[1:2].islower():  # no abbreviation, as OOD is
+        title = title[0].lower() + title[1:]
+    if metric.unit == "share":
+        return {"scale": alt.Scale(domain=[0, 1]), "axis": percent(), "title": title}
+    return {"axis": alt.Axis(tickCount=5), "title": f"{title}, {metric.unit}"}
+
+
+def _tooltip(metric: Metric, *names: str) -> list[Any]:
+    form = ".1%" if metric.unit == "share" else ".3f"
+    return tooltip(*names, title=str(_axis(metric)["title"]), form=form, n="n")
+
+
+def _records(table: pl.DataFrame) -> pl.DataFrame:
+    kept = [name for name in _KEPT if name in table.columns]
+    return table.select(kept).drop_nulls("estimate")
+
+
+def _of_several_conditions() -> list[str]:
+    return [name for name, known in datasets().items() if len(known.conditions) > 1]
+
+
+def _in_order(table: pl.DataFrame) -> list[str]:
+    """Return the datasets of a table: named ones in their order, then the others by name."""
+    shown = set(table["dataset"])
+    named = [name for name in datasets() if name in shown]
+    return [*named, *sorted(shown.difference(named))]
+
+
+def _title(title: str, counts: pl.Series, what: str) -> alt.TitleParams:
+    return alt.TitleParams(
+        title, subtitle=how_many(counts, what), subtitleColor="#595959", subtitleFontSize=10.5
+    )

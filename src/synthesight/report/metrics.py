@@ -1,0 +1,77 @@
+"""A section that follows from what a metric declares: its tables and figures."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from synthesight.analysis import Metric, Ratio
+from synthesight.errors import SynthesightError
+from synthesight.report.metric_figures import bars, lines_by_condition
+from synthesight.report.section import Section, order, sorted_table
+from synthesight.stimuli.datasets import datasets
+
+
+def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """Return the section of a metric; None where the trials do not allow it.
+
+    Parameters
+    ----------
+    metric
+        Any that is registered.
+    everyone
+        The trial table, with ``who``: the observer, or people.
+    resamples
+        Resamples of the bootstrap.
+    """
+    observers = order(everyone)
+    name = metric.name.replace("_", "-")
+    if metric.groups:
+        tables = _grouped(metric, name, everyone, resamples)
+    else:
+        try:
+            tables = {name: metric.function(everyone.drop("who"), resamples=resamples)}
+        except SynthesightError:
+            return None  # such as without people to compare with
+    tables = {key: sorted_table(table, observers) for key, table in tables.items()}
+    if all(table["estimate"].null_count() == len(table) for table in tables.values()):
+        return None
+    exact = ", exact where all responses are alike" if isinstance(metric.statistic, Ratio) else ""
+    pooled = "people are pooled" if metric.groups else "the row of people is people with each other"
+    text = (
+        f"{metric.text} Intervals are 95 % confidence intervals, bootstrap over images{exact}; "
+        f"{pooled}."
+    )
+    section = Section(name, metric.title, text, tables)
+    drawn = {
+        key: table
+        for key, table in tables.items()
+        if {"category", "texture"}.isdisjoint(table.columns)
+    }
+    for key, table in drawn.items():
+        if "condition" in table.columns and (lines := lines_by_condition(metric, table, observers)):
+            section.figures[key] = lines
+    # Bars are of the first grouping, which has the most trials.
+    for table in list(drawn.values())[:1]:
+        if figure := bars(metric, table, observers):
+            section.figures[f"{name}-bars"] = figure
+    return section
+
+
+def _grouped(
+    metric: Metric, name: str, everyone: pl.DataFrame, resamples: int
+) -> dict[str, pl.DataFrame]:
+    """Return a table for each grouping that the metric declares."""
+    tables: dict[str, pl.DataFrame] = {}
+    for grouping in metric.by:
+        trials = everyone
+        if "condition" in grouping:
+            # Conditions of other datasets have no order to be drawn in.
+            trials = trials.filter(pl.col("dataset").is_in(list(datasets())))
+        if trials.is_empty():
+            continue
+        by = ("who", *grouping)
+        table = metric.function(trials, by=by, resamples=resamples).rename({"who": "observer"})
+        if not table.is_empty():
+            first = grouping == metric.by[0]
+            tables[name if first else f"{name}-by-{grouping[-1]}"] = table
+    return tables
