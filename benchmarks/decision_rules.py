@@ -22,10 +22,10 @@ from rich.table import Table
 
 import synthesight
 from synthesight.likelihood.draws import stimulus_key, uniforms
-from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.replay import replay
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
 from synthesight.observers.generative import GenerativeClassifier
+from synthesight.observers.prompts import DEFAULT_TEMPLATE
 from synthesight.stimuli.find import find_stimuli, sample
 
 APART = 2.0
@@ -66,68 +66,70 @@ def main(
     classes = sorted({str(stimulus.category) for stimulus in shown})
     observer = synthesight.load(model, device=device, classes=classes)
     assert isinstance(observer, GenerativeClassifier)
-    # Batches and compilation as they are chosen for users.
-    prompts, rows, _ = observer._units(classes)
-    conditioning = observer._prepare(prompts)
-    batch_size = observer._tune(conditioning, len(shown) * len(classes) * draws)
-    compiled = bool(observer._compiled)
     truth = np.array([classes.index(str(stimulus.category)) for stimulus in shown])
     order = {stimulus.id: place for place, stimulus in enumerate(shown)}
     rules: list[Rule] = [
-        Exhaustive(draws),
         Staged(draws),
         Sequential(draws),
         Sequential(draws, delta=0.2),
         RepeatedTTest(draws),
     ]
-    names = {rule: _label(rule) for rule in rules}
-    responses, lines = {}, []
-    kept = np.empty((len(shown), draws, len(classes)))
-    certain = np.zeros(len(shown), dtype=bool)
-    for rule in rules:
-        engine = Engine(
-            observer.model,
-            rows,
-            conditioning,
-            rule,
-            observer.sampler,
-            batch_size=batch_size,
-            one_shape=compiled,
-            keep_errors=rule.name == "exhaustive",
-        )
-        response = np.empty(len(shown), dtype=np.int64)
-        evaluations = np.empty(len(shown))
-        started = time.perf_counter()
-        for done, decision in enumerate(engine.run(shown), 1):
-            place = order[decision.stimulus.id]
-            response[place] = decision.unit
-            evaluations[place] = decision.evaluations
-            if decision.errors is not None:
-                kept[place] = decision.errors
-                half = draws // 2
-                first, second = decision.errors[:half], decision.errors[half:]
-                certain[place] = first.mean(0).argmin() == second.mean(0).argmin()
-            Console(stderr=True).print(f"{names[rule]}: {done} of {len(shown)}", end="\r")
-        seconds = time.perf_counter() - started
-        responses[rule] = response
-        agrees = response == responses[rules[0]]
+    console = Console(stderr=True)
+    lines: list[list[str]] = []
+
+    def add(name: str, response: np.ndarray, evaluations: np.ndarray, seconds: float) -> None:
+        agrees = response == reference
         lines.append(
             [
-                names[rule],
+                name,
                 f"{100 * np.mean(response == truth):.1f} %",
                 f"{100 * agrees.mean():.1f} %",
                 f"{100 * agrees[certain].mean():.1f} %",
                 f"{evaluations.mean():.1f}",
                 f"1/{len(classes) * draws / evaluations.mean():.1f}",
                 f"{len(shown) / seconds:.2f}",
-                f"{engine.usage.evaluations / engine.usage.network_seconds:.0f}",
-                f"{100 * engine.usage.network_seconds / seconds:.1f} %",
+                f"{evaluations.sum() / seconds:.0f}",
             ]
         )
+
+    # The rules first: batches and compilation are chosen for them as they are for users.
+    answers = []
+    for rule in rules:
+        observer.rule = rule
+        response = np.empty(len(shown), dtype=np.int64)
+        evaluations = np.empty(len(shown))
+        started = time.perf_counter()
+        for done, answer in enumerate(observer.respond(shown, classes), 1):
+            place = order[answer.stimulus.id]
+            response[place] = classes.index(str(answer.response))
+            evaluations[place] = answer.evaluations
+            console.print(f"{_label(rule)}: {done} of {len(shown)}", end="\r")
+        answers.append((_label(rule), response, evaluations, time.perf_counter() - started))
+    keys = np.stack([stimulus_key(0, stimulus.id) for stimulus in shown])
+    index = np.tile(np.arange(draws), len(shown))
+    positions = uniforms(np.repeat(keys, draws, axis=0), index).reshape(len(shown), draws)
+    started = time.perf_counter()
+    found = synthesight.score(
+        observer,
+        shown,
+        [DEFAULT_TEMPLATE.replace("{class}", name) for name in classes],
+        draws=draws,
+        weighting=observer.weighting,
+        report=lambda done: console.print(f"exhaustive: {done} evaluations", end="\r"),
+    )
+    seconds = time.perf_counter() - started
+    kept = found["error"].to_numpy().reshape(len(shown), draws, len(classes))
+    reference, cost = replay(Exhaustive(draws), kept)
+    half = draws // 2
+    certain = kept[:, :half].mean(1).argmin(1) == kept[:, half:].mean(1).argmin(1)
+    add("exhaustive", reference, cost, seconds)
+    for answered in answers:
+        add(*answered)
+    usage = observer.usage_
     table = Table(
         title=f"{model}, {len(shown)} images, {len(classes)} classes, {draws} draws, batches of "
-        f"{batch_size}{' (compiled)' if compiled else ''}, {device}; exhaustive's halves agree on "
-        f"{certain.sum()} images"
+        f"{usage.batch_size}{' (compiled)' if usage.compiled else ''}, {device}; exhaustive's "
+        f"halves agree on {certain.sum()} images"
     )
     for column in (
         "rule",
@@ -138,25 +140,21 @@ def main(
         "of exhaustive",
         "images/s",
         "evaluations/s",
-        "time in network",
     ):
         table.add_column(column, justify="left" if column == "rule" else "right")
     for line in lines:
         table.add_row(*line)
-    console = Console(width=160)
-    console.print(table)
-    keys = np.stack([stimulus_key(0, stimulus.id) for stimulus in shown])
-    index = np.tile(np.arange(draws), len(shown))
-    positions = uniforms(np.repeat(keys, draws, axis=0), index).reshape(len(shown), draws)
+    wide = Console(width=160)
+    wide.print(table)
     table = Table(title="Winner lost when others are level with it and the rest far behind")
     table.add_column("rule")
     levels = sorted({1, (len(classes) - 1) // 3, len(classes) - 1} - {0})
     for ties in levels:
         table.add_column(f"{ties} level", justify="right")
-    for rule in rules[2:]:
+    for rule in rules[1:]:
         shares = [lost(rule, kept, positions, ties=ties) for ties in levels]
-        table.add_row(names[rule], *(f"{100 * share:.2f} %" for share in shares))
-    console.print(table)
+        table.add_row(_label(rule), *(f"{100 * share:.2f} %" for share in shares))
+    wide.print(table)
 
 
 def _label(rule: Rule) -> str:

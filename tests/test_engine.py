@@ -9,7 +9,7 @@ import torch
 from builders import encoded, noise_stimuli, picture
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
-from synthesight.likelihood import engine
+from synthesight.likelihood import diffusion
 from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.memory import is_out_of_memory
@@ -138,7 +138,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model, stimuli):
     assert observer.usage_.batch_size <= 5
     assert observer.usage_.halvings >= 1
     assert {k: r.response for k, r in found.items()} == {k: r.response for k, r in plain.items()}
-    assert best_batch_size(model, torch.arange(5)) <= 5
+    assert best_batch_size(observer.likelihood, torch.arange(5)) <= 5
 
 
 def test_memory_that_holds_not_even_one_says_so(model, stimuli):
@@ -281,10 +281,9 @@ def test_out_of_memory_of_a_filled_up_batch_halves_what_was_run(model, stimuli):
 
     model.errors = errors
     observer = classifier(model, Exhaustive(1), classes=CLASSES[:3])
-    prompts, rows, _ = observer._units(CLASSES[:3])
     engine = Engine(
-        model, rows, model.prepare(prompts), observer.rule, observer.sampler, batch_size=64,
-        one_shape=True,
+        observer.likelihood, np.arange(3)[:, None], model.prepare(CLASSES[:3]), observer.rule,
+        batch_size=64, one_shape=True,
     )  # fmt: skip
     limit = 32
     assert len(list(engine.run(stimuli[:1]))) == 1
@@ -343,14 +342,14 @@ def test_other_failures_are_not_out_of_memory(text):
 def test_numpys_want_of_memory_halves_the_batch_too(model, stimuli, monkeypatch):
     """The noise is made by numpy, which raises no RuntimeError."""
     plain = answers(classifier(model, batch_size=64), stimuli)
-    make = engine.normal_noise
+    make = diffusion.normal_noise
 
     def limited(keys, draws, shape):
         if len(keys) > 4:
             raise MemoryError("Unable to allocate 2.00 GiB for an array")
         return make(keys, draws, shape)
 
-    monkeypatch.setattr(engine, "normal_noise", limited)
+    monkeypatch.setattr(diffusion, "normal_noise", limited)
     observer = classifier(model, batch_size=64)
     found = answers(observer, stimuli)
     assert observer.usage_.halvings > 0
@@ -377,10 +376,9 @@ def test_a_batch_is_filled_up_whatever_it_lacks(model, stimuli, missing):
     """Three draws of five classes are fifteen evaluations."""
     expected = answers(classifier(model, Exhaustive(3), batch_size=1), stimuli[:1])
     observer = classifier(model, Exhaustive(3))
-    prompts, rows, groups = observer._units(CLASSES)
     engine = Engine(
-        model, rows, model.prepare(prompts), Exhaustive(3), observer.sampler,
-        groups=groups, batch_size=15 + missing, one_shape=True,
+        observer.likelihood, np.arange(5)[:, None], model.prepare(CLASSES), Exhaustive(3),
+        batch_size=15 + missing, one_shape=True,
     )  # fmt: skip
     model.batches.clear()
     (decision,) = engine.run(stimuli[:1])

@@ -12,11 +12,11 @@ from builders import noise_stimuli
 from gaussian_mixture import GaussianMixtures
 from synthesight.likelihood import evidence as module
 from synthesight.likelihood import queue as work
+from synthesight.likelihood.diffusion import DenoiserLikelihood
 from synthesight.likelihood.draws import TREND
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.evidence import PairedEvidence, posterior
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
-from synthesight.likelihood.weighting import TimeSampler
 from synthesight.stimuli.stimulus import Stimulus
 
 TEMPORARY = 2**27  # bytes, a quarter of the ceiling of the paired sums
@@ -67,11 +67,11 @@ def test_a_thousand_classes_are_reviewed_within_bounds(rule):
 def engine(rule: Rule, classes: int, **options) -> tuple[Engine, list[Stimulus]]:
     rng = np.random.default_rng(2)
     model = GaussianMixtures(rng.normal(scale=0.4, size=(classes, 1, 12)))
-    sampler = TimeSampler.create(model.schedule, "uniform")
     rows = np.arange(classes)[:, None]
     stimuli = noise_stimuli(rng, 40)
     conditioning = model.prepare([str(k) for k in range(classes)])
-    return Engine(model, rows, conditioning, rule, sampler, **options), stimuli
+    likelihood = DenoiserLikelihood(model, "uniform")
+    return Engine(likelihood, rows, conditioning, rule, **options), stimuli
 
 
 @pytest.mark.parametrize("averaged", [False, True], ids=["classes", "labels"])

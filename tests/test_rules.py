@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood import rules
 from synthesight.likelihood.draws import GOLDEN, TREND, trend_basis
 from synthesight.likelihood.evidence import PairedEvidence, posterior
 from synthesight.likelihood.replay import replay
-from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Sequential, Staged
+from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Sequential, Staged, sequential
 
 DRAWS = 1000
 
@@ -218,7 +217,7 @@ def test_classes_lend_each_other_their_noise(monkeypatch):
     apart[:, :, 0] = 0
     errors = rng.normal(size=(200, 100, 16)) + apart
     response, cost = replay(Sequential(100), errors)
-    monkeypatch.setattr(rules, "ALIKE", 1e-9)
+    monkeypatch.setattr(sequential, "ALIKE", 1e-9)
     alone, alone_cost = replay(Sequential(100), errors)
     assert (response == 0).all()
     assert (alone == 0).all()
@@ -232,7 +231,7 @@ def test_a_class_without_others_borrows_nothing():
     leader, freedom, weight, total, square = evidence.without_trend(slots)
     others = np.ones((20, 2), dtype=bool)
     others[slots, leader] = False
-    lent, _ = rules._lent(others, freedom[:, None], weight, total, square)
+    lent, _ = sequential.lent_variance(others, freedom[:, None], weight, total, square)
     assert (lent[slots, 1 - leader] == 0).all()
 
 
@@ -246,14 +245,16 @@ def test_what_is_lent_is_the_mean_variance_of_the_others():
     leader, freedom, weight, total, square = evidence.without_trend(slots)
     others = np.ones((4, 5), dtype=bool)
     others[slots, leader] = False
-    lent, variance = rules._lent(others, freedom[:, None], weight, total, square)
+    lent, variance = sequential.lent_variance(others, freedom[:, None], weight, total, square)
     for image in range(4):
         rest = [k for k in range(5) if k != leader[image]]
         for k in rest:
             lenders = [j for j in rest if j != k]
             d = errors[image][:, lenders] - errors[image][:, leader[image], None]
             assert variance[image, k] == pytest.approx(d.var(axis=0, ddof=1).mean())
-            assert 2 / lent[image, k] == pytest.approx(2 * (4 / 3) / rules.ALIKE + 2 / (3 * 11))
+            assert 2 / lent[image, k] == pytest.approx(
+                2 * (4 / 3) / sequential.ALIKE + 2 / (3 * 11)
+            )
 
 
 def test_knowing_the_times_keeps_the_promise_at_less_cost():
@@ -342,12 +343,12 @@ def test_the_least_delta_that_can_be_written():
 
 @pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, 0.5])
 def test_delta_must_be_a_probability_of_error(delta):
-    with pytest.raises(SynthesightError, match="--delta"):
+    with pytest.raises(SynthesightError, match="`delta="):
         Sequential(delta=delta)
 
 
 @pytest.mark.parametrize("draws", [0, 2.5, 10**12])
 def test_draws_must_be_so_many_as_can_be(draws):
     for rule in (Exhaustive, Staged, Sequential, RepeatedTTest):
-        with pytest.raises(SynthesightError, match=r"--max-draws .* whole number from 1 to 100000"):
+        with pytest.raises(SynthesightError, match=r"`max_draws=.* whole number from 1 to 100000"):
             rule(max_draws=draws)

@@ -10,7 +10,7 @@ import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.likelihood import tuning
 from synthesight.likelihood.rules import Exhaustive
-from synthesight.observers import generative as classifier
+from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.make.drawn import drawn_objects
 
 CLASSES = ["car", "cat"]
@@ -72,12 +72,12 @@ def test_other_errors_in_measuring_are_not_swallowed(observer, monkeypatch):
 
     monkeypatch.setattr(observer.model, "errors", errors)
     with pytest.raises(RuntimeError, match="a bug"):
-        tuning.best_batch_size(observer.model, conditioning)
+        tuning.best_batch_size(observer.likelihood, conditioning)
 
 
 def test_transformers_keep_their_memory_format(observer):
     conditioning = observer.model.prepare(["a cat"])
-    assert tuning.choose_memory_format(observer.model, conditioning) == "contiguous"
+    assert tuning.choose_memory_format(observer.likelihood, conditioning) == "contiguous"
 
 
 @pytest.mark.parametrize(("batch_size", "largest"), [(1, 1), (4, 4), (None, 8), (64, 8)])
@@ -87,17 +87,16 @@ def test_the_memory_format_is_measured_with_no_more_than_is_asked_for(
     sizes = []
     monkeypatch.setattr(observer.model, "network", torch.nn.Conv2d(3, 3, 3))
     monkeypatch.setattr(tuning, "_seconds", lambda *given: sizes.append(given[-1]) or 1.0)
-    monkeypatch.setattr(classifier, "best_batch_size", lambda *_: 16)
-    monkeypatch.setattr(classifier, "seconds_a_batch", lambda *_: 1.0)
-    observer.batch_size = batch_size
-    observer._tune(None, 1)
+    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: 16)
+    monkeypatch.setattr(tuning, "seconds_a_batch", lambda *_: 1.0)
+    tuning.Tuner(batch_size).tune(observer.likelihood, None, 1)
     assert sizes == [largest] * 2
 
 
 def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatch):
-    observer.batch_size = None
+    observer.tuner.batch_size = None
     measured = []
-    monkeypatch.setattr(classifier, "best_batch_size", lambda *_: measured.append(1) or 8)
+    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: measured.append(1) or 8)
     answers(observer, stimuli)
     answers(observer, stimuli)
     assert len(measured) == 1
@@ -105,9 +104,9 @@ def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatc
 
 def test_a_compiled_network_keeps_its_one_shape_in_short_work(observer, stimuli, monkeypatch):
     """Compiled for one shape, it would be compiled again for each ragged batch."""
-    monkeypatch.setattr(classifier, "compile_network", lambda *_: True)
+    monkeypatch.setattr(tuning, "compile_network", lambda *_: True)
     answers(observer, stimuli)
-    monkeypatch.setattr(classifier, "compile_network", lambda *_: False)
+    monkeypatch.setattr(tuning, "compile_network", lambda *_: False)
     sizes = []
     whole = observer.model.errors
     monkeypatch.setattr(
@@ -176,7 +175,7 @@ def test_an_image_that_does_not_fit_is_one_sentence(observer, stimuli, monkeypat
     with pytest.raises(SynthesightError, match="not even one image fits in memory"):
         answers(observer, stimuli)
     monkeypatch.setattr(observer.model, "encode", too_large)
-    observer = classifier.GenerativeClassifier(observer.model, classes=CLASSES)
+    observer = GenerativeClassifier(observer.model, classes=CLASSES)
     with pytest.raises(SynthesightError, match="not even one image fits in memory"):
         answers(observer, stimuli)
 

@@ -16,17 +16,19 @@ from synthesight.errors import SynthesightError
 if TYPE_CHECKING:
     from synthesight.evaluation import evaluate
     from synthesight.observers.loading import load
+    from synthesight.scoring import score
     from synthesight.stimuli.find import find_stimuli
     from synthesight.trials.store import Run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "SynthesightError", "__version__", "evaluate", "find_stimuli", "load"]
+__all__ = ["Run", "SynthesightError", "__version__", "evaluate", "find_stimuli", "load", "score"]
 
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "evaluation": ["evaluate"],
         "observers.loading": ["load"],
+        "scoring": ["score"],
         "stimuli.find": ["find_stimuli"],
         "trials.store": ["Run"],
     },

@@ -97,7 +97,11 @@ def json_line(response: Response, classes: list[str]) -> str:
         record |= {
             "classes": classes,
             "posterior": [round(float(value), 6) for value in response.posterior],
-            "posterior_se": [round(float(value), 6) for value in response.posterior_se],
+            # NaN, which JSON has not, where the error is not known.
+            "posterior_se": [
+                None if value != value else round(float(value), 6)
+                for value in response.posterior_se
+            ],
             "evidence": [round(float(value), 6) for value in response.evidence],
             "draws": response.draws.tolist(),
             "evaluations": response.evaluations,
@@ -112,7 +116,7 @@ def response_table(response: Response, classes: list[str]) -> Table | None:
         return None
     table = Table(
         title=escape(f"{response.stimulus.id}: {response.response}"),
-        caption=f"{response.evaluations} network evaluations, {response.stopped}",
+        caption=f"{response.evaluations:.10g} network evaluations, {response.stopped}",
         title_justify="left",
         caption_justify="left",
     )

@@ -20,14 +20,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
 from synthesight.experiments.images import LabelledImages
-from synthesight.likelihood.draws import normal_noise, stimulus_key
 from synthesight.likelihood.loading import load_model
-from synthesight.likelihood.protocol import LikelihoodModel
+from synthesight.likelihood.protocol import Denoiser
 from synthesight.likelihood.weighting import WEIGHTINGS, weights
 from synthesight.observers.loading import SETTINGS
 from synthesight.observers.prompts import DEFAULT_TEMPLATE
+from synthesight.scoring import score
+from synthesight.stimuli.stimulus import Stimulus
 
 BINS, REPEATS = 20, 1  # resolution in time; draws at each time of each image
 RIVALS = 3  # the nearest classes are what draws are needed for
@@ -64,14 +66,13 @@ class Recording:
 
 
 def record(
-    model: LikelihoodModel,
+    model: Denoiser,
     prompts: list[str],
-    images: torch.Tensor,
+    images: np.ndarray,
     labels: np.ndarray,
     *,
     bins: int = BINS,
     repeats: int = REPEATS,
-    batch_size: int = 128,
     report: Callable[[int], None] = lambda done: None,
 ) -> Recording:
     """Measure the errors of all classes at ``bins + 1`` equally spaced times.
@@ -83,41 +84,26 @@ def record(
     prompts
         One for each class.
     images
-        float32, shape (N, 3, R, R), in [-1, 1].
+        uint8, shape (N, H, W, 3).
     labels
         int64, shape (N,): for each image, the index of its prompt.
     bins, repeats
         Resolution in time; draws at each time of each image.
-    batch_size
-        Network evaluations a batch.
     report
         Called with the number of evaluations done.
     """
-    conditioning = model.prepare(prompts)
     steps = np.linspace(0, len(model.schedule) - 1, bins + 1).round().astype(np.int64)
-    with torch.inference_mode():
-        x = model.encode(images.to(model.device))
-    shape = (len(images), bins + 1, repeats, len(prompts))
-    errors = np.empty(shape).reshape(-1)
-    keys = np.stack([stimulus_key(0, f"recording {i}") for i in range(len(images))])
-    for start in range(0, errors.size, batch_size):
-        entry = np.arange(start, min(start + batch_size, errors.size))
-        image, place, _, row = np.unravel_index(entry, shape)
-        # As in classification, all classes share the noise of a draw.
-        draw, inverse = np.unique(entry // len(prompts), return_inverse=True)
-        number, index = np.divmod(draw, (bins + 1) * repeats)
-        noise = torch.from_numpy(normal_noise(keys[number], index, x.shape[1:]))[inverse]
-        with torch.inference_mode():
-            found = model.errors(
-                x[torch.from_numpy(image).to(x.device)],
-                noise.to(x.device),
-                torch.from_numpy(steps[place]).to(x.device),
-                conditioning,
-                torch.from_numpy(row).to(x.device),
-            )
-        errors[entry] = found.cpu().numpy()
-        report(int(entry[-1]) + 1)
-    return Recording(steps, errors.reshape(shape), np.asarray(labels))
+    shown = [Stimulus(f"recording {i}", Image.fromarray(image)) for i, image in enumerate(images)]
+    found = score(
+        model,
+        shown,
+        prompts,
+        draws=repeats * (bins + 1),
+        times=model.schedule.times[steps],
+        report=report,
+    )
+    errors = found["error"].to_numpy().reshape(len(images), repeats, bins + 1, len(prompts))
+    return Recording(steps, errors.swapaxes(1, 2), np.asarray(labels))
 
 
 def fit_weighting(recording: Recording) -> np.ndarray:
@@ -191,7 +177,7 @@ def measure(
     recording = record(
         model,
         [DEFAULT_TEMPLATE.replace("{class}", name) for name in images.names],
-        images.pixels[torch.from_numpy(chosen)].float() / 127.5 - 1.0,
+        images.pixels[torch.from_numpy(chosen)].permute(0, 2, 3, 1).cpu().numpy(),
         images.labels.numpy()[chosen],
         report=report,
     )

@@ -21,36 +21,32 @@ class Decision:
     unit
         Index of the winning unit (a class, or one label among those of a class); −1 where the
         stimulus could not be read.
-    mean, covariance
-        float64, shapes (U,) and (U, U): mean paired error difference of each unit to the winner,
-        over the draws that the unit saw, and the covariance of these means.
+    difference, covariance
+        float64, shapes (U,) and (U, U): by how many nats each unit explains the image worse than
+        the winner does, and the covariance of these estimates. See
+        :meth:`~synthesight.likelihood.evidence.PairedEvidence.differences`.
     draws
-        int64, shape (U,): draws that each unit saw.
+        int64, shape (U,): draws or parts that each unit saw.
+    evaluations
+        Network evaluations that the decision used, in passes.
     stopped
-        Why the gathering of evidence ended: ``"decided"`` or ``"draws used up"``.
+        Why the gathering of evidence ended: ``"decided"``, ``"draws used up"``, or, of a sequence
+        that was seen to its end, ``"all parts seen"``.
     error
         The sentence that says why the stimulus could not be read, else None.
-    errors
-        float64, shape (max_draws, U): the weighted error of each draw, NaN where there was none;
-        only from an engine that keeps errors.
     """
 
     stimulus: Stimulus
     unit: int
-    mean: np.ndarray
+    difference: np.ndarray
     covariance: np.ndarray
     draws: np.ndarray
+    evaluations: float
     stopped: str
     error: str | None = None
-    errors: np.ndarray | None = None
-
-    @property
-    def evaluations(self) -> int:
-        """Network evaluations that the decision used."""
-        return int(self.draws.sum())
 
     @property
     def posterior(self) -> tuple[np.ndarray, np.ndarray]:
         """Posterior under a flat prior and its Monte-Carlo standard error, each of shape (U,)."""
-        probability, error = posterior(self.mean[None], self.covariance[None])
+        probability, error = posterior(self.difference[None], self.covariance[None])
         return probability[0], error[0]

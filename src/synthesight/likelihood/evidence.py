@@ -19,14 +19,22 @@ CELLS = 2**16  # pairs of classes worked on at a time, if an image does not have
 class PairedEvidence:
     """Sums over draws of d and d² for each pair of classes, in ``slots`` places for images.
 
+    Parameters
+    ----------
+    slots, classes
+        S places, and K classes in each.
+    parts
+        Whether increments are parts of a sequence, whose sum is the evidence, rather than draws,
+        whose mean is. Several parts may be added as one error.
+
     Attributes
     ----------
     alive_
         bool, shape (S, K): classes still in the running.
     n_
-        int64, shape (S,): draws that the classes in the running have seen.
+        int64, shape (S,): draws or parts that the classes in the running have seen.
     draws_
-        int64, shape (S, K): draws that each class has seen; fixed once it is dropped.
+        int64, shape (S, K): those that each class has seen; fixed once it is dropped.
     total_, square_
         float64, shape (S, K, K): Σ (e_k − e_j) and Σ (e_k − e_j)² over the draws that both saw.
     waves_ : float64, shape (S, K, F)
@@ -37,7 +45,8 @@ class PairedEvidence:
         How many may each make a class look good by chance: 1, or those of a class made of several.
     """
 
-    def __init__(self, slots: int, classes: int) -> None:
+    def __init__(self, slots: int, classes: int, *, parts: bool = False) -> None:
+        self.parts = parts
         self.units_ = np.ones((slots, classes), dtype=np.int64)
         self.alive_ = np.zeros((slots, classes), dtype=bool)
         self.n_ = np.zeros(slots, dtype=np.int64)
@@ -72,9 +81,9 @@ class PairedEvidence:
             int64, shape (B,), distinct.
         errors
             float64, shape (B, C, K): of draws n, n + 1, …; what stands for dropped classes or
-            beyond ``draws`` is ignored.
+            beyond ``draws`` is ignored. Of parts, C is 1: their sum.
         draws
-            int64, shape (B,): how many of the C draws are there for each image.
+            int64, shape (B,): how many of the C draws are there for each image; how many parts.
         trend
             float64, shape (B, C, F): the trend functions at these draws, from
             :func:`~synthesight.likelihood.draws.trend_basis`; None where errors have no trend.
@@ -172,26 +181,38 @@ class PairedEvidence:
         trending = gram[:, 0, 0] > 0
         return leader, n - np.where(trending, TREND, 0), weight[:, None], total, square
 
+    def terms(self, slots: np.ndarray) -> np.ndarray:
+        """What sums are divided by to give evidence: int64, shape (B, K); 1 for parts."""
+        draws = self.draws_[slots]
+        return np.ones_like(draws) if self.parts else np.maximum(draws, 1)
+
     def means(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Leader and mean paired differences to it, as :meth:`differences` gives them."""
+        """Leader and differences to it, as :meth:`differences` gives them."""
         leader = self.leader(slots)
-        return leader, self.total_[slots, :, leader] / np.maximum(self.draws_[slots], 1)
+        return leader, self.total_[slots, :, leader] / self.terms(slots)
 
     def differences(self, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Mean paired difference of each class to the leader, with covariance.
+        """Return by how much each class is worse than the leader, with covariance.
 
         Returns
         -------
         leader : int64, shape (B,)
         mean : float64, shape (B, K)
-            Mean of e_k − e_leader over the draws that class k saw.
+            Mean of e_k − e_leader over the draws that class k saw, or the sum over its parts.
         covariance : float64, shape (B, K, K)
             Of those means, from cov(d_k, d_j) = (v_k + v_j − v_kj) / 2. Zero where fewer than two
-            draws leave nothing to estimate it from.
+            draws leave nothing to estimate it from. Parts leave nothing to chance: zero, but NaN
+            for a class that did not see as many of them as the leader, of whose rest nothing is
+            known.
         """
         slots = np.asarray(slots)
         leader, mean = self.means(slots)
         rows = np.arange(len(slots))
+        if self.parts:
+            seen = self.draws_[slots]
+            pruned = seen < seen[rows, leader][:, None]
+            unknown = pruned[:, :, None] | pruned[:, None, :]
+            return leader, mean, np.where(unknown, np.nan, 0.0)
         draws = np.maximum(self.draws_[slots], 1)
         shared = np.minimum(draws[:, :, None], draws[:, None, :])
         centred = self.square_[slots] - np.square(self.total_[slots]) / shared
@@ -214,7 +235,9 @@ def _block(classes: int) -> int:
 
 
 def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior under a flat prior, with its Monte-Carlo standard error by the delta method.
+    """Return the posterior under a flat prior, with its standard error by the delta method.
+
+    A class whose covariance is NaN has the standard error NaN; the others', it does not enter.
 
     Parameters
     ----------
@@ -227,6 +250,8 @@ def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.
     """
     probability = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
     probability /= probability.sum(axis=1, keepdims=True)
+    unknown = np.isnan(np.einsum("bkk->bk", covariance))
+    covariance = np.nan_to_num(covariance)
     # The variance of Σ_i p_k (δ_ki − p_i) d_i. These coefficients add up to 0, so the d may be
     # differences to any class: to the most probable one, nothing cancels where it is all but
     # certain. Spelt out, it takes K² steps and not the K³ of a product with the Jacobian.
@@ -239,4 +264,5 @@ def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.
     shared = (covariance @ rest[:, :, None])[:, :, 0] - (to_top * rest).sum(axis=1, keepdims=True)
     shared -= (to_top - of_top) * rest.sum(axis=1, keepdims=True)
     variance = own - 2 * shared + (shared * rest).sum(axis=1, keepdims=True)
-    return probability, probability * np.sqrt(np.maximum(variance, 0.0))
+    error = probability * np.sqrt(np.maximum(variance, 0.0))
+    return probability, np.where(unknown, np.nan, error)

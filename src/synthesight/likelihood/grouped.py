@@ -55,8 +55,9 @@ def of_classes(evidence: PairedEvidence, slots: np.ndarray, groups: np.ndarray) 
     groups
         int64, shape (U,): the class of each unit, from 0.
     """
-    alive, n = evidence.alive_[slots], evidence.n_[slots]
+    alive = evidence.alive_[slots]
     origin = alive.argmax(axis=1)
+    n = evidence.terms(slots)[np.arange(len(slots)), origin]
     total = evidence.total_[slots, :, origin]
     mean = np.where(alive, total / n[:, None], np.inf)
     found, share = class_evidence(mean, groups)
@@ -73,9 +74,9 @@ def of_classes(evidence: PairedEvidence, slots: np.ndarray, groups: np.ndarray) 
     difference = summed[:, :, None] - summed[:, None, :]
     square += 2 * gap * (difference - n[:, None, None] * gap) + n[:, None, None] * gap**2
 
-    classes = PairedEvidence(len(slots), found.shape[1])
+    classes = PairedEvidence(len(slots), found.shape[1], parts=evidence.parts)
     classes.alive_ = running
-    classes.n_ = n
+    classes.n_ = evidence.n_[slots]
     classes.gram_ = evidence.gram_[slots]
     members = (groups == np.arange(found.shape[1])[:, None]).astype(np.int64)
     classes.units_ = np.broadcast_to(members.sum(axis=1), running.shape)

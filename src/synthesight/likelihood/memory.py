@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 from synthesight.errors import SynthesightError
@@ -18,14 +21,14 @@ OUT_OF_MEMORY = (
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out: allocators and libraries do so in their ways."""
+    """Tell whether an error says that memory ran out, as allocators and libraries put it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         sign in str(error).lower() for sign in OUT_OF_MEMORY
     )
 
 
 def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
-    """Images to x, in ever smaller parts where they do not fit in memory together.
+    """Encode images, in ever smaller parts where they do not fit in memory together.
 
     Raises
     ------
@@ -47,9 +50,28 @@ def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
     return torch.cat([encode(model, pixels[:half]), encode(model, pixels[half:])])
 
 
+def prepare(model: LikelihoodModel, prompts: Sequence[str]) -> Any:
+    """Return what the prompts condition on.
+
+    Raises
+    ------
+    SynthesightError
+        If memory does not hold it.
+    """
+    try:
+        return model.prepare(prompts)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    raise SynthesightError(
+        f"{model.name}: its {len(prompts)} prompts cannot be encoded in this device's memory: use "
+        "`dtype=bfloat16`, fewer prompts, or a device with more memory."
+    )
+
+
 def too_large(model: LikelihoodModel) -> SynthesightError:
     """What to say where a single image needs more memory than there is."""
     return SynthesightError(
-        f"{model.name}: not even one image fits in memory; use --dtype bfloat16 or a device with "
+        f"{model.name}: not even one image fits in memory; use `dtype=bfloat16` or a device with "
         "more memory."
     )

@@ -6,7 +6,7 @@ and which triples come next. Nothing here runs a network, but for encoding the i
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,10 +18,11 @@ from synthesight.likelihood.draws import TREND, stimulus_key, trend_basis, unifo
 from synthesight.likelihood.evidence import PairedEvidence, blocks
 from synthesight.likelihood.grouped import of_classes
 from synthesight.likelihood.memory import encode
-from synthesight.likelihood.protocol import LikelihoodModel
+from synthesight.likelihood.protocol import DrawModel, PartModel
 from synthesight.likelihood.rules import Rule
 from synthesight.stimuli.stimulus import Stimulus
 
+CHUNK = 32  # draws that are queued at a time, if the rule does not look again before
 # Ceiling of the paired sums, which bounds the images in work for large K. What is worked out from
 # them goes by blocks of images, and takes little beside it.
 PAIRED_BYTES = 2**29
@@ -31,18 +32,21 @@ PAIRED_BYTES = 2**29
 class Plan:
     """What a run does to every image; see :class:`~synthesight.likelihood.engine.Engine`."""
 
-    model: LikelihoodModel
+    model: DrawModel | PartModel
+    cost: np.ndarray | None
     rows: np.ndarray
     groups: np.ndarray
     averaged: bool
     rule: Rule
     seed: int
-    keep_errors: bool
 
 
 @dataclass(frozen=True)
 class Triples:
-    """Queued work, one entry a network evaluation; int64, shape (B,) each."""
+    """Queued work, one entry a network evaluation; int64, shape (B,) each.
+
+    ``draw`` is the index of a draw, or of the first of the parts that are evaluated together.
+    """
 
     slot: np.ndarray
     draw: np.ndarray
@@ -54,9 +58,13 @@ class Triples:
     def __getitem__(self, part: slice) -> Triples:
         return Triples(self.slot[part], self.draw[part], self.unit[part])
 
+    def increment(self, rule: Rule, *, parts: bool) -> np.ndarray | range:
+        """Return the draws, or the parts up to the next review, that are to be evaluated."""
+        return range(self.draw[0], int(rule.review_at(self.draw[:1])[0])) if parts else self.draw
+
 
 class Work:
-    """The images in work: their draws, evidence and the queue of triples.
+    """The images in work: their draws or parts, evidence, and the queue of triples.
 
     At most ``batch_size`` images are in work, and fewer where there are very many classes.
     """
@@ -66,21 +74,22 @@ class Work:
         most = max(2, PAIRED_BYTES // (16 * units * units))
         slots = int(min(max(batch_size, 2), most))
         self.plan = plan
+        self.parts = plan.cost is not None
         self.reader = reader
         self.exhausted = False
-        self.evidence = PairedEvidence(slots, units)
+        self.evidence = PairedEvidence(slots, units, parts=self.parts)
         self.stimuli: list[Stimulus | None] = [None] * slots
         self.keys = np.zeros((slots, 2), dtype=np.uint64)
-        self.waves = np.zeros((slots, plan.rule.max_draws, TREND))
+        self.waves = np.zeros((slots, 0 if self.parts else plan.rule.max_draws, TREND))
         self.x = torch.empty(0)
         self.free = deque(range(slots))
-        self.queue: deque[Triples] = deque()
-        self.queued = 0
+        # Parts of one batch are the same for all of it, so each beginning has a queue; draws, one.
+        self.queues: dict[int, deque[Triples]] = defaultdict(deque)
+        self.queued: dict[int, int] = defaultdict(int)
         self.missing = np.zeros(slots, dtype=np.int64)
         self.chunk = np.zeros(slots, dtype=np.int64)
+        self.review = np.zeros(slots, dtype=np.int64)
         self.errors = np.zeros((slots, 1, units))
-        kept = plan.rule.max_draws if plan.keep_errors else 0
-        self.kept = np.full((slots, kept, units), np.nan)
         self.failures: list[Decision] = []
         self.finished: list[int] = []
 
@@ -89,11 +98,12 @@ class Work:
 
     def admit(self, batch_size: int) -> bool:
         """Start images until a batch is full. False when nothing is left to do."""
-        while not self.exhausted and self.free and self.queued < batch_size:
+        first = int(self._chunk(np.zeros(1, dtype=np.int64))[0])
+        width = (1 if self.parts else first) * len(self.plan.rows)
+        while not self.exhausted and self.free and self._longest() < batch_size:
             # As many images as fill the batch with their first draws, encoded together.
-            first = int(self.plan.rule.review_at(np.zeros(1, dtype=np.int64))[0])
-            need = batch_size - self.queued
-            wanted = min(len(self.free), -(-need // (first * len(self.plan.rows))))
+            need = batch_size - self.queued[0]
+            wanted = min(len(self.free), -(-need // width))
             images = []
             for _ in range(wanted):
                 item = next(self.reader, None)
@@ -107,7 +117,15 @@ class Work:
                     images.append((stimulus, image))
             if images:
                 self._start(images)
-        return bool(self.queued or self.failures or not self.exhausted)
+        return bool(self._longest() or self.failures or not self.exhausted)
+
+    def _longest(self) -> int:
+        return max(self.queued.values(), default=0)
+
+    def _chunk(self, n: np.ndarray) -> np.ndarray:
+        """How many of the next draws or parts to queue together, after n of them."""
+        ahead = self.plan.rule.review_at(n) - n
+        return ahead if self.parts else np.minimum(ahead, CHUNK)
 
     def _start(self, images: list[tuple[Stimulus, np.ndarray]]) -> None:
         model = self.plan.model
@@ -121,75 +139,92 @@ class Work:
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
             self.keys[slot] = stimulus_key(self.plan.seed, stimulus.id)
-        most = self.plan.rule.max_draws
-        draws = np.tile(np.arange(most), len(slots))
-        positions = uniforms(np.repeat(self.keys[slots], most, axis=0), draws)
-        self.waves[slots] = trend_basis(positions.reshape(-1, most))
+        if not self.parts:
+            most = self.plan.rule.max_draws
+            draws = np.tile(np.arange(most), len(slots))
+            positions = uniforms(np.repeat(self.keys[slots], most, axis=0), draws)
+            self.waves[slots] = trend_basis(positions.reshape(-1, most))
         self.evidence.clear(slots)
+        self.review[slots] = 0
         self._enqueue(slots)
 
     def _enqueue(self, slots: np.ndarray) -> None:
-        """Queue the draws of these images up to their next review."""
+        """Queue the next draws of these images, at most up to their next review."""
         n = self.evidence.n_[slots]
-        chunk = self.plan.rule.review_at(n) - n
-        self.chunk[slots] = chunk
-        if chunk.max() > self.errors.shape[1]:
-            grown = np.zeros((len(self.stimuli), int(chunk.max()), self.errors.shape[2]))
+        self.review[slots] = self.plan.rule.review_at(n)
+        chunk = self.chunk[slots] = self._chunk(n)
+        # Several parts are one evaluation, of which the sum counts.
+        width = np.ones_like(chunk) if self.parts else chunk
+        most = int(width.max())
+        if most > self.errors.shape[1]:
+            grown = np.zeros((len(self.stimuli), most, self.errors.shape[2]))
             grown[:, : self.errors.shape[1]] = self.errors
             self.errors = grown
-        ahead = np.arange(chunk.max())[None, :, None] < chunk[:, None, None]
+        ahead = np.arange(most)[None, :, None] < width[:, None, None]
         image, draw, unit = np.nonzero(ahead & self.evidence.alive_[slots][:, None, :])
         triples = Triples(slots[image], n[image] + draw, unit)
         self.missing[slots] = np.bincount(image, minlength=len(slots))
-        self.queue.append(triples)
-        self.queued += len(triples)
+        for start in np.unique(n) if self.parts else [0]:
+            some = triples
+            if self.parts:
+                which = triples.draw == start
+                some = Triples(triples.slot[which], triples.draw[which], triples.unit[which])
+            self.queues[int(start)].append(some)
+            self.queued[int(start)] += len(some)
 
     def take(self, count: int) -> Triples | None:
-        """The next ``count`` triples, or what is left of them."""
+        """The next ``count`` triples, or what is left of them, of the longest queue."""
+        if not self._longest():
+            return None
+        start = max(self.queued, key=lambda key: self.queued[key])
+        queue = self.queues[start]
         parts = []
-        while self.queue and count:
-            head = self.queue.popleft()
+        while queue and count:
+            head = queue.popleft()
             if len(head) > count:
-                self.queue.appendleft(head[count:])
+                queue.appendleft(head[count:])
                 head = head[:count]
             parts.append(head)
             count -= len(head)
-        if not parts:
-            return None
         batch = Triples(
             np.concatenate([part.slot for part in parts]),
             np.concatenate([part.draw for part in parts]),
             np.concatenate([part.unit for part in parts]),
         )
-        self.queued -= len(batch)
+        self.queued[start] -= len(batch)
         return batch
 
-    def absorb(self, batch: Triples, errors: np.ndarray) -> None:
-        """Take in a batch's errors, and review the images whose draws are complete."""
-        self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = errors
-        if self.plan.keep_errors:
-            self.kept[batch.slot, batch.draw, batch.unit] = errors
+    def absorb(self, batch: Triples, nats: np.ndarray) -> None:
+        """Take in a batch's nats, and review the images that have all that is to be reviewed."""
+        self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = -nats
         np.subtract.at(self.missing, batch.slot, 1)
         touched = np.unique(batch.slot)
         ready = touched[self.missing[touched] == 0]
         if not len(ready):
             return
         chunk = self.chunk[ready]
-        ahead = int(chunk.max())
-        self.evidence.add(ready, self.errors[ready, :ahead], chunk, self._trend(ready, ahead))
-        alive = self._review(ready)
-        self.evidence.alive_[ready] = alive
-        groups = self.plan.groups
-        # Decided: every unit left belongs to the class of the first one left.
-        first = groups[alive.argmax(axis=1)]
-        decided = ~(alive & (groups[None, :] != first[:, None])).any(axis=1)
-        spent = self.evidence.n_[ready] >= self.plan.rule.max_draws
-        over = decided | spent
+        ahead = 1 if self.parts else int(chunk.max())
+        trend = None if self.parts else self._trend(ready, ahead)
+        self.evidence.add(ready, self.errors[ready, :ahead], chunk, trend)
+        due = self.evidence.n_[ready] == self.review[ready]
+        over = np.zeros(len(ready), dtype=bool)
+        if due.any():
+            over[due] = self._over(ready[due])
         self.finished.extend(ready[over].tolist())
         if not over.all():
             self._enqueue(ready[~over])
 
-    def _review(self, slots: np.ndarray) -> np.ndarray:
+    def _over(self, slots: np.ndarray) -> np.ndarray:
+        """Review images: whether no more evidence is to be gathered, bool, shape (B,)."""
+        alive = self._running(slots)
+        self.evidence.alive_[slots] = alive
+        groups = self.plan.groups
+        # Decided: every unit left belongs to the class of the first one left.
+        first = groups[alive.argmax(axis=1)]
+        decided = ~(alive & (groups[None, :] != first[:, None])).any(axis=1)
+        return decided | (self.evidence.n_[slots] >= self.plan.rule.max_draws)
+
+    def _running(self, slots: np.ndarray) -> np.ndarray:
         """Units that stay in the running: bool, shape (B, U)."""
         groups = self.plan.groups
         if not self.plan.averaged:
@@ -214,6 +249,7 @@ class Work:
             nothing,
             np.broadcast_to(nothing, (units, units)),
             np.zeros(units, dtype=np.int64),
+            0,
             "unreadable",
             error,
         )
@@ -225,22 +261,32 @@ class Work:
     def decided(self) -> Iterator[Decision]:
         """Decisions on the images that are finished, whose places become free."""
         slots, self.finished = np.array(self.finished[::-1], dtype=np.int64), []
-        for part in blocks(slots, len(self.plan.rows)):
-            leader, mean, covariance = self.evidence.differences(part)
-            spent = self.evidence.n_[part] >= self.plan.rule.max_draws
-            for row, slot in enumerate(part):
+        for block in blocks(slots, len(self.plan.rows)):
+            leader, difference, covariance = self.evidence.differences(block)
+            for row, slot in enumerate(block):
                 stimulus = self.stimuli[slot]
                 assert stimulus is not None
+                draws = self.evidence.draws_[slot].copy()
                 decision = Decision(
                     stimulus,
                     int(leader[row]),
-                    mean[row],
+                    difference[row],
                     covariance[row],
-                    self.evidence.draws_[slot].copy(),
-                    "draws used up" if spent[row] else "decided",
-                    errors=self.kept[slot].copy() if self.plan.keep_errors else None,
+                    draws,
+                    self._passes(draws),
+                    self._why(slot),
                 )
-                self.kept[slot] = np.nan
                 self.stimuli[slot] = None
                 self.free.append(int(slot))
                 yield decision
+
+    def _passes(self, draws: np.ndarray) -> float:
+        cost = self.plan.cost
+        return int(draws.sum()) if cost is None else float(cost[draws].sum())
+
+    def _why(self, slot: int) -> str:
+        """Why no more evidence was gathered about an image."""
+        n, cost = self.evidence.n_[slot], self.plan.cost
+        if cost is not None and n == len(cost) - 1:
+            return "all parts seen"
+        return "draws used up" if n >= self.plan.rule.max_draws else "decided"

@@ -7,18 +7,70 @@ one machine to the next.
 from __future__ import annotations
 
 import time
+from typing import Any
 
+import numpy as np
 import torch
 
 from synthesight.likelihood.memory import encode, is_out_of_memory
-from synthesight.likelihood.protocol import LikelihoodModel
+from synthesight.likelihood.protocol import DrawModel, PartModel, Resolution
 
 LARGEST = 1024
 LONG = 300.0
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
-def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
+class Tuner:
+    """Finds out how a network runs best, once, and keeps it for later calls.
+
+    Parameters
+    ----------
+    batch_size
+        Evaluations a batch; None finds the best by measurement.
+
+    Attributes
+    ----------
+    compiled
+        Whether the network is compiled; None where that was not tried.
+    """
+
+    def __init__(self, batch_size: int | None = None) -> None:
+        self.batch_size = batch_size
+        self.compiled: bool | None = None
+        # Batch sizes, by resolution and what was asked for; seconds a batch.
+        self._sizes: dict[tuple[Resolution, int | None], int] = {}
+        self._seconds: dict[tuple[Resolution, int], float] = {}
+
+    def tune(self, model: DrawModel | PartModel, conditioning: object, evaluations: float) -> int:
+        """Return how many evaluations to do in a batch, and leave the network as it runs best.
+
+        Parameters
+        ----------
+        model, conditioning
+            The model, and its prepared prompts, of which the first is used.
+        evaluations
+            About how many are to come: whether it pays to compile depends on it.
+        """
+        asked = model.resolution, self.batch_size
+        if asked not in self._sizes:
+            choose_memory_format(model, conditioning, self.batch_size)
+            self._sizes[asked] = self.batch_size or best_batch_size(model, conditioning)
+        size = self._sizes[asked]
+        if self.compiled is None and hasattr(owner(model), "network"):
+            measured = model.resolution, size
+            if measured not in self._seconds:
+                self._seconds[measured] = seconds_a_batch(model, conditioning, size)
+            self.compiled = compile_network(
+                model, conditioning, size, evaluations, self._seconds[measured]
+            )
+        return size
+
+    def halved(self, model: DrawModel | PartModel, batch_size: int) -> None:
+        """Keep that only this many evaluations fit in memory together."""
+        self._sizes[model.resolution, self.batch_size] = batch_size
+
+
+def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
     """The largest batch that fits and still pays, by doubling.
 
     Parameters
@@ -53,7 +105,7 @@ def best_batch_size(model: LikelihoodModel, conditioning: object) -> int:
 
 
 def choose_memory_format(
-    model: LikelihoodModel, conditioning: object, most: int | None = None
+    model: DrawModel | PartModel, conditioning: object, most: int | None = None
 ) -> str:
     """Run a convolutional network channels-last where that is faster.
 
@@ -73,7 +125,7 @@ def choose_memory_format(
     -------
     ``"channels_last"`` or ``"contiguous"``, the format that the network is left in.
     """
-    network = getattr(model, "network", None)
+    network = getattr(owner(model), "network", None)
     if network is None or not any(
         isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride for m in network.modules()
     ):
@@ -91,7 +143,7 @@ def choose_memory_format(
     return "contiguous"
 
 
-def seconds_a_batch(model: LikelihoodModel, conditioning: object, size: int) -> float:
+def seconds_a_batch(model: DrawModel | PartModel, conditioning: object, size: int) -> float:
     """How long a batch of ``size`` evaluations takes; infinitely long where it does not fit."""
     try:
         return _seconds(model, conditioning, _grey(model), size)
@@ -102,14 +154,14 @@ def seconds_a_batch(model: LikelihoodModel, conditioning: object, size: int) -> 
 
 
 def compile_network(
-    model: LikelihoodModel, conditioning: object, size: int, evaluations: float, plain: float
+    model: DrawModel | PartModel, conditioning: object, size: int, evaluations: float, plain: float
 ) -> bool | None:
     """Compile the network for long work, and keep that only if it is faster.
 
     Parameters
     ----------
     model
-        A model with the attribute ``network``.
+        A model whose :func:`owner` has the attribute ``network``.
     conditioning
         Prepared prompts.
     size
@@ -122,40 +174,55 @@ def compile_network(
 
     Returns
     -------
-    Whether ``model.network`` is now compiled; None where it was not tried.
+    Whether the network is now compiled; None where it was not tried.
     """
     # Where not even a batch fits, the engine finds a size that does.
     if not LONG <= evaluations / size * plain < float("inf"):
         return None
-    network = model.network  # type: ignore[attr-defined]
+    of = owner(model)
+    network = of.network
     x = _grey(model)
     try:
-        model.network = torch.compile(network, dynamic=False)  # type: ignore[attr-defined]
+        of.network = torch.compile(network, dynamic=False)
         compiled = _seconds(model, conditioning, x, size)
     except Exception:  # No compiler, an unsupported operation: whatever it is, eager works.
         compiled = float("inf")
     if compiled * GAIN < plain:
         return True
-    model.network = network  # type: ignore[attr-defined]
+    of.network = network
     return False
 
 
-def _grey(model: LikelihoodModel) -> torch.Tensor:
+def owner(model: DrawModel | PartModel) -> Any:
+    """Return the object that may have a ``network``: the denoiser of an adapted one."""
+    return getattr(model, "denoiser", model)
+
+
+def _grey(model: DrawModel | PartModel) -> torch.Tensor:
     """One image, encoded, to measure with."""
-    side = model.resolution
-    return encode(model, torch.zeros((1, 3, side, side), device=model.device))
+    size = model.resolution
+    height, width = (size, size) if isinstance(size, int) else size
+    return encode(model, torch.zeros((1, 3, height, width), device=model.device))
 
 
-def _seconds(model: LikelihoodModel, conditioning: object, x: torch.Tensor, size: int) -> float:
+def _seconds(
+    model: DrawModel | PartModel, conditioning: object, x: torch.Tensor, size: int
+) -> float:
     """Least time of two runs of one batch, after a warm-up run."""
     batch = x.expand(size, *x.shape[1:]).contiguous()
-    noise = torch.randn(batch.shape, device=batch.device, dtype=batch.dtype)
-    steps = torch.full((size,), len(model.schedule) // 2, device=batch.device)
     rows = torch.zeros(size, dtype=torch.int64, device=batch.device)
+    increments: Any
+    if isinstance(model, PartModel):
+        increments = range(model.horizon)
+    else:
+        made = model.draws(np.zeros((1, 2), dtype=np.uint64), np.zeros(1, np.int64), x.shape[1:])
+        increments = tuple(
+            part.to(batch.device).expand(size, *part.shape[1:]).contiguous() for part in made
+        )
     times = []
     with torch.inference_mode():
         for _ in range(3):
             started = time.perf_counter()
-            model.errors(batch, noise, steps, conditioning, rows).cpu()
+            model.nats(batch, increments, conditioning, rows).cpu()
             times.append(time.perf_counter() - started)
     return min(times[1:])

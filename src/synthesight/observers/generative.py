@@ -8,19 +8,15 @@ from typing import Any
 import numpy as np
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood import memory
 from synthesight.likelihood.decision import Decision
-from synthesight.likelihood.engine import Engine, Usage
+from synthesight.likelihood.diffusion import DEFAULT_WEIGHTING, DenoiserLikelihood, as_likelihood
+from synthesight.likelihood.engine import Engine
+from synthesight.likelihood.evaluator import Usage
 from synthesight.likelihood.grouped import class_evidence
-from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.protocol import LikelihoodModel
-from synthesight.likelihood.rules import Rule, Sequential
-from synthesight.likelihood.tuning import (
-    best_batch_size,
-    choose_memory_format,
-    compile_network,
-    seconds_a_batch,
-)
-from synthesight.likelihood.weighting import TimeSampler
+from synthesight.likelihood.protocol import Denoiser, DrawModel, PartModel, horizon_of
+from synthesight.likelihood.rules import Rule, make_rule
+from synthesight.likelihood.tuning import Tuner, owner
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.prompts import (
     DEFAULT_TEMPLATE,
@@ -41,8 +37,8 @@ class GenerativeClassifier(Observer):
     Parameters
     ----------
     model
-        A likelihood model: one of this package's families, or any object that meets
-        :class:`~synthesight.likelihood.protocol.LikelihoodModel`.
+        One of this package's models, or any object that meets a protocol of
+        :mod:`synthesight.likelihood.protocol`.
     classes
         Class names, when calls do not name them.
     templates
@@ -57,9 +53,12 @@ class GenerativeClassifier(Observer):
         label's. The rule drops classes under the one, single labels under the other, which costs
         fewer evaluations.
     rule
-        Decision rule; None is :class:`~synthesight.likelihood.rules.Sequential`.
+        Decision rule, or the name of one; None is ``"sequential"`` for models of draws, diffusion
+        and flow among them, and ``"exhaustive"`` for models of a sequence of parts, which are
+        exact then.
     weighting, proposal
-        See :class:`~synthesight.likelihood.weighting.TimeSampler`.
+        Of diffusion and flow models, see
+        :meth:`~synthesight.likelihood.weighting.TimeSampler.create`; None is ``"jaini"``.
     seed
         Of the draws.
     batch_size
@@ -67,6 +66,8 @@ class GenerativeClassifier(Observer):
 
     Attributes
     ----------
+    likelihood
+        The model as the engine sees it, which gives nats.
     usage_ : Usage
         Evaluations and time of the last call.
     """
@@ -75,15 +76,15 @@ class GenerativeClassifier(Observer):
 
     def __init__(
         self,
-        model: LikelihoodModel,
+        model: Denoiser | DrawModel | PartModel,
         *,
         classes: Sequence[str] | None = None,
         templates: Sequence[str] = (DEFAULT_TEMPLATE,),
         names: Mapping[str, Sequence[str]] | None = None,
         labels: Mapping[str, Sequence[str | int]] | None = None,
         combine: str = "logsumexp",
-        rule: Rule | None = None,
-        weighting: str | Sequence[float] = "jaini",
+        rule: str | Rule | None = None,
+        weighting: str | Sequence[float] | None = None,
         proposal: Sequence[float] | None = None,
         seed: int = 0,
         batch_size: int | None = None,
@@ -100,15 +101,11 @@ class GenerativeClassifier(Observer):
             )
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise SynthesightError(f"--seed {seed} cannot be: give a whole number from 0.")
-        if rule is not None and not hasattr(rule, "review"):
-            raise SynthesightError(
-                f"{rule!r} is no decision rule: give an object, such as "
-                "synthesight.likelihood.rules.Exhaustive(max_draws=200)."
-            )
         if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
             raise SynthesightError(
                 f"{model.name} is given labels, which go into no sentence: leave out --prompt."
             )
+        self.likelihood = as_likelihood(model, weighting, proposal)
         self.model = model
         self.name = model.name
         self.device = model.device
@@ -117,17 +114,13 @@ class GenerativeClassifier(Observer):
         self.names = dict(names or {})
         self.labels = labels
         self.combine = combine
-        self.rule: Rule = Sequential() if rule is None else rule
-        self.weighting = weighting
+        self.rule = make_rule(rule, self.likelihood)
+        denoiser = isinstance(self.likelihood, DenoiserLikelihood)
+        self.weighting = DEFAULT_WEIGHTING if denoiser and weighting is None else weighting
         self.proposal = proposal
         self.seed = seed
-        self.batch_size = batch_size
-        self.sampler = TimeSampler.create(model.schedule, weighting, proposal)
-        # What was found out, for later calls: batch sizes, by resolution and what was asked for;
-        # seconds a batch; whether compiling pays (None: not tried); and the prompts, encoded.
-        self._sizes: dict[tuple[int, int | None], int] = {}
-        self._seconds: dict[tuple[int, int], float] = {}
-        self._compiled: bool | None = None
+        self.tuner = Tuner(batch_size)
+        # The prompts, encoded, for later calls.
         self._conditioning: tuple[object, Any] = (None, None)
         self.usage_ = Usage()
 
@@ -138,68 +131,43 @@ class GenerativeClassifier(Observer):
         prompts, rows, groups = self._units(chosen)
         conditioning = self._prepare(prompts)
         count = len(stimuli) if isinstance(stimuli, Sized) else 1
-        expected = count * len(rows) * min(TYPICAL_DRAWS, self.rule.max_draws)
-        size = self._tune(conditioning, expected)
+        draws = min(TYPICAL_DRAWS, self.rule.max_draws) if self._horizon is None else 1
+        size = self.tuner.tune(self.likelihood, conditioning, count * len(rows) * draws)
         engine = Engine(
-            self.model,
+            self.likelihood,
             rows,
             conditioning,
             self.rule,
-            self.sampler,
             seed=self.seed,
             groups=groups,
             averaged=self.combine == "logsumexp",
             batch_size=size,
-            one_shape=bool(self._compiled),
+            one_shape=bool(self.tuner.compiled),
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             if engine.usage.halvings:
-                self._sizes[self.model.resolution, self.batch_size] = engine.usage.batch_size
+                self.tuner.halved(self.likelihood, engine.usage.batch_size)
             yield self._response(decision, chosen, groups)
+
+    @property
+    def _horizon(self) -> int | None:
+        return horizon_of(self.likelihood)
 
     def _prepare(self, prompts: list[str]) -> Any:
         """What the prompts condition on; kept, since a call with other images asks again."""
         asked = (self.model.resolution, tuple(prompts))
         if self._conditioning[0] != asked:
             self._conditioning = (None, None)
-            self._conditioning = (asked, self._encode_prompts(prompts))
+            self._conditioning = (asked, memory.prepare(self.likelihood, prompts))
         return self._conditioning[1]
-
-    def _encode_prompts(self, prompts: list[str]) -> Any:
-        try:
-            return self.model.prepare(prompts)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        raise SynthesightError(
-            f"{self.name}: its {len(prompts)} prompts cannot be encoded in this device's memory: "
-            "use --dtype bfloat16, fewer prompts, or a device with more memory."
-        )
-
-    def _tune(self, conditioning: object, evaluations: int) -> int:
-        """Network evaluations a batch. Measured at the first call, and kept for later ones."""
-        resolution = self.model.resolution
-        asked = resolution, self.batch_size
-        if asked not in self._sizes:
-            choose_memory_format(self.model, conditioning, self.batch_size)
-            self._sizes[asked] = self.batch_size or best_batch_size(self.model, conditioning)
-        size = self._sizes[asked]
-        if self._compiled is None and hasattr(self.model, "network"):
-            if (resolution, size) not in self._seconds:
-                seconds = seconds_a_batch(self.model, conditioning, size)
-                self._seconds[resolution, size] = seconds
-            self._compiled = compile_network(
-                self.model, conditioning, size, evaluations, self._seconds[resolution, size]
-            )
-        return size
 
     def describe(self) -> dict[str, Any]:
         rule = {"name": self.rule.name, **vars(self.rule)}
         return {
             "model": self.name,
             "kind": self.kind,
-            "weights": weights_hash(getattr(self.model, "network", None)),
+            "weights": weights_hash(getattr(owner(self.likelihood), "network", None)),
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
             "templates": self.templates,
             "names": {key: list(value) for key, value in self.names.items()},
@@ -209,7 +177,7 @@ class GenerativeClassifier(Observer):
             "combine": self.combine if self.labels else None,
             "rule": rule,
             "weighting": self.weighting
-            if isinstance(self.weighting, str)
+            if self.weighting is None or isinstance(self.weighting, str)
             else list(self.weighting),
             "proposal": list(self.proposal) if self.proposal is not None else None,
             "seed": self.seed,
@@ -219,7 +187,12 @@ class GenerativeClassifier(Observer):
         """Prompts, the rows of each unit, and the class of each unit."""
         if self.labels is None:
             prompts, rows = write_prompts(classes, self.templates, self.names)
-            return prompts, rows, np.arange(len(classes))
+            if self._horizon is None:
+                return prompts, rows, np.arange(len(classes))
+            # Parts do not take turns: a class is all of its prompts, whose likelihoods average.
+            own = [np.unique(of_class) for of_class in rows]
+            groups = np.repeat(np.arange(len(classes)), [len(of_class) for of_class in own])
+            return prompts, np.concatenate(own)[:, None], groups
         missing = [name for name in classes if not self.labels.get(name)]
         if missing:
             raise SynthesightError(
@@ -248,7 +221,7 @@ class GenerativeClassifier(Observer):
                 decision.error,
             )
         probability, spread = decision.posterior
-        evidence = -decision.mean
+        evidence = -decision.difference
         if len(groups) != count:
             evidence, probability, spread = self._combined(decision, groups, count)
         # The rule's choice, which is not always the greatest evidence: a class that was dropped
@@ -273,17 +246,19 @@ class GenerativeClassifier(Observer):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Evidence, posterior and its standard error of classes made of several labels."""
         member = groups[None, :] == np.arange(count)[:, None]
-        unit = -decision.mean
+        unit = -decision.difference
         if self.combine == "best":
             best = np.where(member, unit[None, :], -np.inf).argmax(axis=1)
             share = np.zeros(member.shape)
             share[np.arange(count), best] = 1.0
             evidence = unit[best]
         else:
-            evidence, share = class_evidence(decision.mean, groups)
+            evidence, share = class_evidence(decision.difference, groups)
         probability = np.exp(evidence - evidence.max())
         probability /= probability.sum()
         # Delta method: evidence of a class changes with that of its labels by their shares.
         jacobian = probability[:, None] * (share - probability @ share)
-        variance = np.einsum("ki,ij,kj->k", jacobian, decision.covariance, jacobian)
-        return evidence, probability, np.sqrt(np.maximum(variance, 0.0))
+        covariance = np.nan_to_num(decision.covariance)
+        variance = np.einsum("ki,ij,kj->k", jacobian, covariance, jacobian)
+        unknown = (member & np.isnan(np.diag(decision.covariance))).any(axis=1)
+        return evidence, probability, np.where(unknown, np.nan, np.sqrt(np.maximum(variance, 0.0)))

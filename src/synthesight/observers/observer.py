@@ -35,10 +35,12 @@ class Response:
         nats, up to Monte-Carlo error, for the ``elbo`` weighting and for discriminative networks.
     posterior, posterior_se
         float64, shape (K,): posterior under a flat prior and its Monte-Carlo standard error.
+        The error is 0 where nothing is left to chance, and NaN for a class of which a sequence of
+        parts was not seen to its end.
     draws
-        int64, shape (K,): draws that each class was given.
+        int64, shape (K,): draws, or parts, that each class was given.
     evaluations
-        Network evaluations that the decision used.
+        Network evaluations that the decision used, in passes, of which a part may be a share.
     stopped
         Why the observer stopped.
     error
@@ -51,7 +53,7 @@ class Response:
     posterior: np.ndarray
     posterior_se: np.ndarray
     draws: np.ndarray
-    evaluations: int
+    evaluations: float
     stopped: str
     error: str | None = None
 
@@ -96,7 +98,7 @@ class Classification:
         return np.array(rows, dtype=np.float64).reshape(-1, len(self.classes))
 
     @property
-    def evaluations(self) -> int:
+    def evaluations(self) -> float:
         """Network evaluations for all of the images."""
         return sum(response.evaluations for response in self.responses)
 

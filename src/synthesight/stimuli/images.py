@@ -67,18 +67,26 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
         ) from None
 
 
-def to_array(image: Image.Image, resolution: int) -> np.ndarray:
+def to_array(image: Image.Image, resolution: int | tuple[int, int]) -> np.ndarray:
     """Return what an observer of a given resolution sees of an RGB image.
 
-    The shorter side is scaled to ``resolution`` (bicubic, antialiased) and the centre cut out;
+    The image is scaled to fill ``resolution`` (bicubic, antialiased) and the centre cut out;
     nothing is stretched.
+
+    Parameters
+    ----------
+    image
+        An RGB image.
+    resolution
+        Side of a square in pixels, or (height, width).
 
     Returns
     -------
-    uint8, shape (resolution, resolution, 3).
+    uint8, shape (height, width, 3).
     """
-    if image.size != (resolution, resolution):
-        image = ImageOps.fit(image, (resolution, resolution), Image.Resampling.BICUBIC)
+    height, width = (resolution,) * 2 if isinstance(resolution, int) else resolution
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
     return np.asarray(image)
 
 

@@ -24,7 +24,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "rt": pl.Float64(),  # seconds
     "evidence": pl.List(pl.Float64()),  # for each class, in the order of run.json's classes
     "draws": pl.Int64(),
-    "evaluations": pl.Int64(),
+    "evaluations": pl.Float64(),  # passes, of which a model may use a share; older runs have Int64
     "stopped": pl.String(),
     "seed": pl.Int64(),
     "error": pl.String(),  # why the stimulus could not be read

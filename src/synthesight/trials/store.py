@@ -16,6 +16,7 @@ from synthesight.errors import SynthesightError
 from synthesight.trials.schema import KEY, SCHEMA, conform
 
 MANIFEST = "run.json"
+OLDER = pl.ScanCastOptions(integer_cast="allow-float")  # evaluations were whole numbers
 # Entries of the record that say only whether something is the same: a message names what differs.
 HASHES = {"observer.weights": "weights", "stimuli_ids_hash": "stimuli"}
 
@@ -241,7 +242,7 @@ class Run:
         if not parts:
             return pl.LazyFrame(schema=SCHEMA)
         # A bracket in a path is no wildcard.
-        scan = pl.scan_parquet(parts, schema=SCHEMA, glob=False)
+        scan = pl.scan_parquet(parts, schema=SCHEMA, glob=False, cast_options=OLDER)
         if not sort:
             return scan
         # A stimulus that could not be read may have been shown again since.
@@ -255,7 +256,7 @@ class Run:
             # polars does not say which file: read them one by one.
             for path in self._parts():
                 try:
-                    pl.scan_parquet(path, schema=SCHEMA, glob=False).collect()
+                    pl.scan_parquet(path, schema=SCHEMA, glob=False, cast_options=OLDER).collect()
                 except (pl.exceptions.PolarsError, OSError):
                     raise _damaged(path) from error
             raise

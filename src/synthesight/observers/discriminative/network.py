@@ -15,11 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.prefetch import read_ahead
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.categories import canonical
+from synthesight.stimuli.prefetch import read_ahead
 from synthesight.stimuli.stimulus import Stimulus
 
 BATCH = 64  # images at a time; fewer where they have more pixels than this:

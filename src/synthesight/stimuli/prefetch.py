@@ -18,13 +18,20 @@ READERS = 4
 Read = tuple[Stimulus, np.ndarray | None, str | None]
 
 
-def read_ahead(stimuli: Iterable[Stimulus], resolution: int) -> Iterator[Read]:
-    """Stimuli with their pixels, in order, at most ``AHEAD`` of them in memory.
+def read_ahead(stimuli: Iterable[Stimulus], resolution: int | tuple[int, int]) -> Iterator[Read]:
+    """Yield stimuli with their pixels, in order, at most ``AHEAD`` of them in memory.
+
+    Parameters
+    ----------
+    stimuli
+        What to read.
+    resolution
+        See :func:`~synthesight.stimuli.images.to_array`.
 
     Yields
     ------
     (stimulus, image, error)
-        ``image`` is uint8, shape (resolution, resolution, 3); where it cannot be read it is None
+        ``image`` is uint8, shape (height, width, 3); where it cannot be read it is None
         and ``error`` is the sentence that says why.
     """
 

@@ -1,0 +1,153 @@
+"""A test that stays valid under constant peeking, and decides as all draws would."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.evidence import PairedEvidence
+from synthesight.likelihood.rules.rule import Kind, check_draws
+
+ALIKE = 6.0  # degrees of freedom: how alike the variances of classes' differences are thought to be
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Drop a class as soon as a test that stays valid under constant peeking says it is worse.
+
+    The promise: the class that ``exhaustive`` would choose with the same ``max_draws`` is dropped
+    with probability at most ``delta``. Four things make the test cheap. It is *paired*: all
+    classes share their draws. It is for a *finite horizon*: what matters is the sign of S_N, the
+    sum of the N differences that the exhaustive rule would see, of which n are known. It knows
+    the draws' *times*: how differences change with them is no noise, since N draws cover them all.
+    And classes *lend each other their noise*: how much one of them varies says how much another
+    may.
+
+    For differences d = e_k − e_j = μ + β·φ(t) + σ · normal with S_N = 0, what the first n say
+    whatever β may be is a Brownian bridge, whose likelihood can be set against that of
+    unconstrained draws with μ = θσ, θ ~ N(0, 1/c²). With the same prior on σ and Haar's measure on
+    β in both, the ratio is a non-negative martingale of initial value 1:
+
+        M_n = √((N − g)/N) · √(c²/(g + c²)) · ((Q + S²/(N − g)) / (Q − S²/(g + c²)))^(f/2),
+
+    S and g being Σ d and n without the least-squares trend in the F functions φ
+    (:meth:`~synthesight.likelihood.evidence.PairedEvidence.without_trend`), f = n − F + ν, and Q
+    what is left of Σ d² plus ν s²: σ² is thought to lie about s², the mean variance of the other
+    classes' differences, with ν degrees of freedom (the moderated t of Smyth 2004; see
+    :func:`lent_variance`). By Ville's inequality M ever reaches a level L with probability at most
+    1/L, and by symmetry half of that with S > 0, which S_N < 0 only makes rarer. So class k goes
+    when S > 0 against the leader and M_n ≥ R / (2δ): a union bound over the R rivals that k has.
+    Where it is exact and where measured: docs/decisions.md. For two classes, N → ∞ and no trend,
+    M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
+
+    Clark & Jaini (2023) repeat a t-test at p < 2e-3 after each draw instead, which has no such
+    promise: :class:`RepeatedTTest`.
+
+    Parameters
+    ----------
+    max_draws
+        N: where draws run out, the class of least error so far is chosen, as ``exhaustive`` does.
+    delta
+        Probability of dropping the exhaustive rule's choice.
+    min_draws
+        Draws before the first review. The test is exact for normal differences; a few draws more
+        protect it where they are skewed.
+    effect
+        c⁻¹: the effect size (mean difference over its standard deviation) that the test is
+        sharpest for. It changes the cost, not the promise.
+    """
+
+    name: ClassVar[str] = "sequential"
+    holds_for: ClassVar[tuple[Kind, ...]] = ("draws",)
+    max_draws: int = 200
+    delta: float = 0.01
+    min_draws: int = 6
+    effect: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_draws(self.max_draws)
+        if not 0 < self.delta < 0.5:
+            raise SynthesightError(
+                f"`delta={self.delta}` is not a probability of error: choose one between 0 and "
+                "0.5, such as 0.01."
+            )
+
+    def review_at(self, n: np.ndarray) -> np.ndarray:
+        return _reviews(n, self.min_draws, self.max_draws)
+
+    def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
+        alive = evidence.alive_[slots]
+        rows = np.arange(len(slots))
+        leader, freedom, weight, total, square = evidence.without_trend(slots)
+        freedom = freedom[:, None]
+        others = alive.copy()
+        others[rows, leader] = False
+        lent, variance = lent_variance(others, freedom, weight, total, square)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_m = self.log_martingale(freedom + lent, weight, total, square + lent * variance)
+        level = np.log(np.maximum(evidence.rivals(slots), 1)) - np.log(2 * self.delta)
+        worse = (total > 0) & (log_m >= level[:, None])
+        # After the last draw the leader is exhaustive's own choice.
+        spent = evidence.n_[slots] >= self.max_draws
+        leader = np.where(spent, evidence.leader(slots), leader)
+        worse |= spent[:, None]
+        worse[rows, leader] = False
+        return alive & ~worse
+
+    def log_martingale(
+        self, freedom: np.ndarray, weight: np.ndarray, total: np.ndarray, square: np.ndarray
+    ) -> np.ndarray:
+        """log M_n for f, g, S and Q (broadcast together); see the class."""
+        c2 = self.effect**-2
+        left = self.max_draws - weight
+        return 0.5 * (
+            np.log(left / self.max_draws)
+            + np.log(c2 / (weight + c2))
+            + freedom
+            * (np.log(square + total**2 / left) - np.log(square - total**2 / (weight + c2)))
+        )
+
+
+def lent_variance(
+    others: np.ndarray,
+    freedom: np.ndarray,
+    weight: np.ndarray,
+    total: np.ndarray,
+    square: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what other classes' differences to the leader say about the variance of one's own.
+
+    Variances are spread about their mean s² as if each were one of ``ALIKE`` degrees of freedom
+    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less:
+    1/ν = (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
+
+    Parameters
+    ----------
+    others
+        bool, shape (B, K): classes in the running but the leader.
+    freedom, weight, total, square
+        n − F, g, Σ d and Σ d², from
+        :meth:`~synthesight.likelihood.evidence.PairedEvidence.without_trend`.
+
+    Returns
+    -------
+    freedom, variance : float64, shape (B, K)
+        ν and s² of each class; ν = 0 for one that has no others to learn from.
+    """
+    own = np.maximum(freedom - 1, 1)
+    residual = np.maximum(square - total**2 / np.maximum(weight, 1e-300), 0.0) / own
+    count = others.sum(axis=1, keepdims=True) - others
+    known = np.where(others, residual, 0.0)
+    some = np.maximum(count, 1)
+    variance = (known.sum(axis=1, keepdims=True) - known) / some
+    lent = 1 / ((1 + 1 / some) / ALIKE + 1 / (some * own))
+    return np.where(count > 0, lent, 0.0), variance
+
+
+def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:
+    """First after ``min_draws``, then after each draw, and ever more rarely: n/32 apart."""
+    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 32))
+    return np.minimum(following, max_draws)
