@@ -424,8 +424,8 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (
-            {"rule": "exhaustive"},
-            r"give an object, such as synthesight.likelihood.rules.Exhaustive",
+            {"rule": 5},
+            r"5 is no decision rule: give a name, such as 'exhaustive', or an object",
         ),
         ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean classes"),
         ({"nothing": 1}, "no option 'nothing': choose among device, dtype, classes, "),
