@@ -246,3 +246,16 @@ def test_conform_fills_in_and_spells_conditions_as_published():
     assert conform(trials).equals(trials)
     short = conform(frame.select("observer", "stimulus", "response"))
     assert short.select("dataset", "condition").row(0) == ("", "0")
+
+
+def test_runs_whose_evaluations_were_whole_numbers_stay_readable(run):
+    """Passes may be shares of a network evaluation since models of parts are known."""
+    run.append([row("d/a.png")])
+    (part,) = run.folder.glob("part-*.parquet")
+    older = pl.read_parquet(part).with_columns(pl.col("evaluations").cast(pl.Int64))
+    older.write_parquet(part)
+    run.append([row("d/b.png", evaluations=12.5)])
+    again = Run.open(run.folder)
+    assert again.trials()["evaluations"].to_list() == [40.0, 12.5]
+    assert again.lazy().select("evaluations").collect().schema == {"evaluations": pl.Float64}
+    assert again.done() == {"d/a.png", "d/b.png"}
