@@ -61,6 +61,13 @@ class GaussianMixtures:
         found = self.denoise(alpha * x + sigma * noise, steps, conditioning[rows])
         return (x - found).square().sum(-1)
 
+    def plain_errors(self, x: np.ndarray, noise: np.ndarray, step: int) -> np.ndarray:
+        """‖x − x̂‖² of each class, shape (K,), of one image and draw."""
+        count = len(self.means)
+        image, noise = (torch.from_numpy(v).double().expand(count, -1) for v in (x, noise))
+        steps, rows = torch.full((count,), step), torch.arange(count)
+        return self.errors(image, noise, steps, rows, rows).numpy()
+
     def log_likelihood(self, x: np.ndarray) -> np.ndarray:
         """Exact log p(x | class), shape (B, K), up to a constant, of x (B, D)."""
         distance = np.square(x[:, None, None, :] - self.means).sum(-1)

@@ -18,6 +18,7 @@ import torch
 
 import synthesight
 from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.files import whole, write_text
 from synthesight.likelihood import memory
 from synthesight.likelihood.diffusion import DenoiserLikelihood, Weighting, as_likelihood
 from synthesight.likelihood.draws import stimulus_key
@@ -260,7 +261,7 @@ class _Folder:
             if not record.exists():
                 if any(path.iterdir()):
                     raise SynthesightError(f"{path} holds something else: choose another `out`.")
-                _write(record, lambda to: to.write_text(json.dumps(made, indent=2), "utf-8"))
+                write_text(record, json.dumps(made, indent=2))
             was = json.loads(record.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise SynthesightError(f"{path} cannot be used ({error}): choose another `out`.") from (
@@ -299,17 +300,8 @@ class _Folder:
         # The number keeps a listing in order; the random part keeps processes apart.
         number = len(list(self.path.glob("part-*.parquet")))
         path = self.path / f"part-{number:05d}-{secrets.token_hex(4)}.parquet"
-        _write(path, lambda to: pl.concat(frames).write_parquet(to, compression="zstd"))
-
-
-def _write(path: Path, fill: Callable[[Path], object]) -> None:
-    """Write a file that is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        fill(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with whole(path) as unfinished:
+            pl.concat(frames).write_parquet(unfinished, compression="zstd")
 
 
 def _check_prompts(prompts: Sequence[str]) -> list[str]:
