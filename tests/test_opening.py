@@ -166,7 +166,7 @@ def test_a_pipeline_is_used_as_it_is(saved: dict[str, Path]) -> None:
     pipeline = open_pipeline(saved["sd"]).pipeline
     opened = open_pipeline(pipeline)
     assert opened.pipeline is pipeline
-    assert opened.name == "StableDiffusionPipeline"
+    assert opened.name == "sd"
     theirs = diffusers.DiffusionPipeline.from_pretrained(saved["sd"], local_files_only=True)
     assert open_pipeline(theirs).name == "sd"
     refused(pipeline, "open already: leave `config` out", config=saved["sd"])
@@ -395,7 +395,10 @@ def test_a_file_of_the_network_takes_the_rest_from_its_pipeline(
 def test_files_that_cannot_be_opened(
     saved: dict[str, Path], tmp_path: Path, lora_file: Callable[..., Path]
 ) -> None:
-    for name, match in (("model.ckpt", "a pickle"), ("model.gguf", "give a .safetensors file")):
+    for name, match in (
+        ("model.ckpt", "a pickle"),
+        ("model.gguf", "holds no model: give a folder or a .safetensors file"),
+    ):
         (tmp_path / name).write_bytes(b"")
         refused(tmp_path / name, match)
     file = tmp_path / "scaled.safetensors"

@@ -6,14 +6,15 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.files import hash_of
 from synthesight.likelihood.hub import PICKLE_SUFFIXES, download_lora, pick_lora
+from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.parts import first_line
 
 ADAPTER = "synthesight"
@@ -115,13 +116,13 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
     except SynthesightError:
         raise
     except Exception as error:  # the libraries raise all sorts for files that do not fit
+        if is_out_of_memory(error):
+            raise
         raise SynthesightError(
             f"{path} could not be added to {name} as a LoRA ({first_line(error)}): choose one "
             "that was trained for this model."
         ) from error
-    with path.open("rb") as file:
-        digest = sha256(file.read()).hexdigest()
-    return {"lora": lora.source, "scale": lora.scale, "sha256": digest}
+    return {"lora": lora.source, "scale": lora.scale, "sha256": hash_of(path)}
 
 
 def is_lora(keys: Sequence[str]) -> bool:

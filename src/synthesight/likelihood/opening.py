@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.hub import INDEX, PICKLE_SUFFIXES, download, read_json
-from synthesight.likelihood.lora import LoraLike, add_lora, is_lora, read_loras
-from synthesight.likelihood.parts import (
-    PipelineFolder,
-    first_line,
-    is_network,
-    quantisation,
-)
-
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-
-# What a single file holds besides the network, by how its tensors' names begin.
-HELD = {
-    "first_stage_model.": "vae",
-    "vae.": "vae",
-    "cond_stage_model.": "text_encoder",
-    "conditioner.embedders.0.": "text_encoder",
-    "conditioner.embedders.1.": "text_encoder_2",
-    "text_encoders.clip_l.": "text_encoder",
-    "text_encoders.clip_g.": "text_encoder_2",
-    "text_encoders.t5xxl.": "text_encoder_3",
-}
-NETWORK_PREFIX = "model.diffusion_model."
-SCALED = ("scale_weight", "weight_scale", "scaled_fp8")  # 8-bit weights that need their scales
+from synthesight.files import hash_of
+from synthesight.likelihood.hub import INDEX, download, read_json
+from synthesight.likelihood.lora import LoraLike, add_lora, read_loras
+from synthesight.likelihood.parts import PipelineFolder, is_network, quantisation
+from synthesight.likelihood.single_file import SingleFile
 
 
 @dataclass(frozen=True)
@@ -109,8 +87,10 @@ def open_pipeline(
 
     Examples
     --------
-    >>> opened = open_pipeline("model.safetensors", config="base", lora="style.safetensors:0.8")
-    ... # doctest: +SKIP
+    >>> from importlib.resources import files
+    >>> opened = open_pipeline(str(files("synthesight") / "zoo" / "natural-32"))
+    >>> opened.name, type(opened.pipeline).__name__
+    ('natural-32', 'PixArtSigmaPipeline')
     """
     loras = read_loras(lora)
     if quantise is not None:
@@ -233,116 +213,12 @@ def _open_checkpoint(path: Path, template: PipelineFolder, config: str | Path | 
 
 def _open_file(path: Path, template: PipelineFolder, config: str | Path | None) -> Opened:
     """Open a single file, with all that it lacks from the pipeline that it belongs to."""
-    tensors = _read_file(path)
-    held = {role for key in tensors for begin, role in HELD.items() if key.startswith(begin)}
-    base_name = config or _known_pipeline(path, tensors)
-    base, facts = _find(base_name, template, weightless=["unet", "transformer", *held])
-    held &= set(base.classes)
-    parts = {base.network_role: _network(path, tensors, base)}
-    pipeline = _whole(path, base, parts, held) if held else base.pipeline(**parts)
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    source = {"model": str(path), "config": str(base_name), "sha256": digest}
+    single = SingleFile.read(path)
+    belongs = config or single.usual_pipeline()
+    base, facts = _find(belongs, template, weightless=["unet", "transformer", *single.held])
+    pipeline = single.open(base)
+    source = {"model": str(path), "config": str(belongs), "sha256": hash_of(path)}
     return Opened(pipeline, path.stem, source | facts)
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if path.suffix != ".safetensors":
-        what = "a pickle, which can run code" if path.suffix in PICKLE_SUFFIXES else "of no use"
-        raise SynthesightError(f"{path} is {what} when opened: give a .safetensors file.")
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise SynthesightError(
-            f"{path} could not be read ({first_line(error)}): download or save it again."
-        ) from error
-    if is_lora(list(tensors)):
-        raise SynthesightError(
-            f"{path} is a LoRA: give the model that it was trained for, and the file as `lora`."
-        )
-    if any(key.endswith(SCALED) for key in tensors):
-        raise SynthesightError(
-            f"{path} holds scaled 8-bit weights, which diffusers cannot open: choose a copy in "
-            "16 bits."
-        )
-    return tensors
-
-
-def _known_pipeline(path: Path, tensors: dict[str, Any]) -> str:
-    """The pipeline on the Hub that diffusers knows files of this kind to belong to."""
-    from diffusers.loaders import single_file_utils
-
-    kind = single_file_utils.infer_diffusers_model_type(tensors)
-    # It takes all that it does not recognise for Stable Diffusion 1.
-    if kind == "v1" and not any(key.startswith(NETWORK_PREFIX) for key in tensors):
-        raise SynthesightError(
-            f"{path} does not tell which pipeline it belongs to: name it with `config`, as a "
-            "folder or owner/model."
-        )
-    return str(single_file_utils.fetch_diffusers_config(tensors)["pretrained_model_name_or_path"])
-
-
-def _network(path: Path, tensors: dict[str, Any], base: PipelineFolder) -> Any:
-    from accelerate import init_empty_weights
-
-    role = base.network_role
-    kind = base.classes[role]
-    settings = read_json(base.path / role / "config.json")
-    with init_empty_weights():
-        names = kind.from_config(settings).state_dict().keys()
-    if 2 * len(names & tensors.keys()) > len(names):  # saved by diffusers
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "config.json").write_text(json.dumps(settings))
-            (folder / WEIGHTS).symlink_to(path.resolve())
-            return base.open_from(folder, role, where=str(path))
-    if not hasattr(kind, "from_single_file"):
-        raise SynthesightError(
-            f"{path} is not a {kind.__name__} as diffusers saves it: check `config`, or convert "
-            "the file."
-        )
-    network = _from_single_file(kind, path, base, subfolder=role, torch_dtype=base.dtype)
-    return _check_whole(network, path)
-
-
-def _whole(path: Path, base: PipelineFolder, parts: dict[str, Any], held: set[str]) -> Any:
-    """The pipeline of a file that holds more than the network."""
-    given = {role: base.open(role) for role in base.classes if role not in held | parts.keys()}
-    options = base.settings | parts | given
-    pipeline = _from_single_file(
-        base.pipeline_class, path, base, torch_dtype=torch.float32, **options
-    )
-    for role in held:
-        _check_whole(getattr(pipeline, role), path)
-    return pipeline
-
-
-def _from_single_file(kind: Any, path: Path, base: PipelineFolder, **options: Any) -> Any:
-    try:
-        return kind.from_single_file(
-            str(path), config=str(base.path), local_files_only=True, **options
-        )
-    except Exception as error:  # the libraries raise all sorts for files that do not fit
-        # They build an empty model, and stumble over what the file did not fill.
-        why = "some of its tensors are missing" if "meta tensor" in str(error) else ""
-        raise SynthesightError(
-            f"{path} could not be opened as a {kind.__name__} ({why or first_line(error)}): check "
-            "`config`, or download the file again."
-        ) from error
-
-
-def _check_whole(module: Any, path: Path) -> Any:
-    """Refuse a module with tensors that the file did not fill."""
-    missing = sorted(key for key, value in module.state_dict().items() if value.is_meta)
-    if missing:
-        raise SynthesightError(
-            f"{path} lacks {len(missing)} of the tensors of a {type(module).__name__}, such as "
-            f"{missing[0]}: check `config`, or download the file again."
-        )
-    return module
 
 
 @contextmanager

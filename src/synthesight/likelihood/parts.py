@@ -27,6 +27,7 @@ from synthesight.likelihood.hub import (
     read_json,
     weight_files,
 )
+from synthesight.likelihood.memory import is_out_of_memory
 
 LARGE_ENCODER = 4 * 2**30  # bytes of weights from which a text encoder is not kept in float32
 
@@ -165,14 +166,18 @@ class PipelineFolder:
 
     def pipeline(self, **given: Any) -> Any:
         """Return the pipeline, with the parts that are given and all others from this folder."""
-        parts = {role: given.get(role) or self.open(role) for role in self.classes}
+        parts = {role: given[role] if role in given else self.open(role) for role in self.classes}
         try:
-            return self.pipeline_class(**self.settings, **parts)
+            pipeline = self.pipeline_class(**self.settings, **parts)
         except Exception as error:  # the libraries raise all sorts for parts that do not match
+            if is_out_of_memory(error):
+                raise
             raise SynthesightError(
                 f"The parts of {self.path} do not make a {self.pipeline_class.__name__} "
                 f"({first_line(error)}): download or save the model again."
             ) from error
+        pipeline.register_to_config(_name_or_path=str(self.path))
+        return pipeline
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -184,10 +189,10 @@ class PipelineFolder:
                 settings[key] = False
             elif key in self.classes:
                 continue
+            elif value is not None and not _is_entry(value):
+                settings[key] = value
             elif parameter.default is inspect.Parameter.empty or key in NOT_NEEDED:
                 settings[key] = None
-            elif value is not None and key not in self.without and not _is_entry(value):
-                settings[key] = value
         return settings
 
     def _text_dtype(self, size: int) -> torch.dtype:
@@ -285,6 +290,8 @@ def _call(kind: Any, where: str, folder: Path, **options: Any) -> Any:
     try:
         return kind.from_pretrained(folder, local_files_only=True, **options)
     except Exception as error:  # the libraries raise all sorts for damaged files
+        if is_out_of_memory(error):
+            raise
         raise SynthesightError(
             f"{where} could not be opened as a {kind.__name__} ({first_line(error)}): download or "
             "save the model again."
