@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 # What pip says of downloads of 10 MB and more, and that it installs; its errors are shown anyway.
-SHOW := sed -u -n -e 's/^ *Downloading \(.*([0-9][0-9][0-9.]* MB)\)/  \1/p' \
-	-e 's/^ *Downloading \(.* GB)\)/  \1/p' -e 's/^Installing collected packages.*/  unpacking/p'
+SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB\))/  \1, \2/p' \
+	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
+	-e 's/^Installing collected packages.*/  unpacking/p'
 
 .PHONY: demo test clean
 

@@ -11,7 +11,11 @@ from scipy.stats import binomtest
 
 from builders import trial_table
 from synthesight.analysis import accuracy, compare, ood_accuracy, without_trivial
-from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
+from synthesight.analysis._stats.bootstrap import (  # noqa: PLC2701 - tested here
+    interval,
+    resampled_sums,
+    weights,
+)
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.people import load_human_trials

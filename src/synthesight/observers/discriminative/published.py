@@ -124,7 +124,7 @@ def read_weights(
         if key.startswith(prefix)
     )
     if not prefix and hasattr(state, "_metadata"):  # versions of layers, which torch keeps there
-        weights._metadata = state._metadata  # type: ignore[attr-defined]
+        weights._metadata = state._metadata  # type: ignore[attr-defined]  # noqa: SLF001
     return weights
 
 
