@@ -15,7 +15,6 @@ def test_a_pipeline_runs_and_depends_on_prompt_and_noise(name):
     assert type(pipe).__name__ == name.partition(":")[0]
     images = [call(pipe, tiny, prompt) for prompt in tiny.prompts[:2]]
     assert torch.isfinite(images[0]).all()
-    assert torch.equal(call(pipe, tiny, tiny.prompts[0]), images[0])
     assert not torch.allclose(images[0], images[1], rtol=0, atol=1e-4)
     assert not torch.allclose(images[0], call(pipe, tiny, tiny.prompts[0], seed=1), atol=1e-2)
 

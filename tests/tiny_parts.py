@@ -9,9 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
+import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
@@ -158,7 +162,7 @@ def vae_without_halving(channels: int = 4, **options: Any) -> Any:
 def wan_vae(channels: int = 16, **options: Any) -> Any:
     """Wan's autoencoder of videos: side over eight, frames over four."""
     settings = {
-        "base_dim": 3,
+        "base_dim": 8,
         "z_dim": channels,
         "dim_mult": [1, 1, 1, 1],
         "num_res_blocks": 1,
@@ -223,3 +227,220 @@ def bert() -> Any:
         max_position_embeddings=77,
     )
     return transformers.BertModel(config).eval()
+
+
+class TextProcessor(transformers.ProcessorMixin):
+    """The part of a processor that reads text; the rest needs torchvision."""
+
+    def __init__(self, tokenizer: Any, chat_template: str | None = None) -> None:
+        super().__init__(tokenizer, chat_template=chat_template or CHAT_TEMPLATE)
+
+    def __call__(self, text: Any, images: None = None, **options: Any) -> Any:
+        return super().__call__(text=[text] if isinstance(text, str) else text, **options)
+
+
+def text_processor(pipeline: type, **options: Any) -> Any:
+    """A processor of text alone around ``bpe_tokenizer``."""
+    return TextProcessor(bpe_tokenizer(pipeline, **options))
+
+
+def mistral(head: str = "ForConditionalGeneration", layers: int = 31) -> Any:
+    """Mistral 3, which sees; by default as deep as the layers that FLUX.2 reads."""
+    vision = {
+        "model_type": "pixtral",
+        "hidden_size": WIDTH,
+        "intermediate_size": WIDTH,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 28,
+        "patch_size": 14,
+    }
+    config = transformers.Mistral3Config(
+        text_config=decoder_settings(layers, model_type="mistral"), vision_config=vision
+    )
+    return getattr(transformers, f"Mistral3{head}")(config).eval()
+
+
+def flux2_vae(channels: int = 4) -> Any:
+    """FLUX.2's autoencoder, whose batch norm keeps the statistics of patched latents."""
+    made = diffusers.AutoencoderKLFlux2(
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        latent_channels=channels,
+        norm_num_groups=4,
+    )
+    made.bn.running_mean.fill_(0.1)
+    made.bn.running_var.fill_(2.0)
+    return made
+
+
+def hunyuan_image_vae() -> Any:
+    """HunyuanImage 2.1's autoencoder: side over two."""
+    return diffusers.AutoencoderKLHunyuanImage(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        block_out_channels=(32, 32),
+        layers_per_block=1,
+        scaling_factor=0.75289,
+        spatial_compression_ratio=2,
+        sample_size=16,
+    )
+
+
+def movq() -> Any:
+    """Kandinsky's autoencoder, which quantises: side over two."""
+    return diffusers.VQModel(
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
+        up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D"),
+        latent_channels=4,
+        norm_num_groups=4,
+        norm_type="spatial",
+        num_vq_embeddings=12,
+        vq_embed_dim=4,
+    )
+
+
+def tiny_autoencoder() -> Any:
+    """TAESD's kind of autoencoder, without a distribution: side over two."""
+    return diffusers.AutoencoderTiny(
+        encoder_block_out_channels=(16, 16),
+        decoder_block_out_channels=(16, 16),
+        num_encoder_blocks=(1, 1),
+        num_decoder_blocks=(1, 1),
+        latent_channels=4,
+    )
+
+
+def t5_gemma() -> Any:
+    """The encoder of T5-Gemma."""
+    from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
+
+    settings = decoder_settings(head_dim=8, layer_types=["full_attention"] * 2)
+    module = transformers.T5GemmaModuleConfig(**settings)
+    config = transformers.T5GemmaConfig(encoder=module, is_encoder_decoder=False, **settings)
+    return T5GemmaEncoder(config.encoder).eval()
+
+
+def t5_of_bytes() -> Any:
+    """A T5 encoder whose vocabulary is bytes."""
+    config = transformers.T5Config(
+        vocab_size=384, d_model=WIDTH, d_kv=8, d_ff=WIDTH, num_layers=2, num_heads=2
+    )
+    return transformers.T5EncoderModel(config).eval()
+
+
+def xlm_roberta_tokenizer() -> Any:
+    """XLM-R's unigram model, of the prompts' words and letters."""
+    letters = [f"{mark}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz" for mark in ("", "▁")]
+    words = [f"▁{word}" for word in sorted(set(f"{CLASSES} {' '.join(PROMPTS)}".split()))]
+    pieces = [(piece, -1.0) for piece in words] + [(piece, -9.0) for piece in ["▁", *letters]]
+    pieces = list(dict(reversed(pieces)).items())
+    marks = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    return transformers.XLMRobertaTokenizer(vocab=[*marks, *pieces], model_max_length=77)
+
+
+def alt_roberta() -> Any:
+    """AltDiffusion's XLM-R with a projection."""
+    from diffusers.pipelines.deprecated.alt_diffusion import modeling_roberta_series as series
+
+    config = series.RobertaSeriesConfig(
+        vocab_size=256,
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=80,
+        project_dim=WIDTH,
+    )
+    return series.RobertaSeriesModelWithTransformation(config).eval()
+
+
+def chat_glm_tokenizer() -> Any:
+    """ChatGLM's tokenizer, of a sentencepiece model of the prompts."""
+    import sentencepiece
+    from diffusers.pipelines.kolors import ChatGLMTokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tokenizer.model"
+        with path.open("wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter([*CLASSES.split(), *PROMPTS]),
+                model_writer=file,
+                vocab_size=60,
+                hard_vocab_limit=False,
+                minloglevel=2,
+            )
+        return ChatGLMTokenizer(str(path))
+
+
+def chat_glm() -> Any:
+    """ChatGLM of two layers."""
+    from diffusers.pipelines.kolors.text_encoder import ChatGLMConfig, ChatGLMModel
+
+    config = ChatGLMConfig(
+        num_layers=2,
+        padded_vocab_size=128,
+        hidden_size=WIDTH,
+        ffn_hidden_size=WIDTH,
+        kv_channels=8,
+        num_attention_heads=2,
+        seq_length=256,
+        add_qkv_bias=True,
+        multi_query_attention=True,
+        multi_query_group_num=1,
+        original_rope=True,
+    )
+    model = ChatGLMModel(config).eval()
+    for name, weight in model.named_parameters():
+        if weight.ndim == 1:  # which its library leaves as memory was
+            torch.nn.init.normal_(weight, mean=float("norm" in name), std=0.1)
+    return model
+
+
+def unclip_normalizer() -> Any:
+    """The mean and deviation of image embeddings, as unCLIP keeps them."""
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+
+    return StableUnCLIPImageNormalizer(embedding_dim=WIDTH)
+
+
+class TrustingChecker(diffusers.ModelMixin, diffusers.ConfigMixin):
+    """A checker that lets everything pass; Cosmos insists on one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.zeros(1))  # tells device and dtype
+
+    def check_text_safety(self, prompt: str) -> bool:
+        return True
+
+    def check_video_safety(self, frames: Any) -> Any:
+        return frames
+
+
+def clip_vision() -> Any:
+    """CLIP's image encoder."""
+    config = transformers.CLIPVisionConfig(
+        hidden_size=WIDTH,
+        intermediate_size=WIDTH,
+        projection_dim=WIDTH,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=16,
+    )
+    return transformers.CLIPVisionModelWithProjection(config).eval()
+
+
+def without_ftfy(pipeline: type) -> None:
+    """Let a pipeline that insists on ftfy do without; it would leave the prompts as they are."""
+    vars(sys.modules[pipeline.__module__]).setdefault("ftfy", SimpleNamespace(fix_text=str))
+
+
+def qwen_text() -> Any:
+    """The language model inside Qwen2.5-VL."""
+    return qwen_vl("Qwen2_5_", layers=4).model.language_model
