@@ -14,6 +14,7 @@ from synthesight import lazy
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
+    from synthesight.citation import cite
     from synthesight.evaluation import evaluate
     from synthesight.observers.loading import load
     from synthesight.scoring import score
@@ -21,11 +22,21 @@ if TYPE_CHECKING:
     from synthesight.trials.store import Run
 
 __version__ = "0.1.0"
-__all__ = ["Run", "SynthesightError", "__version__", "evaluate", "find_stimuli", "load", "score"]
+__all__ = [
+    "Run",
+    "SynthesightError",
+    "__version__",
+    "cite",
+    "evaluate",
+    "find_stimuli",
+    "load",
+    "score",
+]
 
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "citation": ["cite"],
         "evaluation": ["evaluate"],
         "observers.loading": ["load"],
         "scoring": ["score"],

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -35,7 +36,7 @@ from narwhals.typing import IntoFrame
 from synthesight.analysis._stats.agreement import Agreement
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.references import Reference, reference
 
 GROUP = "synthesight.metrics"
@@ -163,10 +164,7 @@ def metric(
 def metrics() -> Mapping[str, Metric]:
     """Return all metrics by name: Synthesight's own and those of installed packages.
 
-    Raises
-    ------
-    SynthesightError
-        If a package's metric cannot be imported.
+    A package whose metric cannot be imported only warns.
 
     Examples
     --------
@@ -208,9 +206,11 @@ def _import_all() -> None:
     for entry in entry_points(group=GROUP):
         try:
             entry.load()
-        except Exception as error:
+        except Exception as error:  # whatever another package's import raises
             owner = entry.dist.name if entry.dist else entry.value
-            raise SynthesightError(
+            warnings.warn(
                 f"The metric {entry.name!r} of the package {owner} cannot be imported ({error}): "
-                "update or uninstall it."
-            ) from error
+                "update or uninstall it.",
+                SynthesightWarning,
+                stacklevel=2,
+            )

@@ -1,4 +1,4 @@
-"""``synthesight report``, ``export`` and ``power``: what becomes of trials, how many it takes."""
+"""``synthesight report``, ``export``, ``power`` and ``cite``: what becomes of trials."""
 
 from __future__ import annotations
 
@@ -77,6 +77,16 @@ def export(
     unread = len(trials) - shown
     left_out = f"; {unread} images that could not be read are left out" if unread else ""
     print(f"{shown} trials are in {len(files)} files below {out}{left_out}.")
+
+
+@studies.command()
+def cite(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Runs of `evaluate`.")] = None,
+) -> None:
+    """Print BibTeX of the methods, models, data and libraries that runs used."""
+    from synthesight.citation import cite as bibtex
+
+    print(bibtex(*(runs or [])), end="")
 
 
 @studies.command()
