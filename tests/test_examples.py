@@ -96,15 +96,21 @@ def test_the_links_of_the_pages_lead_somewhere(page):
             assert (page.parent / target.split("#")[0]).exists(), target
 
 
-def test_the_python_of_the_readme(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if "```python" in page.read_text("utf-8")],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_the_python_of_the_pages(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, colour in (("a.png", "brown"), ("b.png", "blue")):
         save_pictures(tmp_path, name, size=(40, 32), colour=colour)
     values: dict = {}
-    exec(compile(code, "README.md", "exec"), values)
-    result = values["result"]
-    assert result.posterior.shape == result.posterior_se.shape == (2, 3)
-    np.testing.assert_allclose(result.posterior.sum(axis=1), 1)
-    assert set(result.labels) <= {"cat", "dog", "car"}
-    assert result.evaluations > 0
+    for code in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+        exec(compile(code, page.name, "exec"), values)
+    if page.name == "README.md":
+        result = values["result"]
+        assert result.posterior.shape == result.posterior_se.shape == (2, 3)
+        np.testing.assert_allclose(result.posterior.sum(axis=1), 1)
+        assert set(result.labels) <= {"cat", "dog", "car"}
+        assert result.evaluations > 0
