@@ -58,6 +58,7 @@ class Says(Observer):
          "boat automobile", ["boat", "car"]),
         ("Conflict", {"Cat/Cat1-dog2.png": "dog", "Dog/dog1-cat2.png": "cat"}, "cat dog",
          ["Dog", "Cat"]),
+        ("my data (2)", {"cat/1.png": "dog", "dog/2.png": "dog"}, "cat dog", [None, None]),
         ("edge", {"automobile/car1-cat2.png": "automobile", "cat/cat1-ship2.png": "ship"},
          "automobile ship cat", ["cat", "boat"]),
     ],

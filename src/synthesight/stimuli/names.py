@@ -24,6 +24,7 @@ from synthesight.stimuli.datasets import datasets
 _IMAGE = r"(?:^|_)((?:n0[^_]*_)?[^_]*)$"
 _SHOWN = r"(\d+)_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_(\d+)_([^/]+)$"
 
+_UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 _CUES = re.compile(r"([a-z]+)\d+-([a-z]+)\d+\.\w+", re.IGNORECASE)
 _SESSION = re.compile(r"session[-_](\d+)")
 _TRIALS = re.compile(r"(?P<dataset>.+?)_(?P<observer>.+)_session[-_]\d+")
@@ -115,7 +116,8 @@ def trials_file(dataset: str, observer: str, session: int) -> str:
     >>> trials_file("edge", "a/b", 1)
     'edge/edge_a-b_session_1.csv'
     """
-    place = plain(dataset or "trials")
+    # Only the folder tells the dataset, so it keeps what file systems can take.
+    place = _UNSAFE.sub("-", dataset or "trials").strip(". ") or "-"
     return f"{place}/{place}_{plain(observer)}_session_{session}.csv"
 
 
