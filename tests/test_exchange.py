@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from builders import done, trial_table
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import SIXTEEN
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.names import Spelling, image_of
 from synthesight.trials.exchange import COLUMNS, read_csv, write_csv
 from synthesight.trials.reading import read_trials
@@ -141,7 +141,7 @@ def test_our_trials_are_written_as_the_toolbox_reads_them(tmp_path):
         write_csv(both, tmp_path)
 
 
-CONDITIONS = [(dataset, name) for dataset, names in PUBLISHED.items() for name in names]
+CONDITIONS = [(dataset, name) for dataset in datasets() for name in datasets()[dataset].conditions]
 # What a file can hold: text that is not blank at its ends, as no-one would name an observer.
 NAME = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="/"),
@@ -196,17 +196,17 @@ def test_a_round_trip_loses_nothing(tmp_path_factory, rows):
     assert read_csv(folder).sort("trial").equals(trials.sort("trial"))
 
 
-@pytest.mark.parametrize("dataset", sorted(PUBLISHED))
+@pytest.mark.parametrize("dataset", sorted(datasets()))
 def test_pandas_reads_what_the_toolbox_needs(tmp_path, dataset):
     """As modelvshuman's plotting_helper does: types guessed, then conditions made text."""
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
-    names = PUBLISHED[dataset]
+    names = datasets()[dataset].conditions
     trials = trial_table([None] * len(names), dataset=dataset, condition=names)
     (path,) = write_csv(trials, tmp_path)
     assert path.parent.name == dataset
     table = pandas.read_csv(path)
     assert list(table.columns) == list(COLUMNS)
-    assert set(table["condition"].astype(str)) == set(PUBLISHED[dataset])
+    assert set(table["condition"].astype(str)) == set(names)
     assert set(table["object_response"]) == {"na"}
     assert set(table["subj"]) == {"m"}
 

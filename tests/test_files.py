@@ -13,13 +13,13 @@ from synthesight.errors import SynthesightError
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
-    files.write_text(path, "first ε\n")
+    files.write(path, "first ε\n")
     with pytest.raises(TypeError):
-        files.write_text(path, b"second")
+        files.write(path, 3)
     assert path.read_text("utf-8") == "first ε\n"
     monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OSError, match="No space"):
-        files.write_text(path, "third")
+        files.write(path, "third")
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text("utf-8") == "first ε\n"
 
@@ -33,9 +33,9 @@ def test_a_file_may_be_made_only_once(tmp_path, monkeypatch, links):
     if not links:
         monkeypatch.setattr(os, "link", lambda *_: no_space(_))
     path = tmp_path / "a.txt"
-    files.write_text(path, "first", replace=False)
+    files.write(path, "first", replace=False)
     with pytest.raises(FileExistsError):
-        files.write_text(path, "second", replace=False)
+        files.write(path, "second", replace=False)
     assert path.read_text() == "first"
     assert [each.name for each in tmp_path.iterdir()] == ["a.txt"]
 

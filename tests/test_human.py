@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import datasets
 from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.people import load_human_trials, load_model_trials
 
@@ -23,7 +23,7 @@ def test_all_people_are_there(people):
     assert people["response"].null_count() == 597
     found = dict(people.group_by("dataset").agg(pl.col("condition").unique()).iter_rows())
     assert {name: set(values) for name, values in found.items()} == {
-        name: set(values) for name, values in PUBLISHED.items()
+        name: set(one.conditions) for name, one in datasets().items()
     }
 
 

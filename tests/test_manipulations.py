@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from builders import command, picture, refused, save_pictures
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets import PUBLISHED
+from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.make.eidolon import scale_layers
 from synthesight.stimuli.make.manipulations import (
@@ -45,13 +45,13 @@ def power(image: np.ndarray) -> np.ndarray:
 def test_every_published_condition_is_made(photograph):
     amplitude = mean_amplitude([photograph])
     for name in MANIPULATIONS:
-        for condition in PUBLISHED[name]:
+        for condition in datasets()[name].conditions:
             made = manipulate(photograph, name, condition, amplitude=amplitude)
             assert made.shape == photograph.shape
             assert made.dtype == np.uint8
             if name not in ("colour", "false-colour"):
                 assert (made == made[:, :, :1]).all()
-    parametric = [name for name, conditions in PUBLISHED.items() if len(conditions) > 1]
+    parametric = [name for name, one in datasets().items() if len(one.conditions) > 1]
     assert list(MANIPULATIONS) == parametric
 
 
@@ -238,7 +238,7 @@ def test_the_command_line_makes_datasets_and_reports_broken_photographs(photogra
     assert "4 images, manipulated" in result.stdout
     assert "broken.png" in result.stderr
     assert len(find_stimuli(out)) == 8
-    assert "choose one of" in refused(*arguments, "--manipulation", "blur")
+    assert "choose among" in refused(*arguments, "--manipulation", "blur")
     save_pictures(tmp_path / "flat", "a.png")
     with pytest.raises(SynthesightError, match="no category"):
         make_dataset(find_stimuli(tmp_path / "flat"), "colour", out)

@@ -73,10 +73,18 @@ def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
         unfinished.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str, *, replace: bool = True) -> None:
-    """Write a text in UTF-8, as :func:`whole` does."""
+def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
+    """Write bytes, or a text in UTF-8, as :func:`whole` does.
+
+    Examples
+    --------
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> write(folder / "note.txt", "σ = 0.5")
+    >>> [path.name for path in folder.iterdir()]
+    ['note.txt']
+    """
     with whole(path, replace=replace) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def remove_unfinished(folder: Path) -> None:

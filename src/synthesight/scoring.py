@@ -18,7 +18,7 @@ import torch
 
 import synthesight
 from synthesight.errors import SynthesightError, SynthesightWarning
-from synthesight.files import whole, write_text
+from synthesight.files import whole, write
 from synthesight.likelihood import memory
 from synthesight.likelihood.diffusion import DenoiserLikelihood, Weighting, as_likelihood
 from synthesight.likelihood.draws import stimulus_key
@@ -261,7 +261,7 @@ class _Folder:
             if not record.exists():
                 if any(path.iterdir()):
                     raise SynthesightError(f"{path} holds something else: choose another `out`.")
-                write_text(record, json.dumps(made, indent=2))
+                write(record, json.dumps(made, indent=2))
             was = json.loads(record.read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise SynthesightError(f"{path} cannot be used ({error}): choose another `out`.") from (

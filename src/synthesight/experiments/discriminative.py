@@ -152,7 +152,7 @@ def write_network(
         "resolution": images.pixels.shape[-1],
         "labels": images.names,
     }
-    files.write_text(folder / "config.json", json.dumps(configuration, indent=2) + "\n")
+    files.write(folder / "config.json", json.dumps(configuration, indent=2) + "\n")
     weights = {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()

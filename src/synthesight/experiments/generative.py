@@ -268,7 +268,7 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     transformer.half().save_pretrained(folder / "transformer")
     tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
     FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
-    files.write_text(folder / "model_index.json", json.dumps(index, indent=2) + "\n")
+    files.write(folder / "model_index.json", json.dumps(index, indent=2) + "\n")
 
 
 def _can_compile(device: torch.device) -> bool:

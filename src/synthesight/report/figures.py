@@ -13,6 +13,7 @@ import polars as pl
 import vl_convert
 from PIL import Image
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
 from synthesight.stimuli.categories import in_order
@@ -251,11 +252,11 @@ def save_figure(spec: dict[str, Any], *paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".svg":
-            path.write_text(svg, encoding="utf-8")
+            files.write(path, svg)
         elif path.suffix == ".png":
-            path.write_bytes(vl_convert.svg_to_png(svg, scale=2))
+            files.write(path, vl_convert.svg_to_png(svg, scale=2))
         elif path.suffix == ".pdf":
-            path.write_bytes(vl_convert.svg_to_pdf(svg))
+            files.write(path, vl_convert.svg_to_pdf(svg))
         else:
             raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
 

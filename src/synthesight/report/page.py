@@ -10,7 +10,7 @@ import jinja2
 import polars as pl
 import vl_convert
 
-from synthesight import __version__
+from synthesight import __version__, files
 from synthesight.report.section import Section
 from synthesight.report.tables import shown_table, sides
 
@@ -60,7 +60,7 @@ def write_page(
         libraries=bundle.replace("</script", "<\\/script"),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(html, encoding="utf-8")
+    files.write(path, html)
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from synthesight import files
 from synthesight.analysis import PEOPLE
 
 _LATEX = str.maketrans({
@@ -74,7 +75,7 @@ def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
         ".tex": to_latex,
     }
     for suffix, write in writers.items():
-        (folder / f"{name}{suffix}").write_text(write(table), encoding="utf-8")
+        files.write(folder / f"{name}{suffix}", write(table))
 
 
 def with_people(trials: pl.DataFrame) -> pl.DataFrame:

@@ -66,7 +66,7 @@ def read_csv(
     files = sorted(source.rglob("*.csv")) if source.is_dir() else [source]
     if not files or not files[0].is_file():
         raise SynthesightError(f"There are no CSV files of trials in {source}: check the path.")
-    frame = _with_line(_scan(files))
+    frame = _scan(files).with_columns(line=pl.int_range(2, pl.len() + 2).over("file"))
     if frame.is_empty():
         raise SynthesightError(f"{files[0]} has no trials, only the names of columns: get it anew.")
     names = {str(file): dataset or _dataset_of(file) for file in files}
@@ -199,14 +199,9 @@ def _dataset_of(file: Path) -> str:
     )
 
 
-def _with_line(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(line=pl.int_range(2, pl.len() + 2).over("file"))
-
-
 def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
     """Raise for the first row with a value that no trial can have."""
-    empty = ["subj", "session", "category", "condition", "imagename"]
-    for column in empty:
+    for column in ("subj", "session", "category", "condition", "imagename"):
         _refuse(frame, pl.col(column).is_null(), column, "there is no {column}: correct it")
     for column in ("session", "trial"):
         number = _number(column)
@@ -231,10 +226,10 @@ def _check_categories(
     frame: pl.DataFrame, column: str, value: pl.Expr, categories: Sequence[str] | None
 ) -> None:
     """Refuse what is none of the categories given, else none of the dataset's."""
-    for dataset in frame["dataset"].unique():
-        known = datasets()[dataset].categories if dataset in datasets() else ()
-        allowed = known if categories is None else tuple(categories)
-        if not allowed and categories is None:
+    for dataset in frame["dataset"].unique(maintain_order=True):
+        declared = datasets()[dataset].categories if dataset in datasets() else ()
+        allowed = declared if categories is None else categories
+        if categories is None and not declared:
             continue
         vocabulary = Vocabulary(allowed)
         there = frame.filter(dataset=dataset).select(value).to_series().unique().drop_nulls()

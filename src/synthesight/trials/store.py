@@ -130,7 +130,7 @@ class Run:
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            files.write_text(folder / MANIFEST, text, replace=False)
+            files.write(folder / MANIFEST, text, replace=False)
         except FileExistsError as error:
             raise SynthesightError(
                 f"Another process has just begun a run in {folder}: choose another `out`."

@@ -99,7 +99,7 @@ def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
         files.unpack(archive, root / name)
     finally:
         archive.unlink(missing_ok=True)
-    files.write_text(root / HASHES, json.dumps(known | {name: found}, indent=2) + "\n")
+    files.write(root / HASHES, json.dumps(known | {name: found}, indent=2) + "\n")
     return root / name
 
 
