@@ -22,8 +22,7 @@ from rich.table import Table
 
 import synthesight
 from synthesight.likelihood.draws import stimulus_key, uniforms
-from synthesight.likelihood.replay import replay
-from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
+from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged, replay
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.observers.prompts import DEFAULT_TEMPLATE
 from synthesight.stimuli.find import find_stimuli, sample

@@ -1,4 +1,6 @@
-"""A likelihood model of one's own: any object with these four attributes and three methods.
+"""A denoiser of one's own: any object with these four attributes and three methods.
+
+Of a model of another kind than diffusion and flow, see own_exact_model.py.
 
 This one believes that each class is a colour with Gaussian noise, so its optimal denoiser is known
 in closed form: x̂ = μ + c (z − α μ), c = α s² / (α² s² + σ²).
@@ -8,8 +10,8 @@ import numpy as np
 import torch
 from PIL import ImageColor
 
-from synthesight.likelihood.schedule import Schedule
-from synthesight.observers.generative import GenerativeClassifier
+from synthesight.likelihood import Schedule
+from synthesight.observers import GenerativeClassifier
 
 
 class Colours:

@@ -13,8 +13,7 @@ from synthesight.likelihood import diffusion
 from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.replay import replay
-from synthesight.likelihood.rules import Exhaustive, Sequential, Staged
+from synthesight.likelihood.rules import Exhaustive, Sequential, Staged, replay
 from synthesight.likelihood.tuning import best_batch_size
 from synthesight.likelihood.weighting import TimeSampler
 from synthesight.observers.generative import GenerativeClassifier

@@ -46,6 +46,13 @@ def test_a_model_of_ones_own(capsys):
     assert all("┆ red      ┆" in line for line in lines)
 
 
+def test_an_exact_model_of_ones_own(capsys):
+    runpy.run_path(str(ROOT / "examples" / "own_exact_model.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert shown.count("┆ sunset   ┆") == 2
+    assert "2.0 passes" in shown
+
+
 def test_the_benchmark_of_decision_rules(tmp_path, monkeypatch, capsys):
     save(drawn_objects(shapes=("car", "cat"), per_category=2, size=32), tmp_path)
     options = ["--stimuli", str(tmp_path), "--limit", "4", "--draws", "8"]

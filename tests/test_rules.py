@@ -7,11 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.draws import GOLDEN, TREND, trend_basis
 from synthesight.likelihood.evidence import PairedEvidence, posterior
-from synthesight.likelihood.replay import replay
-from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Sequential, Staged, sequential
+from synthesight.likelihood.rules import (
+    Exhaustive,
+    RepeatedTTest,
+    Sequential,
+    Staged,
+    find_rule,
+    make_rule,
+    replay,
+    sequential,
+)
 
 DRAWS = 1000
 
@@ -352,3 +361,39 @@ def test_draws_must_be_so_many_as_can_be(draws):
     for rule in (Exhaustive, Staged, Sequential, RepeatedTTest):
         with pytest.raises(SynthesightError, match=r"`max_draws=.* whole number from 1 to 100000"):
             rule(max_draws=draws)
+
+
+def test_another_package_adds_a_rule_by_an_entry_point(tmp_path, monkeypatch):
+    (tmp_path / "hasty.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from synthesight.likelihood import Exhaustive\n\n"
+        "@dataclass(frozen=True)\n"
+        "class Hasty(Exhaustive):\n"
+        "    name = 'hasty'\n"
+        "    max_draws: int = 3\n"
+    )
+    metadata = tmp_path / "hasty-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hasty\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[synthesight.rules]\nhasty = hasty:Hasty\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    rule = find_rule("hasty")()
+    _, evaluations = replay(rule, simulated(2, 4, 5, "normal"))
+    assert evaluations.tolist() == [12, 12]
+    with pytest.raises(SynthesightError, match="no rule 'hasti': did you mean hasty"):
+        find_rule("hasti")
+
+
+def test_rules_are_made_by_name_with_their_own_options():
+    model = GaussianMixtures(np.zeros((2, 1, 12)))
+    assert make_rule(None, model) == Sequential()
+    assert make_rule("staged", model, max_draws=40, delta=None) == Staged(40)
+    assert make_rule("sequential", model, delta=0.1) == Sequential(delta=0.1)
+    with pytest.raises(SynthesightError, match=r"exhaustive has no `delta=0\.1`: leave it out"):
+        make_rule("exhaustive", model, delta=0.1)
+    with pytest.raises(SynthesightError, match="`max_draws=9` was given beside a rule"):
+        make_rule(Sequential(), model, max_draws=9)
+    with pytest.raises(SynthesightError, match="no rule 'best': choose one of sequential, exhaus"):
+        make_rule("best", model)
+    with pytest.raises(SynthesightError, match="did you mean sequential"):
+        make_rule("sequentiel", model)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from synthesight.stimuli.find import find_stimuli, sample
     from synthesight.stimuli.images import UnreadableImage, read_image, to_array
     from synthesight.stimuli.names import Shown, Spelling, cues_of, image_of
+    from synthesight.stimuli.prefetch import read_ahead
     from synthesight.stimuli.stimulus import Source, Stimulus
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "imagenet_to_16",
     "in_order",
     "local_folder",
+    "read_ahead",
     "read_image",
     "sample",
     "to_array",
@@ -78,6 +80,7 @@ __getattr__, __dir__ = lazy.attach(
         "find": ["find_stimuli", "sample"],
         "images": ["UnreadableImage", "read_image", "to_array"],
         "names": ["Shown", "Spelling", "cues_of", "image_of"],
+        "prefetch": ["read_ahead"],
         "stimulus": ["Source", "Stimulus"],
     },
 )

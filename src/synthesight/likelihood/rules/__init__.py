@@ -16,7 +16,8 @@ from synthesight.errors import SynthesightError
 from synthesight.likelihood.protocol import LikelihoodModel, horizon_of
 from synthesight.likelihood.rules.exhaustive import Exhaustive
 from synthesight.likelihood.rules.repeated_t import RepeatedTTest
-from synthesight.likelihood.rules.rule import Rule
+from synthesight.likelihood.rules.replay import replay
+from synthesight.likelihood.rules.rule import Kind, Rule
 from synthesight.likelihood.rules.sequential import Sequential
 from synthesight.likelihood.rules.staged import Staged
 
@@ -132,6 +133,7 @@ def _check_holds(rule: type[Rule], model: LikelihoodModel) -> None:
 __all__ = [
     "RULES",
     "Exhaustive",
+    "Kind",
     "RepeatedTTest",
     "Rule",
     "Sequential",
@@ -139,4 +141,5 @@ __all__ = [
     "find_rule",
     "fitted",
     "make_rule",
+    "replay",
 ]

@@ -6,20 +6,21 @@ import numpy as np
 
 from synthesight.likelihood.draws import trend_basis
 from synthesight.likelihood.evidence import PairedEvidence
-from synthesight.likelihood.rules import Rule
+from synthesight.likelihood.rules.rule import Rule
 
 
 def replay(
     rule: Rule, errors: np.ndarray, positions: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What a rule would have decided, and at what cost.
+    """Return what a rule would have decided about draws, and at what cost.
 
     Parameters
     ----------
     rule
         The decision rule; its ``max_draws`` must not exceed N.
     errors
-        float64, shape (B, N, K): weighted error of each image, draw and class.
+        float64, shape (B, N, K): weighted error of each image, draw and class, such as
+        :func:`synthesight.score` measures.
     positions
         float64, shape (B, N): of the draws in (0, 1), where errors change with them.
 
