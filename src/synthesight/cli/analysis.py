@@ -29,7 +29,7 @@ def report(
     ] = None,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples behind the intervals.")
-    ] = 1000,
+    ] = 2000,
 ) -> None:
     """Compare runs with people: one page, its figures and its tables."""
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Figures of confusion matrices: what was answered to what."""
+"""Figures of confusion matrices: which categories got which responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = 4
 def confusion_matrices(
     cells: pl.DataFrame, dataset: str, observers: Sequence[str]
 ) -> alt.FacetChart:
-    """One matrix an observer of one dataset: categories shown, from top, by responses.
+    """Draw one matrix an observer of one dataset: categories from top, responses from left.
 
     Parameters
     ----------
@@ -25,16 +25,16 @@ def confusion_matrices(
         From :func:`~synthesight.analysis.confusion.confusion`: columns observer, category,
         response (null: none), count, share, low and high.
     observers
-        Of the report, in order.
+        Observers of the report, in order.
     """
-    named = cells.with_columns(pl.col("response").fill_null(NOTHING))
-    shown = in_order(named["category"].to_list())
-    answers = [name for name in in_order(named["response"].to_list()) if name != NOTHING]
-    if (named["response"] == NOTHING).any():
-        answers.append(NOTHING)
+    cells = cells.with_columns(pl.col("response").fill_null(NOTHING))
+    categories = in_order(cells["category"].to_list())
+    responses = [name for name in in_order(cells["response"].to_list()) if name != NOTHING]
+    if (cells["response"] == NOTHING).any():
+        responses.append(NOTHING)
     # An empty cell is white, as the ground is: only the others are drawn.
-    rows = named.filter(pl.col("count") > 0).with_columns(pl.col("share", "low", "high").round(4))
-    there = set(rows["observer"])
+    rows = cells.filter(pl.col("count") > 0).with_columns(pl.col("share", "low", "high").round(4))
+    drawn = set(rows["observer"])
     matrix = (
         alt.Chart(alt.Data(values=rows.to_dicts()))
         .transform_filter(is_picked())
@@ -42,13 +42,13 @@ def confusion_matrices(
         .encode(
             x=alt.X(
                 "response:N",
-                scale=alt.Scale(domain=answers),
+                scale=alt.Scale(domain=responses),
                 title=None,
                 axis=alt.Axis(labelAngle=-90, labelFontSize=8, ticks=False),
             ),
             y=alt.Y(
                 "category:N",
-                scale=alt.Scale(domain=shown),
+                scale=alt.Scale(domain=categories),
                 title=None,
                 axis=alt.Axis(labelFontSize=8, ticks=False),
             ),
@@ -68,12 +68,12 @@ def confusion_matrices(
                 alt.Tooltip("count:Q", title="trials"),
             ],
         )
-        .properties(width=10 * len(answers), height=10 * len(shown))
+        .properties(width=10 * len(responses), height=10 * len(categories))
     )
     facets = matrix.facet(
         alt.Facet(
             "observer:N",
-            sort=[name for name in observers if name in there],
+            sort=[name for name in observers if name in drawn],
             title=None,
             header=alt.Header(labelFontWeight="bold"),
         ),

@@ -13,12 +13,12 @@ FEW = 20  # observers; matrices of more have small cells without figures
 
 
 def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
-    """Error consistency of every two observers in one dataset, as a matrix.
+    """Draw the error consistency of every two observers in one dataset, as a matrix.
 
     Parameters
     ----------
     pairs
-        Of one dataset, from :func:`~synthesight.analysis.error_consistency.pairwise_means`.
+        Rows of one dataset of :func:`~synthesight.analysis.pairwise_means`.
     """
     both = pl.concat(
         [pairs, pairs.rename({"first": "second", "second": "first"}).select(pairs.columns)]
@@ -70,14 +70,14 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
 def consistency_against_accuracy(
     benchmark: pl.DataFrame, observers: Sequence[str]
 ) -> alt.LayerChart:
-    """Error consistency with people against accuracy, one point an observer, with intervals.
+    """Draw error consistency with people against accuracy, one point an observer.
 
     Parameters
     ----------
     benchmark
-        From :func:`~synthesight.analysis.benchmark.benchmark`.
+        From :func:`~synthesight.analysis.benchmark`.
     observers
-        Of the report.
+        Observers of the report, in order.
     """
     looks = observer_looks(observers, benchmark["observer"].to_list(), legend=legend())
     base = alt.Chart(

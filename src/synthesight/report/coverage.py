@@ -1,4 +1,4 @@
-"""Who can be compared: which observers saw the same images and conditions."""
+"""Which observers saw the same images and conditions, so that they can be compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from synthesight.analysis import judged
 
 
 def strangers(everyone: pl.DataFrame) -> list[str]:
-    """A sentence for each dataset in which observers share no image with anybody else.
+    """Return a sentence for each dataset in which observers share no image with anybody else.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def strangers(everyone: pl.DataFrame) -> list[str]:
 
 
 def fewer_conditions(everyone: pl.DataFrame) -> list[str]:
-    """Such as "m: 2 of 8 conditions of contrast", for who saw fewer than others."""
+    """Return texts such as "m: 2 of 8 conditions of contrast", for who saw fewer than others."""
     counts = everyone.group_by("dataset", "who").agg(pl.col("condition").n_unique())
     fewer = (
         counts.with_columns(all=pl.col("condition").max().over("dataset"))
@@ -52,7 +52,7 @@ def fewer_conditions(everyone: pl.DataFrame) -> list[str]:
 
 
 def fewer_images(everyone: pl.DataFrame) -> list[str]:
-    """Such as "m: 58 of 1280 images of contrast", for who saw fewer in the same conditions."""
+    """Return texts such as "m: 58 of 1280 images of contrast", for the same conditions."""
     counts = everyone.group_by("dataset", "condition", "who").agg(pl.col("image").n_unique())
     fewer = (
         counts.with_columns(all=pl.col("image").max().over("dataset", "condition"))

@@ -1,4 +1,4 @@
-"""Figures, as Altair charts."""
+"""Figures of shape bias and of answers, as Altair charts, and how figures are written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLOURS = {"generative": "#0072B2", "discriminative": "#D55E00", "people": "#009
 
 
 def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt.Chart:
-    """Shape bias of observers with 95 % intervals, beside published figures.
+    """Draw the shape bias of observers, with 95 % intervals, beside published figures.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def shape_bias_figure(
     observers: Sequence[str] | None = None,
     title: str | None = None,
 ) -> alt.VConcatChart:
-    """Shape bias by category, as the field draws it, above each observer's mean and interval.
+    """Draw shape bias by category, as the field does, above each observer's mean and interval.
 
     Upper panel: one row a category, one point an observer, and a line at each observer's shape
     bias over all images. Shape is on the left, texture on the right (Geirhos et al. 2019). Lower
@@ -94,7 +94,7 @@ def shape_bias_figure(
     Parameters
     ----------
     overall
-        From :func:`~synthesight.analysis.shape_bias.shape_bias`, a row an observer.
+        From :func:`~synthesight.analysis.shape_bias`, a row an observer.
     by_category
         The same with ``category`` among ``by``. Where an observer named no cue of a category, the
         estimate is null and there is no point.
@@ -103,7 +103,7 @@ def shape_bias_figure(
     observers
         All observers of the report, for equal looks in its figures; None for those of ``overall``.
     title
-        Of the figure.
+        Title of the figure.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def shape_bias_figure(
 def _means(
     overall: pl.DataFrame, looks: dict[str, Any], published: Mapping[str, float]
 ) -> alt.LayerChart:
-    """Each observer's shape bias and interval, and published figures below."""
+    """Draw each observer's shape bias and interval, and published figures below."""
     label = pl.format("{} (n = {})", "observer", "n").alias("label")
     measured = overall.with_columns(label)
     printed = [{"label": f"{name} (published)", "estimate": v} for name, v in published.items()]
@@ -197,7 +197,7 @@ def _said(*names: str) -> list[Any]:
 
 
 def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
-    """The axis from shape, on the left, to texture."""
+    """Return the axis from shape, on the left, to texture."""
     return alt.X(
         field,
         # A little more than from 1 to 0, so that points at the ends do not cover labels.
@@ -220,10 +220,10 @@ def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:
-    """A row of images, each with lines of text below it."""
+    """Draw a row of images, each with lines of text below it."""
     rows = [
-        {"column": place, "url": _data_url(image), "text": list(lines)}
-        for place, (image, lines) in enumerate(zip(images, captions, strict=True))
+        {"column": column, "url": _data_url(image), "text": list(lines)}
+        for column, (image, lines) in enumerate(zip(images, captions, strict=True))
     ]
     scale = alt.Scale(domain=[-0.5, len(rows) - 0.5])
     base = alt.Chart(alt.Data(values=rows)).encode(
@@ -246,7 +246,12 @@ def save_figure(spec: dict[str, Any], *paths: Path) -> None:
     spec
         A chart as Vega-Lite has it, from its ``to_dict()``.
     paths
-        Their folders are made if need be.
+        Files to write; their folders are made if need be.
+
+    Raises
+    ------
+    SynthesightError
+        If a suffix is none of these.
     """
     svg = vl_convert.vegalite_to_svg(spec)  # the costly step, once for all formats
     for path in paths:

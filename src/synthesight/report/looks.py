@@ -1,4 +1,4 @@
-"""How observers look, and how they are picked: the same in every figure of a report."""
+"""How observers are drawn and picked, the same in every figure of a report."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])
 
 
 def observer_looks(
-    observers: Sequence[str], shown: Sequence[str], *, legend: alt.Legend | None = None
+    observers: Sequence[str], drawn: Sequence[str], *, legend: alt.Legend | None = None
 ) -> dict[str, Any]:
-    """Encodings ``color``, ``shape`` and ``strokeDash`` of the field ``observer``.
+    """Return the encodings ``color``, ``shape`` and ``strokeDash`` of the field ``observer``.
 
     Seven colours, eight shapes and four dashes: 56 observers before a pair comes back. People are
     black circles.
@@ -32,15 +32,14 @@ def observer_looks(
     Parameters
     ----------
     observers
-        All of the report, so that an observer looks the same in each figure.
-    shown
-        Those in this figure.
+        All observers of the report, so that one looks the same in each figure.
+    drawn
+        Observers in this figure.
     legend
-        Of the colours and shapes; None for no legend.
+        Legend of the colours and shapes; None for none.
     """
     others = [name for name in observers if name != PEOPLE]
-    there = set(shown)
-    names = [name for name in observers if name in there]
+    names = [name for name in observers if name in set(drawn)]
 
     def scale(values: Sequence[Any], people: Any) -> alt.Scale:
         look = {name: values[n % len(values)] for n, name in enumerate(others)} | {PEOPLE: people}
@@ -54,27 +53,27 @@ def observer_looks(
 
 
 def picked(observers: Sequence[str]) -> alt.Parameter:
-    """The parameter that holds the observers to show."""
+    """Return the parameter that holds the observers to show."""
     return alt.param(name=PICKED, value=list(observers))
 
 
 def is_picked() -> str:
-    """The filter of records whose observer is to be shown."""
+    """Return the filter of records whose observer is to be shown."""
     return f"indexof({PICKED}, datum.observer) >= 0"
 
 
 def legend() -> alt.Legend:
-    """A legend of observers, above a figure."""
+    """Return a legend of observers, above a figure."""
     return alt.Legend(title=None, orient="top", columns=6, symbolLimit=0, symbolOpacity=1)
 
 
 def percent() -> alt.Axis:
-    """An axis from 0 to 100 %."""
+    """Return an axis from 0 to 100 %."""
     return alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
 
 
 def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> list[Any]:
-    """What a mark says when pointed at: names, estimate, interval and n."""
+    """Return what a mark says when pointed at: names, estimate, interval and n."""
     return [
         *(f"{name}:N" for name in names),
         alt.Tooltip("estimate:Q", title=title, format=form),
@@ -85,16 +84,16 @@ def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> li
 
 
 def how_many(counts: pl.Series, what: str) -> str:
-    """The numbers behind a panel's marks, such as "n = 80 to 160 trials a point"."""
+    """Return the numbers behind a panel's marks, such as "n = 80 to 160 a point"."""
     return f"n = {span(counts)} {what}"
 
 
 def span(counts: pl.Series) -> str:
-    """The least and the largest of numbers, as "4 to 10", or the one that they all are."""
+    """Return the least and the largest of numbers, as "4 to 10", or the one that they all are."""
     numbers = sorted(set(counts.to_list()))
     return f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things, as "1 dataset" or "17 datasets"."""
+    """Return a number of things, as "1 dataset" or "17 datasets"."""
     return f"{number} {what}{'s' * (number != 1)}"

@@ -148,14 +148,14 @@ def _records(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_several_conditions() -> list[str]:
-    return [name for name, known in datasets().items() if len(known.conditions) > 1]
+    return [name for name, each in datasets().items() if len(each.conditions) > 1]
 
 
 def _in_order(table: pl.DataFrame) -> list[str]:
     """Return the datasets of a table: named ones in their order, then the others by name."""
-    shown = set(table["dataset"])
-    named = [name for name in datasets() if name in shown]
-    return [*named, *sorted(shown.difference(named))]
+    names = set(table["dataset"])
+    known = [name for name in datasets() if name in names]
+    return [*known, *sorted(names.difference(known))]
 
 
 def _title(title: str, counts: pl.Series, what: str) -> alt.TitleParams:

@@ -46,11 +46,11 @@ def sections() -> dict[str, Make]:
         "shape bias": shape_bias_section,
         "benchmark": benchmark_section,
     }
-    shown = {shape_bias.__name__, *BENCHMARK_METRICS}
+    elsewhere = {shape_bias.__name__, *BENCHMARK_METRICS}
     declared: dict[str, Make] = {
         metric.title.lower(): partial(metric_section, metric)
         for name, metric in metrics().items()
-        if name not in shown
+        if name not in elsewhere
     }
     last: dict[str, Make] = {
         "error consistency": consistency_section,
@@ -130,34 +130,35 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
 def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
     human = (pl.col("kind") == "human").fill_null(False)
-    shown = without_trivial(everyone)
-    models = shown.filter(~human)
-    people = set(shown.filter(human)["dataset"].unique())
+    compared = without_trivial(everyone)
+    models = compared.filter(~human)
+    people = set(compared.filter(human)["dataset"].unique())
     seen = models.group_by("observer").agg(pl.col("dataset").unique())["dataset"].to_list()
     common = sorted(people.intersection(*seen)) if seen else []
     if not common:
         return None
-    shown = shown.filter(pl.col("dataset").is_in(common))
-    table = benchmark(shown.drop("who"), resamples=resamples)
-    trials = shown.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
+    compared = compared.filter(pl.col("dataset").is_in(common))
+    table = benchmark(compared.drop("who"), resamples=resamples)
+    trials = compared.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
     table = table.join(trials, on="observer", how="left", maintain_order="left")
-    first = table.select("observer", "trials", r"^ood_accuracy.*$")
+    accuracy = table.select("observer", "trials", r"^ood_accuracy.*$")
     model = pl.col("observer") != PEOPLE
-    first = pl.concat(
-        [first.filter(model).sort("ood_accuracy", descending=True), first.filter(~model)]
+    accuracy = pl.concat(
+        [accuracy.filter(model).sort("ood_accuracy", descending=True), accuracy.filter(~model)]
     )
-    second = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
-    second = second.select(pl.exclude(r"^ood_accuracy.*$"))
+    likeness = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
+    likeness = likeness.select(pl.exclude(r"^ood_accuracy.*$"))
     return Section(
         "benchmark",
         "Benchmark",
         f"As Geirhos et al. (2021), over the {counted(len(common), 'dataset')} that all models and "
         f"people saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
-        "consistency is agreement on which images are hard, beyond what accuracy implies; the row "
-        "of people is people with each other. Intervals are 95 %, bootstrap over images. "
-        + _incomplete("Over fewer conditions than others", fewer_conditions(shown))
-        + _incomplete("Over fewer images than others", fewer_images(shown)),
-        {"benchmark-accuracy": first, "benchmark-likeness": second},
+        "consistency is agreement on which images are hard, beyond what accuracy implies. The "
+        "squared accuracy difference is the toolbox's accuracy difference. The row of people is "
+        "people with each other. Intervals are 95 %, bootstrap over images. "
+        + _incomplete("Over fewer conditions than others", fewer_conditions(compared))
+        + _incomplete("Over fewer images than others", fewer_images(compared)),
+        {"benchmark-accuracy": accuracy, "benchmark-likeness": likeness},
         {
             "error-consistency-against-accuracy": consistency_against_accuracy(
                 table, order(everyone)

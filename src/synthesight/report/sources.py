@@ -1,4 +1,4 @@
-"""The trials that a report is about: runs, and people beside them."""
+"""The trials that a report is about: those of runs, and of human observers beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synthesight.trials.schema import KEY
 
 
 def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
-    """The trials of runs, with the published ones of people and of networks where they are.
+    """Return the trials of runs, and the published ones of people and networks where they are.
 
     Parameters
     ----------
@@ -23,33 +23,31 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
         Folders that ``synthesight evaluate`` wrote, or of published CSV trials.
     data
         Folder with ``human-trials`` and ``model-trials``; None for SYNTHESIGHT_DATA. With runs,
-        only trials in the runs' datasets are added; without, all that are there.
+        only trials of their datasets are added; without, all.
 
     Raises
     ------
     SynthesightError
         If there are neither runs nor published trials, or one cannot be read.
     """
-    tables = _told_apart([read_trials(run) for run in runs], runs)
+    tables = _named_apart([read_trials(run) for run in runs], runs)
     published: list[pl.DataFrame] = []
     root = data_root(data)
     if root is not None and not root.is_dir():
         raise SynthesightError(
-            f"There is no folder {root}: give --data, or set SYNTHESIGHT_DATA, to the folder that "
+            f"There is no folder {root}: give `data`, or set SYNTHESIGHT_DATA, to the folder that "
             "has human-trials."
         )
     if root is not None:
-        wanted = {name for table in tables for name in table["dataset"].unique()}
+        of_runs = {name for table in tables for name in table["dataset"].unique()}
         for folder, load in (
             ("human-trials", load_human_trials),
             ("model-trials", load_model_trials),
         ):
-            place = root / folder
-            if not place.is_dir():
+            if not (root / folder).is_dir():
                 continue
-            there = sorted(each.name for each in place.iterdir() if each.is_dir())
-            chosen = [name for name in there if not runs or name in wanted]
-            if chosen:
+            names = sorted(each.name for each in (root / folder).iterdir() if each.is_dir())
+            if chosen := [name for name in names if not runs or name in of_runs]:
                 published.append(load(root, chosen))
     if published:
         tables.append(_beside(pl.concat(published), tables))
@@ -62,7 +60,7 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
 
 
 def _beside(published: pl.DataFrame, runs: list[pl.DataFrame]) -> pl.DataFrame:
-    """Published trials beside those of runs: none twice, and nobody by the name of another.
+    """Return the published trials to add: none twice, and nobody by the name of another.
 
     A run may hold published trials; and a user's own resnet50 is not the published one.
     """
@@ -81,8 +79,8 @@ def _beside(published: pl.DataFrame, runs: list[pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def _told_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
-    """Observers of one name in several runs are called by their runs too: settings may differ."""
+def _named_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
+    """Add the run to the names of observers that several runs share: settings may differ."""
     places = [run.resolve() for run in runs]
     if again := next(
         (run for run, place in zip(runs, places, strict=True) if places.count(place) > 1), None
