@@ -19,7 +19,7 @@ from rich.table import Table
 
 import synthesight
 from synthesight.analysis import accuracy, shape_bias
-from synthesight.evaluation import answerable, evaluate
+from synthesight.evaluation import answerable
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.find import find_stimuli
 from synthesight.trials.people import load_human_trials, load_model_trials
@@ -33,7 +33,7 @@ def main(out: Annotated[Path, typer.Option(help="Folder for the runs.")]) -> Non
     stimuli = [s for name in DATASETS for s in find_stimuli(name, data=data)]
     stimuli = answerable(stimuli, SHARED_SEVEN)
     tables = [
-        evaluate(synthesight.load(model), stimuli, out / model, classes=SHARED_SEVEN).trials()
+        synthesight.evaluate(model, stimuli, out / model, classes=SHARED_SEVEN).trials()
         for model in MODELS
     ]
     ours = pl.concat(tables)

@@ -105,7 +105,7 @@ def test_two_stimuli_of_one_name_are_not_lost(tmp_path):
     ("options", "sign"),
     [
         (["--weighting", "elbo"], "leave out --weighting"),
-        (["--max-draws", "9"], "leave out --rule, --delta and --max-draws"),
+        (["--max-draws", "9"], "leave out --max-draws"),
         (["--batch-size", "8"], "leave out --batch-size"),
         (["--dtype", "float32"], "leave out --dtype"),
         (["--prompt", "a {class}"], "leave out --prompt"),

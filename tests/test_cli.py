@@ -227,7 +227,7 @@ def test_other_categories_are_left_out(photos, tmp_path):
         "evaluate", "--stimuli", photos, "--out", out, "--classes", "automobile,cat", *QUICK
     )
     assert result.returncode == 0, result.stderr
-    assert "2 of 6 stimuli show other categories" in result.stdout
+    assert "2 of 6 stimuli show other categories than --classes" in result.stderr
     trials = Run.open(out).trials()
     # As the stimuli spell them, and other observers of them.
     assert sorted(trials["category"].unique()) == ["car", "cat"]

@@ -184,7 +184,7 @@ def test_images_are_read_as_they_are_needed(model):
     responses.close()
 
 
-def test_templates_are_averaged_over_draws(model, stimuli):
+def test_prompts_are_averaged_over_draws(model, stimuli):
     seen = set()
     whole = model.errors
 
@@ -193,7 +193,7 @@ def test_templates_are_averaged_over_draws(model, stimuli):
         return whole(x, noise, steps, conditioning, rows)
 
     model.errors = errors
-    observer = classifier(model, Exhaustive(8), templates=["a {class}", "the {class}"])
+    observer = classifier(model, Exhaustive(8), prompt=["a {class}", "the {class}"])
     reference = answers(classifier(model, Exhaustive(8)), stimuli)
     found = answers(observer, stimuli)
     assert seen == set(range(10))  # five classes in two wordings

@@ -71,13 +71,11 @@ def test_one_prompt_a_class_gives_the_logits_of_transformers(folder, image):
     expected = logits(folder, image, [f"A bad photo of a {name}" for name in CLASSES])
     np.testing.assert_allclose(result.posterior[0], expected.softmax(0), rtol=1e-4)
     np.testing.assert_allclose(result.evidence[0], expected - expected.max(), atol=1e-4)
-    assert observer.describe()["templates"] == ["A bad photo of a {class}"]
+    assert observer.describe()["prompt"] == ["A bad photo of a {class}"]
 
 
 def test_several_prompts_are_averaged_in_the_common_space(folder, image):
-    observer = synthesight.load(
-        f"transformers:{folder}", device="cpu", classes=CLASSES, templates=TWO
-    )
+    observer = synthesight.load(f"transformers:{folder}", device="cpu", classes=CLASSES, prompt=TWO)
     # The cosine with a mean is the mean of the cosines over the mean's length.
     sentences = [t.replace("{class}", name) for name in CLASSES for t in TWO]
     with torch.inference_mode():
@@ -90,7 +88,7 @@ def test_several_prompts_are_averaged_in_the_common_space(folder, image):
 
 def test_classes_and_prompts_are_checked(folder, image):
     with pytest.raises(SynthesightError, match="no place for the class"):
-        synthesight.load(f"transformers:{folder}", device="cpu", templates=["a photo"])
+        synthesight.load(f"transformers:{folder}", device="cpu", prompt="a photo")
     observer = synthesight.load(f"transformers:{folder}", device="cpu")
     with pytest.raises(SynthesightError, match="no classes of its own"):
         observer.classify([image])

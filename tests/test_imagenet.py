@@ -117,8 +117,8 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
     }[family]()  # fmt: skip
     network.eval().save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
-    with pytest.raises(SynthesightError, match="reads no text: leave out --prompt"):
-        synthesight.load(f"transformers:{tmp_path}", device="cpu", templates=["a {class}"])
+    with pytest.raises(SynthesightError, match="reads no text: leave out `prompt`"):
+        synthesight.load(f"transformers:{tmp_path}", device="cpu", prompt="a {class}")
     observer = synthesight.load(f"transformers:{tmp_path}", device="cpu")
     assert observer.resolution == 32
     result = observer.classify([image])

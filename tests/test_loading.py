@@ -23,6 +23,7 @@ from synthesight.errors import SynthesightError
 from synthesight.likelihood.families import DiT, PixArt, StableDiffusion
 from synthesight.likelihood.hub import download, pick_variant, wanted_files
 from synthesight.likelihood.loading import load_model, read_schedule
+from synthesight.likelihood.rules import Exhaustive
 from tiny_models import PROMPTS, dit, pixel_flow, stable_diffusion, stable_diffusion_3
 
 NETWORK = "diffusion_pytorch_model.safetensors"
@@ -423,16 +424,15 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (
-            {"rule": 5},
-            r"5 is no decision rule: give a name, such as 'exhaustive', or an object",
-        ),
-        ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean classes"),
-        ({"nothing": 1}, "no option 'nothing': choose among device, dtype, classes, "),
-        ({"batch_size": 2.5}, "--batch-size 2.5 cannot be: give a whole number from 1 to"),
-        ({"batch_size": 100_000_000}, "--batch-size 100000000 cannot be"),
-        ({"seed": -1}, "--seed -1 cannot be: give a whole number from 0"),
-        ({"seed": 0.5}, "--seed 0.5 cannot be"),
+        ({"rule": 3}, "3 is no decision rule: give a name, such as 'exhaustive', or an object"),
+        ({"rule": "best"}, "There is no rule 'best': choose one of sequential, exhaustive"),
+        ({"rule": Exhaustive(8), "max_draws": 9}, "`max_draws=9` was given beside a rule"),
+        ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean `classes`"),
+        ({"nothing": 1}, "no option 'nothing': choose among classes, prompt, "),
+        ({"batch_size": 2.5}, "`batch_size=2.5` cannot be: give a whole number from 1 to"),
+        ({"batch_size": 100_000_000}, "`batch_size=100000000` cannot be"),
+        ({"seed": -1}, "`seed=-1` cannot be: give a whole number from 0"),
+        ({"seed": 0.5}, "`seed=0.5` cannot be"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
@@ -441,5 +441,5 @@ def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
 
 
 def test_a_network_has_no_misspelt_options() -> None:
-    with pytest.raises(SynthesightError, match="no option 'clases': did you mean classes"):
-        synthesight.load("natural-32-cnn", device="cpu", clases=["cat", "dog"])  # type: ignore[arg-type]
+    with pytest.raises(SynthesightError, match="no option 'clases': did you mean `classes`"):
+        synthesight.load("natural-32-cnn", device="cpu", clases=["cat", "dog"])  # type: ignore[call-arg]

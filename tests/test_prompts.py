@@ -11,7 +11,7 @@ import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.observers.prompts import (
     check_classes,
-    check_templates,
+    check_prompts,
     write_prompts,
 )
 
@@ -47,25 +47,25 @@ def test_classes_that_are_no_choice(classes, words):
         check_classes(classes)
 
 
-def test_templates_need_a_place_for_the_class():
+def test_prompts_need_a_place_for_the_class():
     with pytest.raises(SynthesightError, match="no place for the class"):
-        check_templates(["a photo"])
-    with pytest.raises(SynthesightError, match="--prompt"):
-        check_templates([])
+        check_prompts(["a photo"])
+    with pytest.raises(SynthesightError, match="`prompt="):
+        check_prompts([])
 
 
 def test_a_text_is_no_list():
     for classes in ("cat,dog", ["cat", 3], 3):
-        with pytest.raises(SynthesightError, match=r"give a list of names, such as \['cat', 'dog"):
+        with pytest.raises(SynthesightError, match=r"give one such as \['cat', 'dog"):
             check_classes(classes)
-    for templates in ("a {class}", 3):
-        with pytest.raises(SynthesightError, match=r"give a list of prompts, such as \['A photo"):
-            check_templates(templates)
+    with pytest.raises(SynthesightError, match=r"give one such as \['A photo"):
+        check_prompts(3)  # type: ignore[arg-type]
+    assert check_prompts("a {class}") == ["a {class}"]
 
 
 @pytest.mark.parametrize("model", ["natural-32", "natural-32-cnn"])
 def test_an_observer_takes_no_text_for_its_classes(model):
-    with pytest.raises(SynthesightError, match="give a list of names"):
+    with pytest.raises(SynthesightError, match="not a list of texts"):
         synthesight.load(model, classes="cat,dog", device="cpu")
-    with pytest.raises(SynthesightError, match="give a list of names"):
+    with pytest.raises(SynthesightError, match="not a list of texts"):
         synthesight.load(model, device="cpu").choose("cat,dog")

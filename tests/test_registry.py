@@ -70,7 +70,6 @@ def installed(tmp_path: Path):
 COMMAND = "from synthesight.cli.main import main; main()"
 
 
-@pytest.mark.skip(reason="opened by the next commit")
 def test_another_package_adds_a_model(installed):
     install, run = installed
     install("grey_plugin:MODELS")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import altair as alt
 import polars as pl
@@ -13,9 +12,7 @@ from rich.table import Table
 
 import synthesight
 from synthesight.analysis import SHAPE_BIAS, accuracy, shape_bias
-from synthesight.cli.output import Progressing
-from synthesight.evaluation import evaluate
-from synthesight.likelihood.rules import Sequential
+from synthesight.observers.options import EvaluateKeywords
 from synthesight.report.figures import answers_chart, save_figure, shape_bias_chart
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
@@ -47,16 +44,10 @@ def run_demo(out: Path) -> None:
     )
     tables = []
     for name in MODELS:
-        options: dict[str, Any] = {"rule": Sequential(DRAWS)} if name == "natural-32" else {}
-        observer = synthesight.load(name, **options)
-        with Progressing(name, len(stimuli), quiet=False) as progress:
-            run = evaluate(
-                observer,
-                stimuli,
-                out / "runs" / name,
-                classes=SHARED_SEVEN,
-                report=lambda response, bar=progress: bar.advance(),  # type: ignore[misc]
-            )
+        options: EvaluateKeywords = {"classes": SHARED_SEVEN}
+        if name == "natural-32":
+            options["max_draws"] = DRAWS
+        run = synthesight.evaluate(name, stimuli, out / "runs" / name, progress=True, **options)
         tables.append(run.trials())
     trials = pl.concat(tables)
     right = accuracy(trials.filter(pl.col("dataset") == "objects-drawn"), by=["observer", "kind"])

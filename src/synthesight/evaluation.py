@@ -5,83 +5,142 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, Unpack
 
 import synthesight
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.observers.loading import open_observer
 from synthesight.observers.observer import Observer, Response
+from synthesight.observers.options import (
+    EvaluateKeywords,
+    EvaluateOptions,
+    ModelOptions,
+    read_options,
+    typed,
+)
+from synthesight.observers.prompts import check_classes
+from synthesight.observers.registry import resolve
+from synthesight.progress import Progress
 from synthesight.stimuli.categories import Vocabulary
+from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run
 
+if TYPE_CHECKING:
+    import torch
+
 PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
-MAY_DIFFER = ("versions", "platform", "device", "started")  # when a run goes on
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
+# What may differ when a run goes on. Options that change responses are in the observer's own
+# description, the classes and the stimuli.
+MAY_DIFFER = ("options", "versions", "platform", "device", "started")
+
+Sources = str | Path | Sequence[str | Path | Stimulus]
 
 
+@typed(EvaluateOptions)
 def evaluate(
-    observer: Observer,
-    stimuli: Sequence[Stimulus],
+    model: Any,
+    stimuli: Sources,
     out: str | Path,
     *,
-    classes: Sequence[str] | None = None,
-    shard: tuple[int, int] = (0, 1),
-    begin: Callable[[int], None] = lambda count: None,
-    report: Callable[[Response], None] = lambda response: None,
+    progress: bool | None = None,
+    **options: Unpack[EvaluateKeywords],
 ) -> Run:
     """Show stimuli to an observer; go on where an earlier call with the same ``out`` stopped.
 
     Parameters
     ----------
-    observer
-        From :func:`synthesight.load`.
+    model
+        An observer, or what :func:`synthesight.load` takes, such as a name.
     stimuli
-        What is shown. Those whose category (in cue conflict, either cue) is not among the classes
-        are for :func:`answerable` to leave out beforehand.
+        A source of :func:`synthesight.find_stimuli` (a folder, a file, the name of a dataset), a
+        list of them, or a list of :class:`~synthesight.stimuli.Stimulus`. Those that show none of
+        ``classes`` are left out: in cue conflict, those of which either cue is none.
     out
         Folder of the run.
-    classes
-        The categories to choose among; None for the stimuli's own, in order of first appearance.
-    shard
-        (i, n): this process takes every n-th stimulus from the i-th. All shards write to one run.
-    begin
-        Called once, with how many stimuli are still to be shown.
-    report
-        Called after each trial.
+    progress
+        Whether to tell how far it is; see :class:`~synthesight.progress.Progress`.
+    options
+        As :class:`~synthesight.observers.options.EvaluateOptions` explains them. Without
+        ``classes``, the choice is among the categories of all the stimuli.
 
     Returns
     -------
-    The run, which holds one trial a stimulus; those that could not be read say why in ``error``,
-    and are shown again when the run is resumed. Responses have the spelling of the stimuli's
-    categories (car, where the stimuli say so, for the class automobile), so that they can be
-    compared with other observers'.
+    The run, which holds one trial a stimulus. One that could not be read says why in ``error``,
+    and is shown again when the run is resumed. Responses are spelt as the stimuli's categories
+    (car, where the stimuli say so, for the class automobile), so that observers can be compared.
 
     Raises
     ------
     SynthesightError
-        If ``out`` holds a run that was made otherwise, there is nothing to choose among, or two
-        stimuli have one id.
+        If ``out`` holds a run that was made otherwise, there is nothing to choose among, two
+        stimuli have one id, or the model cannot be opened.
+
+    Examples
+    --------
+    >>> run = synthesight.evaluate(
+    ...     "natural-32", "cue-conflict", "runs/natural-32", limit=100
+    ... )  # doctest: +SKIP
     """
-    _check_distinct(stimuli)
+    given = read_options(EvaluateOptions, options)
+    return run_evaluation(model, stimuli, out, given, progress=progress)
+
+
+def run_evaluation(
+    model: Any,
+    stimuli: Sources,
+    out: str | Path,
+    options: EvaluateOptions,
+    *,
+    progress: bool | None = None,
+) -> Run:
+    """Do what :func:`evaluate` says, with its options in one object."""
+    part, parts = read_shard(options.shard)
+    # What is wrong with the model's name or options is told before stimuli are looked for.
+    if isinstance(model, str | Path):
+        resolve(str(model))
+    else:
+        model = _observer(model, options)
+    shown = gather_stimuli(stimuli)
+    classes = options.classes
     if classes is None:
-        classes = categories_of(stimuli)
+        # Of all the stimuli: a sample is no easier choice than the whole.
+        classes = categories_of(shown)
+    else:
+        classes = check_classes(classes)
+        kept = answerable(shown, classes)
+        if left_out := len(shown) - len(kept):
+            warnings.warn(
+                f"{left_out} of {len(shown)} stimuli show other categories than `classes`: they "
+                "are left out.",
+                SynthesightWarning,
+                stacklevel=3,
+            )
+        shown = kept
+    if options.limit is not None:
+        shown = sample(shown, limit=options.limit, seed=options.seed)
+    _check_distinct(shown)
+    observer = model if isinstance(model, Observer) else _observer(model, options)
     chosen = observer.choose(classes)
+    named = {"model": str(model)} if isinstance(model, str | Path) else {}
     manifest: dict[str, Any] = {
         "observer": observer.describe(),
         "classes": chosen,
         # Datasets first: of what differs, the first is what a message says.
-        "datasets": sorted({stimulus.dataset for stimulus in stimuli}),
-        "stimuli": len(stimuli),
-        "stimuli_ids_hash": _digest(stimuli),
+        "datasets": sorted({stimulus.dataset for stimulus in shown}),
+        "stimuli": len(shown),
+        "stimuli_ids_hash": _digest(shown),
+        "options": named | options.record(),
         "versions": {"synthesight": synthesight.__version__}
         | {library: version(library) for library in LIBRARIES}
         | _versions_of(OPTIONAL),
@@ -91,24 +150,65 @@ def evaluate(
     }
     run = Run.create_or_resume(Path(out), manifest, ignore=MAY_DIFFER)
     done = run.done()
-    mine = [s for s in stimuli[shard[0] :: shard[1]] if s.id not in done]
-    begin(len(mine))
-    spelling = _spelling(stimuli, chosen)
+    mine = [s for s in shown[part::parts] if s.id not in done]
+    spelling = _spelling(shown, chosen)
     seed = manifest["observer"].get("seed", 0)
     rows: list[dict[str, Any]] = []
     flushed = time.monotonic()
     try:
-        for response in observer.respond(mine, chosen):
-            rows.append(_row(response, observer, spelling, seed))
-            report(response)
-            if len(rows) >= PART_ROWS or time.monotonic() - flushed > PART_SECONDS:
-                run.append(rows)
-                rows, flushed = [], time.monotonic()
+        with Progress(f"Evaluating {observer.name}", len(mine), show=progress) as far:
+            for response in observer.respond(mine, chosen):
+                rows.append(_row(response, observer, spelling, seed))
+                far.advance()
+                if len(rows) >= PART_ROWS or time.monotonic() - flushed > PART_SECONDS:
+                    run.append(rows)
+                    rows, flushed = [], time.monotonic()
     finally:
         # Also when interrupted: what was decided is not lost.
         if rows:
             run.append(rows)
     return run
+
+
+def _observer(model: Any, options: EvaluateOptions) -> Observer:
+    names = {each.name for each in fields(ModelOptions)}
+    given = {key: value for key, value in options.given().items() if key in names}
+    if isinstance(model, Observer):
+        # Of an evaluation and not of the observer: what it chooses among, and the sample.
+        given.pop("classes", None)
+        given.pop("seed", None)
+    return open_observer(model, ModelOptions(**given))
+
+
+def gather_stimuli(stimuli: Sources) -> list[Stimulus]:
+    """Return the stimuli of one or several sources; those that are stimuli already, as they are.
+
+    Raises
+    ------
+    SynthesightError
+        If a source cannot be found or read.
+    """
+    sources = [stimuli] if isinstance(stimuli, str | Path) else stimuli
+    found: list[Stimulus] = []
+    for source in sources:
+        found += [source] if isinstance(source, Stimulus) else find_stimuli(source)
+    return found
+
+
+def read_shard(shard: str) -> tuple[int, int]:
+    """Return (i − 1, n) of ``"i/n"``.
+
+    Raises
+    ------
+    SynthesightError
+        If it is no part of that form.
+    """
+    part, slash, parts = shard.partition("/") if isinstance(shard, str) else ("", "", "")
+    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
+        raise SynthesightError(
+            f"`shard={shard!r}` is no part: write i/n, such as 1/3, 2/3 and 3/3."
+        )
+    return int(part) - 1, int(parts)
 
 
 def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
@@ -117,20 +217,20 @@ def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
     for stimulus in stimuli:
         if stimulus.id in seen:
             raise SynthesightError(
-                f"Two of the stimuli are called {stimulus.id}: give --stimuli folders or files of "
-                "different names, each once."
+                f"Two of the stimuli are called {stimulus.id}: give `stimuli` folders or files "
+                "of different names, each once."
             )
         seen.add(stimulus.id)
 
 
 def _digest(stimuli: Iterable[Stimulus]) -> str:
-    """A hash of which stimuli there are, in whatever order: another set is another run."""
+    """Return a hash of which stimuli there are, in whatever order: another set is another run."""
     names = "\0".join(sorted(stimulus.id for stimulus in stimuli))
     return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
 
 
 def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
-    """The versions of those libraries that are installed."""
+    """Return the versions of those libraries that are installed."""
     found = {}
     for library in libraries:
         with suppress(PackageNotFoundError):
@@ -139,14 +239,18 @@ def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
 
 
 def _device_name(device: torch.device | None) -> str | None:
-    """What computed, for people: the graphics card, or the kind of device."""
+    """Return what computed, for people: the graphics card, or the kind of device."""
     if device is None:
         return None
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    if device.type != "cuda":
+        return device.type
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
-    """The stimuli's own categories, in order of first appearance.
+    """Return the stimuli's own categories, in order of first appearance.
 
     Raises
     ------
@@ -156,12 +260,12 @@ def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
     found = list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
     if len(found) < 2:
         what = f"all show {found[0]!r}" if found else "have no categories"
-        raise SynthesightError(f"The stimuli {what}: give --classes to choose among.")
+        raise SynthesightError(f"The stimuli {what}: give `classes` to choose among.")
     return found
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:
-    """The stimuli whose category, and in cue conflict whose texture too, is among the classes.
+    """Return the stimuli whose category, in cue conflict whose texture too, is among the classes.
 
     Raises
     ------
@@ -178,8 +282,8 @@ def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stim
             kept.append(stimulus)
     if not kept:
         raise SynthesightError(
-            f"No stimulus has a category among --classes {','.join(classes)}: choose classes that "
-            "the stimuli show."
+            f"No stimulus has a category among `classes={list(classes)}`: choose classes that the "
+            "stimuli show."
         )
     return kept
 
@@ -215,6 +319,3 @@ def _row(response: Response, observer: Observer, spelling: Spelling, seed: int) 
         "seed": seed,
         "error": response.error,
     }
-
-
-__all__ = ["answerable", "categories_of", "evaluate"]

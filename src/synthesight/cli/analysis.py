@@ -41,7 +41,7 @@ def report(
     from synthesight.report.tables import with_people
 
     if resamples < 1:
-        raise SynthesightError(f"--resamples {resamples} leaves no intervals: give 1 or more.")
+        raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
     trials = gather(runs or [], data)
     with Console(stderr=True).status("Reporting") as status:
         page = write_report(
@@ -104,9 +104,9 @@ def power(
     from synthesight.cli.output import print_power
 
     if len(accuracy) != 2:
-        raise SynthesightError("--accuracy: give two accuracies, one for each observer.")
+        raise SynthesightError("`accuracy`: give two accuracies, one for each observer.")
     if difference == 0:
-        raise SynthesightError(f"--difference {difference} is none to see: give another.")
+        raise SynthesightError(f"`difference={difference}` is none to see: give another.")
     table = simulate(accuracy[0], accuracy[1], kappa, difference=difference, seed=seed)
     print_power(table, kappa)
     if difference is not None:

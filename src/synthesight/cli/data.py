@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Data, end, split
+from synthesight.cli.options import MOST_SEED, Commands, Data, end, split
 from synthesight.errors import SynthesightError
 
-datasets = typer.Typer(help="Get, check and make datasets of stimuli.", no_args_is_help=True)
+datasets = typer.Typer(
+    cls=Commands, help="Get, check and make datasets of stimuli.", no_args_is_help=True
+)
 
 
 @datasets.command("list")
@@ -34,12 +36,12 @@ def data_get(
 
     wanted = list(known()) if names == ["all"] else [dataset(name).name for name in names]
     if sha256 is not None and len(wanted) > 1:
-        raise SynthesightError("--sha256 is of one archive: name one dataset.")
+        raise SynthesightError("`sha256` is of one archive: name one dataset.")
     for name in wanted:
         if sha256 is not None and (here := local_folder(name, data)):
             raise SynthesightError(
                 f"{name} is in {here} already, and no archive is left to check: leave out "
-                "--sha256, or give another --data."
+                "`sha256`, or give another `data`."
             )
         print(f"{name} is in {dataset_folder(name, data, sha256=sha256)}")
 
@@ -52,7 +54,8 @@ def data_check(
     data: Data = None,
 ) -> None:
     """Read every image of datasets, and count them by condition and category."""
-    from synthesight.cli.output import Progressing, print_check
+    from synthesight.cli.output import print_check
+    from synthesight.progress import Progress
     from synthesight.stimuli.checking import check_images
     from synthesight.stimuli.datasets import datasets as known
     from synthesight.stimuli.datasets.local import local_folder
@@ -65,7 +68,7 @@ def data_check(
     count = 0
     for name in here:
         stimuli = find_stimuli(local_folder(name, data) or name, data=data)
-        with Progressing(name, len(stimuli), quiet=False) as progress:
+        with Progress(name, len(stimuli), show=True) as progress:
             broken = check_images(stimuli, progress.advance)
         print_check(name, stimuli, broken)
         failures += broken
@@ -92,14 +95,14 @@ def data_make(
     ] = 0,
 ) -> None:
     """Make a parametric dataset, such as `contrast`, from any photographs."""
-    from synthesight.cli.output import Progressing
+    from synthesight.progress import Progress
     from synthesight.stimuli.find import find_stimuli, sample
     from synthesight.stimuli.make.published import make_dataset
 
     stimuli = find_stimuli(photographs)
     if limit is not None:
         stimuli = sample(stimuli, limit=limit, seed=seed)
-    with Progressing("Making images", len(stimuli), quiet=False) as progress:
+    with Progress("Making images", len(stimuli), show=True) as progress:
         failures = make_dataset(
             stimuli, manipulation, out, conditions=level or (), seed=seed, report=progress.advance
         )
@@ -119,17 +122,17 @@ def data_draw(
     ] = 0,
 ) -> None:
     """Draw a cue-conflict dataset, offline: our shapes filled with our textures."""
-    from synthesight.cli.output import Progressing
+    from synthesight.progress import Progress
     from synthesight.stimuli.categories import SIXTEEN
     from synthesight.stimuli.make.drawn import drawn_cue_conflict, save
 
     cues = split(classes) or list(SIXTEEN)
     if per_pair < 1:
-        raise SynthesightError(f"--per-pair {per_pair} leaves nothing to draw: give 1 or more.")
+        raise SynthesightError(f"`per_pair={per_pair}` leaves nothing to draw: give 1 or more.")
     if len(set(cues)) < max(2, len(cues)):
-        raise SynthesightError("--classes: give two or more different categories.")
+        raise SynthesightError("`classes`: give two or more different categories.")
     count = 0
-    with Progressing("Drawing", len(cues), quiet=False) as progress:
+    with Progress("Drawing", len(cues), show=True) as progress:
         for shape in cues:
             drawn = drawn_cue_conflict(shapes=[shape], textures=cues, per_pair=per_pair, seed=seed)
             save(drawn, out)

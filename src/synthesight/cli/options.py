@@ -1,60 +1,160 @@
-"""What the commands share: options, and how a command ends."""
+"""Make a command's options from a dataclass of them, and its messages from Python's."""
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import MISSING, fields
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperGroup
 
-Model = Annotated[
-    str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")
-]
-Classes = Annotated[str | None, typer.Option(help="Categories to choose among: cat,dog,…")]
-Prompts = Annotated[
-    list[str] | None,
-    typer.Option("--prompt", help='Template, may be repeated. Default "A bad photo of a {class}".'),
-]
-RuleName = Annotated[
-    str | None,
-    typer.Option("--rule", help="sequential (default), exhaustive, staged or repeated-t."),
-]
-Delta = Annotated[
-    float | None,
-    typer.Option(
-        help="Probability that `sequential` drops what `exhaustive` would choose; default 0.01."
-    ),
-]
-MaxDraws = Annotated[int | None, typer.Option(help="Draws a class at most; default 200.")]
-Weighting = Annotated[
-    str | None, typer.Option(help="jaini, epsilon, elbo or uniform; default: the model's own.")
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(
-        help="JSON file of class → list of labels, or of whole prompts for models that read text."
-    ),
+from synthesight.observers.options import MOST_SEED, ModelOptions
+
+Device = Annotated[
+    str | None, typer.Option(help="cpu, cuda or cuda:1. Default: the GPU if there is one.")
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="Folder of the datasets; default: SYNTHESIGHT_DATA, else the cache."),
-]
-Combine = Annotated[
-    str | None, typer.Option(help="How labels make a class: logsumexp (default) or best.")
-]
-MOST_SEED = 2**32 - 1  # what every generator takes
-Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of draws and samples.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; default: the GPU if there is one.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")]
-BatchSize = Annotated[
-    int | None, typer.Option(help="Network evaluations a batch; default: found by measurement.")
+    typer.Option(help="Folder of the datasets. Default: SYNTHESIGHT_DATA, else the cache."),
 ]
 
+_PARAMETER = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 
-def split(classes: str | None) -> list[str] | None:
-    """The classes of ``--classes``."""
-    return None if classes is None else classes.split(",")
+
+# The options of the command that runs: for messages, wherever they come from.
+_options: ContextVar[Mapping[str, str]] = ContextVar("_options", default=MappingProxyType({}))
+
+
+class Commands(TyperGroup):
+    """Commands whose messages speak of their options, and that say so when they are stopped."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        found = super().resolve_command(ctx, args)
+        _options.set(flags(found[1]))
+        return found
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("synthesight: Stopped.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+def flags(command: Any) -> dict[str, str]:
+    """Return a command's options by the names that they have in Python."""
+    return {
+        each.name: max(each.opts, key=len)
+        for each in getattr(command, "params", ())
+        if each.param_type_name == "option"
+    }
+
+
+def translate(message: str, options: Mapping[str, str] | None = None) -> str:
+    """Return a message in which parameters in backquotes are written as options.
+
+    Parameters
+    ----------
+    message
+        A sentence with parameters such as `` `max_draws` `` or `` `max_draws=50` ``.
+    options
+        Of each parameter that is an option, how it is written; the others are left alone. None for
+        those of the command that runs.
+
+    Examples
+    --------
+    >>> translate("leave out `max_draws=50`", {"max_draws": "--max-draws"})
+    'leave out --max-draws 50'
+    """
+    written = _options.get() if options is None else options
+
+    def option(match: re.Match[str]) -> str:
+        name, text = match.groups()
+        if name not in written:
+            return match[0]
+        return written[name] if text is None else f"{written[name]} {_argument(text)}"
+
+    return _PARAMETER.sub(option, message)
+
+
+def _argument(text: str) -> str:
+    """Return a value that is written in Python as one writes it on the command line."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    argument = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f'"{argument}"' if " " in argument or not argument else argument
+
+
+def with_options(kind: type[ModelOptions]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command the options of a dataclass.
+
+    The command takes them as one keyword, ``options``; they come before its own options with a
+    default, after those without.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, include_extras=True)
+        own = [
+            parameter.replace(annotation=hints[name])
+            for name, parameter in signature(command).parameters.items()
+            if name != "options"
+        ]
+
+        def run(**given: Any) -> None:
+            taken = {name: given.pop(name) for name in _parameters(kind)}
+            command(**given, options=kind(**_values(kind, taken)))
+
+        made = [*own, *_parameters(kind).values()]
+        run.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
+            parameters=[each.replace(kind=Parameter.KEYWORD_ONLY) for each in made]
+        )
+        run.__annotations__ = {each.name: each.annotation for each in made}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
+
+
+def _parameters(kind: type[ModelOptions]) -> dict[str, Parameter]:
+    made = {}
+    for each in fields(kind):
+        facts = each.metadata
+        text = str if facts["text"] is list else facts["text"]
+        annotation = list[text] if facts["many"] else text  # type: ignore[valid-type]
+        if each.default is None or each.default is MISSING:
+            annotation = annotation | None
+        about = typer.Option(help=facts["help"], min=facts["least"], max=facts["most"])
+        made[each.name] = Parameter(
+            each.name,
+            Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=Annotated[annotation, about],
+        )
+    return made
+
+
+def _values(kind: type[ModelOptions], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that Python would be given: no empty lists, and names between commas."""
+    lists = {each.name for each in fields(kind) if each.metadata["text"] is list}
+    return {
+        name: split(value) if name in lists else (value if value != [] else None)
+        for name, value in given.items()
+    }
+
+
+def split(names: str | None) -> list[str] | None:
+    """Return names that are given between commas."""
+    return None if names is None else names.split(",")
 
 
 def end(failures: list[str], count: int) -> None:
@@ -66,3 +166,16 @@ def end(failures: list[str], count: int) -> None:
     for failure in failures:
         print(f"synthesight: {failure}", file=sys.stderr)
     raise typer.Exit(2)
+
+
+__all__ = [
+    "MOST_SEED",
+    "Commands",
+    "Data",
+    "Device",
+    "end",
+    "flags",
+    "split",
+    "translate",
+    "with_options",
+]

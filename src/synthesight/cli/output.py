@@ -1,4 +1,4 @@
-"""What the command line shows: progress, tables and JSON lines."""
+"""What the command line shows: tables and JSON lines."""
 
 from __future__ import annotations
 
@@ -9,14 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -31,63 +23,8 @@ if TYPE_CHECKING:
 SHOWN = 5  # classes in a table of one image
 
 
-class Progressing:
-    """A progress bar on standard error, with rate and time left.
-
-    Parameters
-    ----------
-    text
-        What is going on.
-    total
-        How many steps there are.
-    quiet
-        Show nothing: for output that a program reads.
-    """
-
-    def __init__(self, text: str, total: int, *, quiet: bool) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
-            disable=quiet,
-            transient=True,
-        )
-        self.task = self.progress.add_task(text, total=total, note="")
-        self.out = Console()
-
-    def __enter__(self) -> Progressing:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.progress.stop()
-
-    def expect(self, total: int) -> None:
-        """How many steps there are after all."""
-        self.progress.update(self.task, total=total)
-
-    def advance(self) -> None:
-        """One step further."""
-        self.progress.advance(self.task)
-
-    def at(self, step: int, note: str) -> None:
-        """So many steps done."""
-        self.progress.update(self.task, completed=step, note=note)
-
-    def print(self, what: Any) -> None:
-        """Write a result to standard output, above the bar."""
-        if isinstance(what, str):
-            print(what, flush=True)
-        elif what is not None:
-            self.out.print(what)
-
-
 def json_line(response: Response, classes: list[str]) -> str:
-    """One response as one line of JSON."""
+    """Return one response as one line of JSON."""
     record: dict[str, Any] = {"image": response.stimulus.id, "response": response.response}
     if isinstance(response.stimulus.source, Path):
         record["path"] = str(response.stimulus.source)  # two files may have one name
@@ -110,10 +47,8 @@ def json_line(response: Response, classes: list[str]) -> str:
     return json.dumps(record)
 
 
-def response_table(response: Response, classes: list[str]) -> Table | None:
-    """One response as a table of its likeliest classes."""
-    if response.error is not None:
-        return None
+def response_table(response: Response, classes: list[str]) -> Table:
+    """Return one response as a table of its likeliest classes."""
     table = Table(
         title=escape(f"{response.stimulus.id}: {response.response}"),
         caption=f"{response.evaluations:.10g} network evaluations, {response.stopped}",
@@ -142,7 +77,7 @@ def response_table(response: Response, classes: list[str]) -> Table | None:
 
 
 def print_accuracy(trials: pl.DataFrame) -> None:
-    """A line for each dataset of a run: trials, accuracy, cost."""
+    """Print a line for each dataset of a run: trials, accuracy, cost."""
     import polars as pl
 
     table = Table()
@@ -167,7 +102,7 @@ def print_accuracy(trials: pl.DataFrame) -> None:
 
 
 def print_models(pattern: str) -> None:
-    """The known models whose name matches; all that is known, where it is only one."""
+    """Print the known models whose name matches; all that is known, where it is only one."""
     from synthesight.errors import SynthesightError
     from synthesight.observers import registry
 
@@ -210,7 +145,7 @@ def print_models(pattern: str) -> None:
 
 
 def _facts(entry: Entry) -> dict[str, str]:
-    """What is known of a model, in words."""
+    """Return what is known of a model, in words."""
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -227,7 +162,7 @@ def _facts(entry: Entry) -> dict[str, str]:
 
 
 def print_datasets(data: Path | None) -> None:
-    """The published datasets, with their conditions and places."""
+    """Print the published datasets, with their conditions and places."""
     from synthesight.stimuli.datasets import PUBLISHED
     from synthesight.stimuli.datasets.local import download_root, local_folder
 
@@ -241,7 +176,7 @@ def print_datasets(data: Path | None) -> None:
 
 
 def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -> None:
-    """What a dataset holds."""
+    """Print what a dataset holds."""
     from synthesight.stimuli.datasets import PUBLISHED
 
     conditions = {stimulus.condition for stimulus in stimuli}
@@ -255,7 +190,7 @@ def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -
 
 
 def print_power(table: pl.DataFrame, kappa: float) -> None:
-    """What a study finds, by its number of trials."""
+    """Print what a study finds, by its number of trials."""
     shown = Table(title=f"What studies find where the true κ is {kappa}")
     for column in ("trials", "95 % of studies find κ in", "κ undefined", "power"):
         shown.add_column(column, justify="right")

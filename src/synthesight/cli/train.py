@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Device
+from synthesight.cli.options import MOST_SEED, Commands, Device
 from synthesight.errors import SynthesightError
 
 TrainingSeed = Annotated[
     int, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
 ]
 
-training = typer.Typer(help="Train the small models that ship.", no_args_is_help=True)
+training = typer.Typer(cls=Commands, help="Train the small models that ship.", no_args_is_help=True)
 
 
 @training.command("generative")
@@ -22,27 +22,27 @@ def train_generative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
     out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
-    batch: Annotated[int, typer.Option("--batch-size", help="Images a step.")] = 64,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
     seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
-    from synthesight.cli.output import Progressing
     from synthesight.experiments import generative, weighting
+    from synthesight.progress import Progress
 
-    if steps < 1 or batch < 1 or width < 64 or width % 64:
+    if steps < 1 or batch_size < 1 or width < 64 or width % 64:
         raise SynthesightError(
-            "--steps and --batch-size must be 1 or more, and --width a multiple of 64."
+            "`steps` and `batch_size` must be 1 or more, and `width` a multiple of 64."
         )
     options = generative.GenerativeOptions(
-        steps=steps, batch_size=batch, width=width, heads=width // 64, seed=seed
+        steps=steps, batch_size=batch_size, width=width, heads=width // 64, seed=seed
     )
     images, folder, place = _train(generative, data, out, options, steps, device)
     total = weighting.evaluations(images)
-    with Progressing("Fitting its time weighting", total, quiet=False) as progress:
+    with Progress("Fitting its time weighting", total, show=True) as progress:
         right = weighting.measure(
-            images, folder, device=place, report=lambda done: progress.at(done, "")
+            images, folder, device=place, report=lambda done: progress.at(done)
         )
     shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in right.items())
     print(f"Right on training images that its own weighting was not fitted to: {shares}.")
@@ -71,15 +71,15 @@ def _train(
     """Train with progress: the images, the folder of the model, and the device."""
     import torch
 
-    from synthesight.cli.output import Progressing
     from synthesight.experiments.images import LabelledImages
     from synthesight.likelihood.loading import check_device
+    from synthesight.progress import Progress
 
     place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     images = LabelledImages.from_parquet(data, progress=True)
     total = steps if steps is not None else recipe.steps_of(images, options)
     try:
-        with Progressing("Training", total, quiet=False) as progress:
+        with Progress("Training", total, show=True) as progress:
             folder = recipe.train(
                 images,
                 out,

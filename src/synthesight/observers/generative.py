@@ -19,9 +19,9 @@ from synthesight.likelihood.rules import Rule, make_rule
 from synthesight.likelihood.tuning import Tuner, owner
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.prompts import (
-    DEFAULT_TEMPLATE,
+    DEFAULT_PROMPT,
     check_classes,
-    check_templates,
+    check_prompts,
     write_prompts,
 )
 from synthesight.observers.weights import weights_hash
@@ -41,8 +41,8 @@ class GenerativeClassifier(Observer):
         :mod:`synthesight.likelihood.protocol`.
     classes
         Class names, when calls do not name them.
-    templates
-        Prompts with ``{class}`` where the name goes.
+    prompt
+        One or several prompts with ``{class}`` where the name goes.
     names
         For some classes, the names to use in prompts instead (synonyms).
     labels
@@ -53,9 +53,13 @@ class GenerativeClassifier(Observer):
         label's. The rule drops classes under the one, single labels under the other, which costs
         fewer evaluations.
     rule
-        Decision rule, or the name of one; None is ``"sequential"`` for models of draws, diffusion
-        and flow among them, and ``"exhaustive"`` for models of a sequence of parts, which are
-        exact then.
+        Decision rule: ``"sequential"``, ``"exhaustive"``, ``"staged"``, ``"repeated-t"``, or an
+        object of :mod:`synthesight.likelihood.rules`. None is ``"sequential"`` for models of draws,
+        diffusion and flow among them, and ``"exhaustive"`` for models of a sequence of parts, which
+        are exact then.
+    delta, max_draws
+        Of a rule that is given by name: the probability of error that ``"sequential"`` promises,
+        and draws of a class at most; None for the rule's own.
     weighting, proposal
         Of diffusion and flow models, see
         :meth:`~synthesight.likelihood.weighting.TimeSampler.create`; None is ``"jaini"``.
@@ -79,11 +83,13 @@ class GenerativeClassifier(Observer):
         model: Denoiser | DrawModel | PartModel,
         *,
         classes: Sequence[str] | None = None,
-        templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+        prompt: str | Sequence[str] = DEFAULT_PROMPT,
         names: Mapping[str, Sequence[str]] | None = None,
         labels: Mapping[str, Sequence[str | int]] | None = None,
         combine: str = "logsumexp",
         rule: str | Rule | None = None,
+        delta: float | None = None,
+        max_draws: int | None = None,
         weighting: str | Sequence[float] | None = None,
         proposal: Sequence[float] | None = None,
         seed: int = 0,
@@ -97,24 +103,25 @@ class GenerativeClassifier(Observer):
             isinstance(batch_size, int | np.integer) and 1 <= batch_size <= MOST_BATCH
         ):
             raise SynthesightError(
-                f"--batch-size {batch_size} cannot be: give a whole number from 1 to {MOST_BATCH}."
+                f"`batch_size={batch_size}` cannot be: give a whole number from 1 to {MOST_BATCH}."
             )
         if not isinstance(seed, int | np.integer) or seed < 0:
-            raise SynthesightError(f"--seed {seed} cannot be: give a whole number from 0.")
-        if labels is not None and tuple(templates) != (DEFAULT_TEMPLATE,):
+            raise SynthesightError(f"`seed={seed}` cannot be: give a whole number from 0.")
+        prompts = check_prompts(prompt)
+        if labels is not None and prompts != [DEFAULT_PROMPT]:
             raise SynthesightError(
-                f"{model.name} is given labels, which go into no sentence: leave out --prompt."
+                f"{model.name} is given labels, which go into no sentence: leave out `prompt`."
             )
         self.likelihood = as_likelihood(model, weighting, proposal)
         self.model = model
         self.name = model.name
         self.device = model.device
         self.classes = check_classes(classes) if classes is not None else None
-        self.templates = check_templates(templates)
+        self.prompts = prompts
         self.names = dict(names or {})
         self.labels = labels
         self.combine = combine
-        self.rule = make_rule(rule, self.likelihood)
+        self.rule = make_rule(rule, self.likelihood, delta=delta, max_draws=max_draws)
         denoiser = isinstance(self.likelihood, DenoiserLikelihood)
         self.weighting = DEFAULT_WEIGHTING if denoiser and weighting is None else weighting
         self.proposal = proposal
@@ -169,7 +176,7 @@ class GenerativeClassifier(Observer):
             "kind": self.kind,
             "weights": weights_hash(getattr(owner(self.likelihood), "network", None)),
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
-            "templates": self.templates,
+            "prompt": self.prompts,
             "names": {key: list(value) for key, value in self.names.items()},
             "labels": {name: [str(label) for label in own] for name, own in self.labels.items()}
             if self.labels
@@ -186,7 +193,7 @@ class GenerativeClassifier(Observer):
     def _units(self, classes: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Prompts, the rows of each unit, and the class of each unit."""
         if self.labels is None:
-            prompts, rows = write_prompts(classes, self.templates, self.names)
+            prompts, rows = write_prompts(classes, self.prompts, self.names)
             if self._horizon is None:
                 return prompts, rows, np.arange(len(classes))
             # Parts do not take turns: a class is all of its prompts, whose likelihoods average.

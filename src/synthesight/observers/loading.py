@@ -1,61 +1,41 @@
-"""``load``: from a model's name to an observer."""
+"""``load``: from a model's name, or an object, to an observer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from inspect import signature
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
+
+import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer
-from synthesight.observers.registry import resolve
+from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
+from synthesight.observers.prompts import check_classes, check_prompts
+from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
-# What the command line calls the options that only generative models have.
-GENERATIVE = {
-    "rule": "--rule, --delta and --max-draws",
-    "templates": "--prompt",
-    "weighting": "--weighting",
-    "labels": "--labels",
-    "combine": "--combine",
-    "batch_size": "--batch-size",
-    "dtype": "--dtype",
-}
 
-
-def load(
-    name: str | Path,
-    *,
-    classes: Sequence[str] | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    **options: Any,
-) -> Observer:
+@typed(ModelOptions)
+def load(model: Any, **options: Unpack[ModelKeywords]) -> Observer:
     """Open a model as an observer.
 
     Parameters
     ----------
-    name
-        A name that ``synthesight models`` lists, a folder in diffusers' layout, or a name on the
-        Hugging Face Hub, ``owner/model`` or, for a branch, tag or commit,
-        ``owner/model@revision``. For classifiers of other libraries, ``timm:<name>`` and so on,
-        see :func:`~synthesight.observers.discriminative.loading.load_classifier`.
-    classes
-        Class names, when calls of the observer do not name them; None for those that the model
-        says it knows.
-    device
-        Such as ``"cuda"``; None is the GPU where there is one.
-    dtype
-        ``"float32"``, ``"bfloat16"`` or ``"float16"``; None chooses by device.
+    model
+        A name that ``synthesight models`` lists; a folder in diffusers' layout; a name on the
+        Hugging Face Hub, ``owner/model`` or ``owner/model@revision``; a classifier of a library,
+        such as ``timm:resnet50`` or ``transformers:owner/model``; or an object that meets a
+        protocol of :mod:`synthesight.likelihood.protocol`. An observer is returned as it is.
     options
-        For generative models: what
-        :class:`~synthesight.observers.generative.GenerativeClassifier` takes. For
-        networks of images and text: ``templates``. Any observer may be given ``seed``.
+        As :class:`~synthesight.observers.options.ModelOptions` explains them. An option that a
+        model has no use for is refused.
 
     Returns
     -------
@@ -64,7 +44,7 @@ def load(
     Raises
     ------
     SynthesightError
-        If the model is unknown, cannot be got, or cannot be read, or has no use for an option.
+        If the model is unknown, cannot be got or read, or has no use for an option.
 
     Examples
     --------
@@ -73,75 +53,188 @@ def load(
     >>> observer.predict_proba(np.zeros((2, 32, 32, 3), dtype=np.uint8)).shape
     (2, 2)
     """
+    return open_observer(model, read_options(ModelOptions, options))
+
+
+def open_observer(model: Any, options: ModelOptions) -> Observer:
+    """Open a model with options; see :func:`load`.
+
+    What needs no model is checked before anything heavy is imported.
+    """
+    given = options.given()
+    if options.classes is not None:
+        given["classes"] = check_classes(options.classes)
+    if options.prompt is not None:
+        given["prompt"] = check_prompts(options.prompt)
+    if isinstance(options.labels, str | Path):
+        given["labels"] = _read_labels(Path(options.labels))
+    if not isinstance(model, str | Path):
+        return _from_object(model, given)
+    place = Place(str(model), *resolve(str(model)))
     import torch
 
-    from synthesight.likelihood.loading import check_device, load_model
-    from synthesight.observers.discriminative.loading import is_classifier, load_classifier
-    from synthesight.observers.generative import GenerativeClassifier
-    from synthesight.observers.prompts import check_classes
+    from synthesight.likelihood.loading import check_device
 
-    _check_known(
-        options, ["device", "dtype", *list(signature(GenerativeClassifier).parameters)[1:]]
+    given["device"] = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    check_device(given["device"])
+    kind, open_it = next((kind, opener) for fits, kind, opener in OPENERS if fits(place))
+    taken = signature(open_it).parameters
+    if not any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
+        # Networks leave nothing to chance, but one seed for all observers is no mistake.
+        given.pop("seed", None)
+        _refuse_others(given, taken, f"{place.name} is {kind}")
+    return open_it(place, **given)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is: the name that was given, what it stands for, and what is known of it."""
+
+    name: str
+    location: str | Path
+    entry: Entry | None
+
+    @property
+    def label(self) -> str | None:
+        """How trials call a known model."""
+        return self.entry.name if self.entry else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that holds the model, if it is on this machine."""
+        return self.location if isinstance(self.location, Path) else None
+
+
+def _is_plugin(place: Place) -> bool:
+    return str(place.location).startswith(PLUGIN)
+
+
+def _open_plugin(place: Place, *, device: str, **given: Any) -> Observer:
+    module, _, function = str(place.location).removeprefix(PLUGIN).partition(":")
+    opened = getattr(import_module(module), function)(device=device)
+    if not isinstance(opened, Observer):
+        return _from_object(opened, given)
+    opened.classes = given.pop("classes", opened.classes)
+    _refuse_others(given, {"seed"}, f"{place.name} is {_kind(opened)}")
+    return opened
+
+
+def _is_library(place: Place) -> bool:
+    if place.entry is not None and (place.entry.weights or place.entry.source == "package"):
+        return True
+    return str(place.location).startswith(LIBRARIES)
+
+
+def _open_library(
+    place: Place, *, device: str, classes: list[str] | None = None, prompt: Any = None
+) -> Observer:
+    from synthesight.observers.discriminative.loading import load_classifier
+
+    return load_classifier(
+        str(place.location), place.entry, classes=classes, prompt=prompt, device=device
     )
-    if classes is not None:
-        classes = check_classes(classes)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    check_device(device)
-    location, entry = resolve(str(name))
-    # Networks leave nothing to chance, but one seed for all observers is no mistake.
-    given = {key: value for key, value in options.items() if key != "seed"}
-    asked = [*given, *(["dtype"] if dtype else [])]
-    if isinstance(location, str) and is_classifier(location, entry):
-        _check_asked(name, asked, allowed=("templates",))
-        return load_classifier(location, entry, classes=classes, device=device, **given)
-    label = entry.name if entry else None
-    folder = location if isinstance(location, Path) else None
-    if folder is not None and (folder / "config.json").is_file():
-        from synthesight.observers.discriminative.network import DiscriminativeNetwork
 
-        _check_asked(name, asked)
-        return DiscriminativeNetwork.from_folder(folder, name=label, classes=classes, device=device)
+
+def _is_small_network(place: Place) -> bool:
+    return place.folder is not None and (place.folder / "config.json").is_file()
+
+
+def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
+    from synthesight.observers.discriminative.network import DiscriminativeNetwork
+
+    assert place.folder is not None
+    return DiscriminativeNetwork.from_folder(
+        place.folder, name=place.label, classes=classes, device=device
+    )
+
+
+def _open_generative(
+    place: Place, *, device: str, dtype: str | None = None, **given: Any
+) -> Observer:
+    import torch
+
     from synthesight.likelihood.families.dit import DiT
+    from synthesight.likelihood.loading import load_model
+    from synthesight.observers.generative import GenerativeClassifier
 
-    if dtype is not None and dtype not in ("float32", "bfloat16", "float16"):
-        raise SynthesightError(f"There is no --dtype {dtype}: choose float32, bfloat16 or float16.")
-    precision = getattr(torch, dtype) if dtype else None
-    revision = None
+    if dtype not in (None, "float32", "bfloat16", "float16"):
+        raise SynthesightError(
+            f"There is no `dtype={dtype!r}`: choose float32, bfloat16 or float16."
+        )
+    location, revision = place.location, None
     if isinstance(location, str) and "@" in location:
         location, revision = location.split("@", 1)
-        label = label or str(name)
-    model = load_model(location, device=device, dtype=precision, name=label, revision=revision)
-    if folder is not None and (folder / SETTINGS).is_file():
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        known = settings.pop("classes", None)
-        classes = known if classes is None else classes
+    model = load_model(
+        location,
+        device=device,
+        dtype=getattr(torch, dtype) if dtype else None,
+        name=place.label or (place.name if revision else None),
+        revision=revision,
+    )
+    if place.folder is not None and (place.folder / SETTINGS).is_file():
+        own = json.loads((place.folder / SETTINGS).read_text(encoding="utf-8"))
+        if "classes" in own:
+            given.setdefault("classes", own["classes"])
         # The proposal was made for the model's own weighting.
-        if options.get("weighting", settings["weighting"]) == settings["weighting"]:
-            options = settings | options
-    if isinstance(model, DiT) and options.get("labels") is None:
-        options |= {"labels": imagenet_to_16()}
-    if "combine" in options and options.get("labels") is None:
+        if np.array_equal(given.setdefault("weighting", own["weighting"]), own["weighting"]):
+            given["proposal"] = own.get("proposal")
+    if isinstance(model, DiT):
+        given.setdefault("labels", imagenet_to_16())
+    if "combine" in given and "labels" not in given:
         raise SynthesightError(
-            f"{name} has one text a class and nothing to combine: leave out --combine, or give "
-            "--labels the texts of each class."
+            f"{place.name} has one text a class and nothing to combine: leave out `combine`, or "
+            "give `labels` the texts of each class."
         )
-    return GenerativeClassifier(model, classes=classes, **options)
+    return GenerativeClassifier(model, **given)
 
 
-def _check_known(options: Iterable[str], known: Sequence[str]) -> None:
-    """Refuse options that no observer has, such as misspelt ones."""
-    for key in options:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}" if near else f"choose among {', '.join(known)}"
-            raise SynthesightError(f"Observers have no option {key!r}: {hint}.")
+# What is opened how: the first that fits.
+OPENERS: tuple[tuple[Callable[[Place], bool], str, Callable[..., Observer]], ...] = (
+    (_is_plugin, "another package's", _open_plugin),
+    (_is_library, "a discriminative network", _open_library),
+    (_is_small_network, "a discriminative network", _open_small_network),
+    (lambda place: True, "a generative model", _open_generative),
+)
 
 
-def _check_asked(name: str | Path, asked: Sequence[str], allowed: Sequence[str] = ()) -> None:
-    """Refuse what a discriminative network cannot do, rather than answer as if it had."""
-    for key in asked:
-        if key not in allowed:
-            raise SynthesightError(
-                f"{name} is a discriminative network: leave out {GENERATIVE.get(key, key)}, meant "
-                "for generative models."
-            )
+def _from_object(model: Any, given: Mapping[str, Any]) -> Observer:
+    """Make an observer of an object that a caller holds."""
+    if isinstance(model, Observer):
+        _refuse_others(given, (), f"{model.name} is an observer already")
+        return model
+    from synthesight.observers.generative import GenerativeClassifier
+
+    if not (hasattr(model, "prepare") and hasattr(model, "encode")):
+        raise SynthesightError(
+            f"A {type(model).__name__} is no model that can be opened: give a name, a folder, an "
+            "observer, or an object with the methods of synthesight.likelihood.protocol."
+        )
+    takes = set(signature(GenerativeClassifier).parameters)
+    _refuse_others(given, takes, f"{model.name} is open already")
+    return GenerativeClassifier(model, **given)
+
+
+def _refuse_others(given: Collection[str], known: Collection[str], what: str) -> None:
+    """Refuse options that a model has no use for, rather than answer as if it had."""
+    if useless := [name for name in given if name not in known]:
+        raise SynthesightError(
+            f"{what}: leave out {', '.join(f'`{name}`' for name in useless)}, which it has no use "
+            "for."
+        )
+
+
+def _kind(observer: Observer) -> str:
+    return f"a {observer.kind} " + ("model" if observer.kind == "generative" else "network")
+
+
+def _read_labels(path: Path) -> dict[str, list[str]]:
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))
+        if any(isinstance(own, str) for own in labels.values()):
+            raise ValueError("a text for a list")
+        return {name: [str(label) for label in own] for name, own in labels.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise SynthesightError(
+            f"`labels={str(path)!r}` cannot be read: give a JSON file such as "
+            '{"cat": [281, 282]}.'
+        ) from error

@@ -197,8 +197,7 @@ class Observer(ABC):
         chosen = self.classes if classes is None else classes
         if chosen is None:
             raise SynthesightError(
-                f"{self.name} has no classes of its own: name them, as in --classes cat,dog or "
-                "classes=['cat', 'dog']."
+                f"{self.name} has no classes of its own: name them, as in `classes=['cat', 'dog']`."
             )
         return check_classes(chosen)
 

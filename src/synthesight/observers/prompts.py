@@ -1,7 +1,7 @@
 """Prompts: how the classes are put into words.
 
 Jaini, Clark & Geirhos (2024) use the template "A bad photo of a {class}", literally: "a airplane".
-With several templates, or several names for a class, their evidence is averaged: draw n uses the
+With several prompts, or several names for a class, their evidence is averaged: draw n uses the
 n-th prompt of each class in turn, which costs no evaluation more than one prompt does.
 """
 
@@ -15,26 +15,26 @@ import numpy as np
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import words
 
-DEFAULT_TEMPLATE = "A bad photo of a {class}"
+DEFAULT_PROMPT = "A bad photo of a {class}"
 
 
 def check_classes(classes: Sequence[str]) -> list[str]:
-    """The classes, stripped of white space.
+    """Return the classes, stripped of white space.
 
     Raises
     ------
     SynthesightError
         If they are no list of names, there are fewer than two, or one is empty or there twice.
     """
-    names = [name.strip() for name in _texts(classes, "names, such as ['cat', 'dog']")]
+    names = [name.strip() for name in _texts(classes, "['cat', 'dog']")]
     if len(names) < 2:
         raise SynthesightError(
-            f"A choice needs at least two classes, and {len(names)} came: separate them by commas, "
-            "as in --classes cat,dog."
+            f"A choice needs at least two classes, and {len(names)} came: give more, as in "
+            "`classes=['cat', 'dog']`."
         )
     if "" in names:
         raise SynthesightError(
-            "One of the classes is empty: look for a comma too many in --classes."
+            "One of the classes is empty: look for a comma too many in `classes`."
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -42,39 +42,41 @@ def check_classes(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def check_templates(templates: Sequence[str]) -> list[str]:
-    """The templates, each with its place for the class.
+def check_prompts(prompt: str | Sequence[str]) -> list[str]:
+    """Return the prompts, each with its place for the class, as a list.
 
     Raises
     ------
     SynthesightError
-        If they are no list of texts, there is none, or one lacks ``{class}``.
+        If they are no texts, there is none, or one lacks ``{class}``.
     """
-    texts = _texts(templates, "prompts, such as ['A photo of a {class}']")
+    texts = [prompt] if isinstance(prompt, str) else _texts(prompt, "['A photo of a {class}']")
     if not texts:
-        raise SynthesightError('At least one --prompt is needed, such as "A photo of a {class}".')
-    for template in texts:
-        if "{class}" not in template:
+        raise SynthesightError(
+            "At least one prompt is needed, such as `prompt='A photo of a {class}'`."
+        )
+    for text in texts:
+        if "{class}" not in text:
             raise SynthesightError(
-                f"The prompt {template!r} has no place for the class: write {{class}} where its "
-                'name goes, as in "A bad photo of a {class}".'
+                f"The prompt {text!r} has no place for the class: write {{class}} where its name "
+                "goes, as in 'A bad photo of a {class}'."
             )
     return texts
 
 
 def write_prompts(
     classes: Sequence[str],
-    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    prompts: Sequence[str] = (DEFAULT_PROMPT,),
     names: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[str], np.ndarray]:
-    """All the prompts of the classes.
+    """Write all the prompts of the classes.
 
     Parameters
     ----------
     classes
         K class names; alarm_clock enters a prompt as the words alarm clock.
-    templates
-        Sentences with ``{class}`` where the name goes.
+    prompts
+        Texts with ``{class}`` where the name goes.
     names
         For some classes, the names to use instead of the class itself (synonyms).
 
@@ -88,23 +90,23 @@ def write_prompts(
     """
     by_class = [
         [
-            template.replace("{class}", name)
+            text.replace("{class}", name)
             for name in ((names or {}).get(label) or (words(label),))
-            for template in templates
+            for text in prompts
         ]
         for label in classes
     ]
-    prompts = list(dict.fromkeys(prompt for own in by_class for prompt in own))
-    index = {prompt: row for row, prompt in enumerate(prompts)}
+    written = list(dict.fromkeys(prompt for own in by_class for prompt in own))
+    index = {prompt: row for row, prompt in enumerate(written)}
     length = lcm(*(len(own) for own in by_class))
     rows = [[index[own[n % len(own)]] for n in range(length)] for own in by_class]
-    return prompts, np.array(rows, dtype=np.int64)
+    return written, np.array(rows, dtype=np.int64)
 
 
-def _texts(values: Iterable[str], wanted: str) -> list[str]:
-    """A list of texts; a single text would be taken for its letters."""
+def _texts(values: Iterable[str], example: str) -> list[str]:
+    """Return a list of texts; a single text would be taken for its letters."""
     listed = isinstance(values, Iterable) and not isinstance(values, str)
     texts = list(values) if listed else []
     if not listed or not all(isinstance(text, str) for text in texts):
-        raise SynthesightError(f"{values!r} is no list of texts: give a list of {wanted}.")
+        raise SynthesightError(f"{values!r} is not a list of texts: give one such as {example}.")
     return texts

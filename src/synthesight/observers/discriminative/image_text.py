@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 
 from synthesight.observers.discriminative.network import Network
 from synthesight.observers.prompts import (
-    DEFAULT_TEMPLATE,
-    check_templates,
+    DEFAULT_PROMPT,
+    check_prompts,
     write_prompts,
 )
 
@@ -50,7 +50,7 @@ class ImageTextNetwork(Network):
         Side of the images that it sees.
     mean, std
         Of each channel, for pixels in [0, 1].
-    templates
+    prompt
         Sentences with ``{class}`` where the class goes.
     classes
         Class names, when calls do not name them.
@@ -68,11 +68,11 @@ class ImageTextNetwork(Network):
         resolution: int,
         mean: Sequence[float],
         std: Sequence[float],
-        templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+        prompt: str | Sequence[str] = DEFAULT_PROMPT,
         classes: Sequence[str] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.templates = check_templates(templates)
+        self.prompts = check_prompts(prompt)
         self.device = torch.device(device)
         self.network = model.eval().to(self.device)
         self.name = name
@@ -83,10 +83,10 @@ class ImageTextNetwork(Network):
         self.classes = list(classes) if classes is not None else None
 
     def describe(self) -> dict[str, Any]:
-        return super().describe() | self.pixels | {"templates": self.templates}
+        return super().describe() | self.pixels | {"prompt": self.prompts}
 
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
-        prompts, rows = write_prompts(classes, self.templates)
+        prompts, rows = write_prompts(classes, self.prompts)
         with torch.inference_mode():
             parts = [
                 normalize(self.network.encode_texts(prompts[start : start + TEXTS]), dim=1)

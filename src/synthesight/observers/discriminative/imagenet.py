@@ -82,7 +82,7 @@ class ImageNetNetwork(Network):
         missing = [name for name in classes if canonical(name) not in known]
         if missing:
             raise SynthesightError(
-                f"{self.name} has no ImageNet classes for {missing[0]!r}: choose --classes among "
+                f"{self.name} has no ImageNet classes for {missing[0]!r}: choose `classes` among "
                 f"{', '.join(self.categories)}."
             )
         groups = [torch.tensor(known[canonical(name)], device=self.device) for name in classes]

@@ -23,7 +23,7 @@ from synthesight.observers.discriminative.published import (
     open_published,
     read_weights,
 )
-from synthesight.observers.prompts import DEFAULT_TEMPLATE
+from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.observers.registry import LIBRARIES, Entry
 
 EFFICIENTNET = "efficientnet-lite0"
@@ -44,7 +44,7 @@ def load_classifier(
     entry: Entry | None = None,
     *,
     classes: Sequence[str] | None = None,
-    templates: Sequence[str] | None = None,
+    prompt: str | Sequence[str] | None = None,
     device: str = "cpu",
 ) -> ImageNetNetwork | ImageTextNetwork:
     """Open an ImageNet classifier, or a network of images and text.
@@ -61,7 +61,7 @@ def load_classifier(
         The zoo's entry, which names the observer and, for weights at a URL, tells what they are.
     classes, device
         As of :class:`~synthesight.observers.discriminative.imagenet.ImageNetNetwork`.
-    templates
+    prompt
         Prompts, for networks of images and text; None is the default one.
 
     Raises
@@ -74,12 +74,16 @@ def load_classifier(
     with _quiet():
         network, pixels = _open(location, entry)
     if isinstance(network, ImageTextModel):
-        templates = templates or (DEFAULT_TEMPLATE,)
         return ImageTextNetwork(
-            network, name=name, templates=templates, classes=classes, device=device, **pixels
+            network,
+            name=name,
+            prompt=prompt or DEFAULT_PROMPT,
+            classes=classes,
+            device=device,
+            **pixels,
         )
-    if templates is not None:
-        raise SynthesightError(f"{name} reads no text: leave out --prompt.")
+    if prompt is not None:
+        raise SynthesightError(f"{name} reads no text: leave out `prompt`.")
     return ImageNetNetwork(network, name=name, classes=classes, device=device, **pixels)
 
 

@@ -174,7 +174,7 @@ class DiscriminativeNetwork(Network):
             raise SynthesightError(
                 f"{folder / 'config.json'} is not one that `synthesight train discriminative` "
                 f"wrote: a classifier of the library transformers is opened as "
-                f"--model transformers:{folder}."
+                f"`model='transformers:{folder}'`."
             ) from error
         try:
             network.load_state_dict(load_file(folder / "model.safetensors"))
@@ -192,7 +192,7 @@ class DiscriminativeNetwork(Network):
         missing = [name for name in classes if canonical(name) not in known]
         if missing:
             raise SynthesightError(
-                f"{self.name} was not trained to tell {missing[0]!r}: choose --classes among "
+                f"{self.name} was not trained to tell {missing[0]!r}: choose `classes` among "
                 f"{', '.join(self.labels)}."
             )
         columns = [known[canonical(name)] for name in classes]

@@ -1,0 +1,237 @@
+"""Describe the options of a model and of an evaluation once, for Python and the command line.
+
+One frozen dataclass makes the options of a command, the keywords of :func:`~synthesight.load` and
+:func:`~synthesight.evaluate`, and what ``run.json`` records. An option that is None was not given:
+the model's own value, or the default that its help names, holds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
+
+from synthesight.errors import SynthesightError
+
+if TYPE_CHECKING:
+    from synthesight.likelihood.rules import Rule
+
+MOST_SEED = 2**32 - 1  # what every generator takes
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Options = TypeVar("Options", bound="ModelOptions")
+
+
+def about(
+    help: str,
+    *,
+    text: type = str,
+    many: bool = False,
+    least: int | None = None,
+    most: int | None = None,
+) -> dict[str, Any]:
+    """Return what the command line has to know about an option.
+
+    Parameters
+    ----------
+    help
+        One line of help.
+    text
+        Type of the value on the command line; ``list`` for names between commas.
+    many
+        Whether the command line takes the option several times.
+    least, most
+        Bounds of a number.
+    """
+    return {"help": help, "text": text, "many": many, "least": least, "most": most}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Options of opening a model.
+
+    Attributes
+    ----------
+    classes
+        Names of the classes to choose among; None for those that the model says it knows.
+    prompt
+        One or several prompts with ``{class}`` where the name goes; their evidence is averaged.
+    rule, delta, max_draws
+        Decision rule, by name or as an object of :mod:`synthesight.likelihood.rules`; the
+        probability of error that ``"sequential"`` promises; and draws of a class at most.
+    weighting
+        Weighting of the times of a diffusion or flow model: a name, or a table.
+    labels, combine
+        Labels or whole prompts of each class, or a JSON file of them; and how they make a class.
+    seed
+        Seed of the draws, and of a sample of the stimuli.
+    device, dtype
+        Where a model runs, and in which precision.
+    batch_size
+        Network evaluations a batch.
+    """
+
+    classes: Sequence[str] | None = field(
+        default=None, metadata=about("Categories to choose among: cat,dog,…", text=list)
+    )
+    prompt: str | Sequence[str] | None = field(
+        default=None,
+        metadata=about('Prompt, repeatable. Default: "A bad photo of a {class}".', many=True),
+    )
+    rule: str | Rule | None = field(
+        default=None, metadata=about("sequential (default), exhaustive, staged or repeated-t.")
+    )
+    delta: float | None = field(
+        default=None,
+        metadata=about(
+            "Probability that `sequential` drops what `exhaustive` would choose. Default: 0.01.",
+            text=float,
+        ),
+    )
+    max_draws: int | None = field(
+        default=None, metadata=about("Draws of a class at most. Default: 200.", text=int)
+    )
+    weighting: str | Sequence[float] | None = field(
+        default=None,
+        metadata=about("jaini, epsilon, elbo or uniform. Default: the model's own."),
+    )
+    labels: Mapping[str, Sequence[str | int]] | str | Path | None = field(
+        default=None,
+        metadata=about(
+            "JSON file of class → list of labels, or of whole prompts for models that read text.",
+            text=Path,
+        ),
+    )
+    combine: str | None = field(
+        default=None, metadata=about("How labels make a class: logsumexp (default) or best.")
+    )
+    seed: int = field(
+        default=0,
+        metadata=about("Seed of draws and samples.", text=int, least=0, most=MOST_SEED),
+    )
+    device: str | None = field(
+        default=None, metadata=about("cpu, cuda or cuda:1. Default: the GPU if there is one.")
+    )
+    dtype: str | None = field(
+        default=None, metadata=about("float32, bfloat16 or float16. Default: chosen by device.")
+    )
+    batch_size: int | None = field(
+        default=None,
+        metadata=about("Network evaluations a batch. Default: found by measurement.", text=int),
+    )
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, by name."""
+        return {
+            own.name: value
+            for own in fields(self)
+            if (value := getattr(self, own.name)) is not None
+            and (own.default is None or value != own.default)
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Return the options that were given, as JSON can hold them."""
+        return {name: _plain(value) for name, value in self.given().items()}
+
+
+class ModelKeywords(TypedDict, total=False):
+    """Keywords of :func:`~synthesight.load`: the fields of :class:`ModelOptions`, for checkers."""
+
+    classes: Sequence[str] | None
+    prompt: str | Sequence[str] | None
+    rule: str | Rule | None
+    delta: float | None
+    max_draws: int | None
+    weighting: str | Sequence[float] | None
+    labels: Mapping[str, Sequence[str | int]] | str | Path | None
+    combine: str | None
+    seed: int
+    device: str | None
+    dtype: str | None
+    batch_size: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ModelOptions):
+    """Options of an evaluation: those of opening the model, and which stimuli are shown.
+
+    Attributes
+    ----------
+    limit
+        Number of stimuli in a balanced sample; None for all.
+    shard
+        ``"i/n"``: the i-th of n parts, so that n processes can share one run.
+    """
+
+    limit: int | None = field(
+        default=None, metadata=about("Show a balanced sample of so many stimuli.", text=int)
+    )
+    shard: str = field(
+        default="1/1", metadata=about("i/n: show the i-th of n parts, for n processes.")
+    )
+
+
+class EvaluateKeywords(ModelKeywords, total=False):
+    """Keywords of :func:`~synthesight.evaluate`: the fields of :class:`EvaluateOptions`."""
+
+    limit: int | None
+    shard: str
+
+
+def typed(options: type[ModelOptions]) -> Callable[[Function], Function]:
+    """Return a decorator that shows a function's ``**options`` by name in its signature.
+
+    ``help``, notebooks and completion then list each option, as a type checker does from the
+    ``TypedDict``.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        named = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=each.type,
+            )
+            for each in fields(options)
+        ]
+        function.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def read_options(options: type[Options], given: Mapping[str, Any]) -> Options:
+    """Return the options that a caller's keywords give.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no option of a name; the message suggests a near one.
+    """
+    known = [each.name for each in fields(options)]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean `{near[0]}`" if near else f"choose among {', '.join(known)}"
+            raise SynthesightError(f"There is no option {name!r}: {hint}.")
+    return options(**given)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(each) for each in value]
+    return str(value)  # a path, or a rule, which shows its own values
