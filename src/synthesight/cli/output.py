@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from synthesight.observers.observer import Response
-    from synthesight.observers.registry import Entry
     from synthesight.stimuli.stimulus import Stimulus
 
 SHOWN = 5  # classes in a table of one image
@@ -117,7 +116,7 @@ def print_models(pattern: str) -> None:
         facts = Table(show_header=False)
         facts.add_column(style="bold")
         facts.add_column(overflow="fold")
-        for label, value in _facts(found[0]).items():
+        for label, value in found[0].facts().items():
             if value:
                 facts.add_row(label, escape(value))
         Console().print(facts)
@@ -142,23 +141,6 @@ def print_models(pattern: str) -> None:
             escape(entry.needs),
         )
     Console().print(table)
-
-
-def _facts(entry: Entry) -> dict[str, str]:
-    """Return what is known of a model, in words."""
-    return {
-        "name": entry.name,
-        "kind": entry.kind,
-        "family": entry.family,
-        "weights": entry.source,
-        "readout": (entry.weights or {}).get("head", {}).get("source", ""),
-        "trained on": entry.images,
-        "parameters": f"{entry.parameters:g} M",
-        "pixels": f"{entry.resolution} × {entry.resolution}",
-        "licence": entry.licence,
-        "needs": entry.needs,
-        "note": entry.text,
-    }
 
 
 def print_datasets(data: Path | None) -> None:

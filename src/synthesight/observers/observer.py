@@ -1,23 +1,25 @@
-"""What every observer that is a program can do: look at stimuli and answer with a category."""
+"""Define what every observer that is a program can do: answer a stimulus with a category."""
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.observers.display import MOST, count, html_facts, html_table
+from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.stimulus import Stimulus
 
 if TYPE_CHECKING:
     import torch
+
+
+SHOWN = 5  # answers in a short form
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +59,20 @@ class Response:
     stopped: str
     error: str | None = None
 
+    def __repr__(self) -> str:
+        if self.error is not None:
+            return f"<Response to {self.stimulus.id}: {self.error}>"
+        return (
+            f"<Response {self.response!r} to {self.stimulus.id}: posterior "
+            f"{np.max(self.posterior):.3f}, {self.evaluations:g} evaluations>"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Classification:
     """Answers to several images, in the order in which the images were given.
+
+    It has a length, and ``classification[i]`` and iteration give the response to each image.
 
     Attributes
     ----------
@@ -72,6 +84,34 @@ class Classification:
 
     classes: list[str]
     responses: list[Response]
+
+    def __len__(self) -> int:
+        return len(self.responses)
+
+    @overload
+    def __getitem__(self, index: int) -> Response: ...
+    @overload
+    def __getitem__(self, index: slice) -> Classification: ...
+    def __getitem__(self, index: int | slice) -> Response | Classification:
+        found = self.responses[index]
+        return found if isinstance(found, Response) else Classification(self.classes, found)
+
+    def __iter__(self) -> Iterator[Response]:
+        return iter(self.responses)
+
+    def __repr__(self) -> str:
+        labels = ", ".join(self.labels[:SHOWN]) + (", …" if len(self) > SHOWN else "")
+        images = count(len(self), "image")
+        return f"<Classification of {images} among {len(self.classes)} classes: {labels}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [each.stimulus.id, str(each.response), *map("{:.3f}".format, each.posterior)]
+            for each in self.responses[:MOST]
+        ]
+        left_out = len(self) - len(rows)
+        note = f"and {count(left_out, 'image')} more" if left_out else ""
+        return html_table(["image", "response", *self.classes], rows, note)
 
     @property
     def labels(self) -> list[str]:
@@ -103,7 +143,7 @@ class Classification:
         return sum(response.evaluations for response in self.responses)
 
     def frame(self) -> pl.DataFrame:
-        """One row for each image and class."""
+        """Return a table with one row for each image and class."""
         count, classes = len(self.responses), len(self.classes)
         return pl.DataFrame(
             {
@@ -119,7 +159,7 @@ class Classification:
 
 
 class Observer(ABC):
-    """A model that answers stimuli.
+    """Answer stimuli with one of K categories: the base of every model.
 
     Attributes
     ----------
@@ -146,24 +186,36 @@ class Observer(ABC):
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """What made the answers: everything that changes them, as JSON can hold it."""
+        """Return everything that changes the answers, as JSON can hold it."""
 
-    def classify(self, images: Any, classes: Sequence[str] | None = None) -> Classification:
+    def classify(
+        self,
+        images: Any,
+        classes: Sequence[str] | None = None,
+        *,
+        range: tuple[float, float] | None = None,
+        layout: str | None = None,
+    ) -> Classification:
         """Classify images.
 
         Parameters
         ----------
         images
-            An image or several: paths, Pillow images, or uint8 arrays of shape (H, W, 3).
+            An image or several: paths, Pillow images, bytes, rows of a Hugging Face dataset, arrays
+            or tensors; see :func:`~synthesight.stimuli.as_stimuli`.
         classes
             Class names; None uses those that the observer was made with.
+        range
+            Values of black and white in arrays of floats, such as ``(0, 1)``.
+        layout
+            ``"HWC"`` or ``"CHW"``, for arrays whose shape allows both.
 
         Raises
         ------
         SynthesightError
             If an image cannot be read, or the classes are no choice.
         """
-        stimuli = as_stimuli(images)
+        stimuli = as_stimuli(images, range=range, layout=layout)
         found = {id(r.stimulus): r for r in self.respond(stimuli, classes)}
         responses = [found[id(stimulus)] for stimulus in stimuli]
         for response in responses:
@@ -171,21 +223,35 @@ class Observer(ABC):
                 raise SynthesightError(response.error)
         return Classification(self.choose(classes), responses)
 
-    def predict(self, images: Any) -> np.ndarray:
-        """The class of each image, an array of str, as scikit-learn's classifiers do."""
-        return np.array(self.classify(images).labels)
+    def predict(self, images: Any, **how: Any) -> np.ndarray:
+        """Return the class of each image, an array of str, as scikit-learn's classifiers do.
 
-    def predict_proba(self, images: Any) -> np.ndarray:
-        """Posterior under a flat prior, float64, shape (N, K), columns as in ``classes_``."""
-        return self.classify(images).posterior
+        ``how`` is ``range`` and ``layout`` of :meth:`classify`.
+        """
+        return np.array(self.classify(images, **how).labels)
+
+    def predict_proba(self, images: Any, **how: Any) -> np.ndarray:
+        """Return the posterior under a flat prior, float64, shape (N, K).
+
+        Columns are as in ``classes_``; ``how`` is ``range`` and ``layout`` of :meth:`classify`.
+        """
+        return self.classify(images, **how).posterior
 
     @property
     def classes_(self) -> np.ndarray:
         """The classes, in the order of :meth:`predict_proba`'s columns."""
         return np.array(self.choose(None))
 
+    def __repr__(self) -> str:
+        among = f"{len(self.classes)} classes" if self.classes else "no classes of its own"
+        return f"<{type(self).__name__} {self.name}: {among}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"classes": self.classes, "device": self.device}
+        return html_facts(self.describe() | facts)
+
     def choose(self, classes: Sequence[str] | None) -> list[str]:
-        """The classes of a call, or the observer's own.
+        """Return the classes of a call, or the observer's own.
 
         Raises
         ------
@@ -200,42 +266,3 @@ class Observer(ABC):
                 f"{self.name} has no classes of its own: name them, as in `classes=['cat', 'dog']`."
             )
         return check_classes(chosen)
-
-
-def as_stimuli(images: Any) -> list[Stimulus]:
-    """Stimuli of images given as paths, Pillow images or arrays.
-
-    The id of a file is its name; that of an array, a hash of its pixels: so neither depends on
-    order, and the same image always gets the same draws.
-
-    Raises
-    ------
-    SynthesightError
-        If an array is not uint8 of shape (H, W, 3), or an image has no pixels.
-    """
-    single = isinstance(images, str | Path | Image.Image) or getattr(images, "ndim", 0) == 3
-    if not single and not isinstance(images, Iterable):
-        raise SynthesightError(
-            f"{images!r} is no image: give paths, Pillow images or uint8 arrays of shape (height, "
-            "width, 3)."
-        )
-    stimuli = []
-    for image in [images] if single else images:
-        if isinstance(image, str | Path):
-            stimuli.append(Stimulus(id=Path(image).name, source=Path(image)))
-            continue
-        if not isinstance(image, Image.Image):
-            array = np.asarray(image)
-            if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3:
-                raise SynthesightError(
-                    f"An array of shape {array.shape} and type {array.dtype} is no image: give "
-                    "uint8 arrays of shape (height, width, 3)."
-                )
-            image = Image.fromarray(array)
-        if 0 in image.size:
-            raise SynthesightError(
-                f"An image of {image.width} × {image.height} has no pixels: leave it out."
-            )
-        digest = hashlib.blake2b(image.tobytes(), digest_size=8).hexdigest()
-        stimuli.append(Stimulus(id=f"image-{digest}", source=image))
-    return stimuli

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.observers.display import html_facts
 
 ZOO = Path(__file__).parents[1] / "zoo"
 TABLES = ("models.json", "model_vs_human.json")
@@ -86,6 +87,28 @@ class Entry:
     images: str = ""
     papers: tuple[str, ...] = ()
     weights: dict[str, Any] | None = None
+
+    def facts(self) -> dict[str, str]:
+        """Return what is known of the model, in words."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "family": self.family,
+            "weights": self.source,
+            "readout": (self.weights or {}).get("head", {}).get("source", ""),
+            "trained on": self.images,
+            "parameters": f"{self.parameters:g} M",
+            "pixels": f"{self.resolution} × {self.resolution}",
+            "licence": self.licence,
+            "needs": self.needs,
+            "note": self.text,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.name}: {self.kind}, {self.family}>"
+
+    def _repr_html_(self) -> str:
+        return html_facts(self.facts())
 
     @property
     def location(self) -> str | Path:
