@@ -44,13 +44,11 @@ OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 # description, the classes and the stimuli.
 MAY_DIFFER = ("options", "versions", "platform", "device", "started")
 
-Sources = str | Path | Sequence[str | Path | Stimulus]
-
 
 @typed(EvaluateOptions)
 def evaluate(
     model: Any,
-    stimuli: Sources,
+    stimuli: Any,
     out: str | Path,
     *,
     progress: bool | None = None,
@@ -63,9 +61,9 @@ def evaluate(
     model
         An observer, or what :func:`synthesight.load` takes, such as a name.
     stimuli
-        A source of :func:`synthesight.find_stimuli` (a folder, a file, the name of a dataset), a
-        list of them, or a list of :class:`~synthesight.stimuli.Stimulus`. Those that show none of
-        ``classes`` are left out: in cue conflict, those of which either cue is none.
+        What :func:`synthesight.find_stimuli` takes: a folder, a file, the name of a dataset,
+        stimuli, or a list of these. Those that show none of ``classes`` are left out: in cue
+        conflict, those of which either cue is none.
     out
         Folder of the run.
     progress
@@ -98,7 +96,7 @@ def evaluate(
 
 def run_evaluation(
     model: Any,
-    stimuli: Sources,
+    stimuli: Any,
     out: str | Path,
     options: EvaluateOptions,
     *,
@@ -111,7 +109,7 @@ def run_evaluation(
         resolve(str(model))
     else:
         model = _observer(model, options)
-    shown = gather_stimuli(stimuli)
+    shown = find_stimuli(stimuli)
     classes = options.classes
     if classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
@@ -178,21 +176,6 @@ def _observer(model: Any, options: EvaluateOptions) -> Observer:
         given.pop("classes", None)
         given.pop("seed", None)
     return open_observer(model, ModelOptions(**given))
-
-
-def gather_stimuli(stimuli: Sources) -> list[Stimulus]:
-    """Return the stimuli of one or several sources; those that are stimuli already, as they are.
-
-    Raises
-    ------
-    SynthesightError
-        If a source cannot be found or read.
-    """
-    sources = [stimuli] if isinstance(stimuli, str | Path) else stimuli
-    found: list[Stimulus] = []
-    for source in sources:
-        found += [source] if isinstance(source, Stimulus) else find_stimuli(source)
-    return found
 
 
 def read_shard(shard: str) -> tuple[int, int]:

@@ -67,7 +67,7 @@ def classify(
     from synthesight.stimuli.find import find_stimuli
 
     resolve(model)
-    stimuli = [stimulus for path in images for stimulus in find_stimuli(path)]
+    stimuli = find_stimuli(images)
     observer = open_observer(model, options)
     chosen = observer.choose(None)
     failures = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.stimuli.arrays import as_stimuli
     from synthesight.stimuli.categories import (
         CIFAR10,
         SHARED_SEVEN,
@@ -42,6 +43,7 @@ __all__ = [
     "Stimulus",
     "UnreadableImage",
     "Vocabulary",
+    "as_stimuli",
     "canonical",
     "check_images",
     "cues_of",
@@ -64,6 +66,7 @@ __all__ = [
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "arrays": ["as_stimuli"],
         "categories": [
             "CIFAR10",
             "SHARED_SEVEN",
