@@ -24,7 +24,7 @@ import synthesight
 from synthesight.likelihood.draws import stimulus_key, uniforms
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged, replay
 from synthesight.observers.generative import GenerativeClassifier
-from synthesight.observers.prompts import DEFAULT_TEMPLATE
+from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.find import find_stimuli, sample
 
 APART = 2.0
@@ -111,7 +111,7 @@ def main(
     found = synthesight.score(
         observer,
         shown,
-        [DEFAULT_TEMPLATE.replace("{class}", name) for name in classes],
+        [DEFAULT_PROMPT.replace("{class}", name) for name in classes],
         draws=draws,
         weighting=observer.weighting,
         report=lambda done: console.print(f"exhaustive: {done} evaluations", end="\r"),

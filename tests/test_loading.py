@@ -425,7 +425,7 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
     ("options", "words"),
     [
         ({"rule": 3}, "3 is no decision rule: give a name, such as 'exhaustive', or an object"),
-        ({"rule": "best"}, "There is no rule 'best': choose one of sequential, exhaustive"),
+        ({"rule": "best"}, "There is no `rule='best'`: choose one of sequential, exhaustive"),
         ({"rule": Exhaustive(8), "max_draws": 9}, "`max_draws=9` was given beside a rule"),
         ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean `classes`"),
         ({"nothing": 1}, "no option 'nothing': choose among classes, prompt, "),

@@ -154,7 +154,7 @@ def test_likelihoods_of_several_prompts_average_in_an_exact_model(stimuli):
     """A class with two names: its likelihood is the mean of theirs, at a pass each."""
     model = counting()
     observer = GenerativeClassifier(
-        model, classes=["a", "b"], templates=["{class}"], names={"a": ["0", "1"], "b": ["2"]}
+        model, classes=["a", "b"], prompt="{class}", names={"a": ["0", "1"], "b": ["2"]}
     )
     exact = np.exp(model.log_likelihood(tokens(stimuli, 8)))
     expected = np.log(np.stack([exact[:, :2].mean(axis=1), exact[:, 2]], axis=1))

@@ -51,7 +51,7 @@ def test_errors_are_unweighted_so_that_any_weighting_can_be_applied(model, stimu
     """The evidence of a classification under a weighting, from errors without."""
     found = synthesight.score(model, stimuli, PROMPTS, draws=30)
     observer = GenerativeClassifier(
-        model, classes=PROMPTS, templates=["{class}"], rule=Exhaustive(30), weighting="jaini"
+        model, classes=PROMPTS, prompt="{class}", rule=Exhaustive(30), weighting="jaini"
     )
     mean = (
         found.with_columns(pl.col("error") * (-7.0 * pl.col("time")).exp())
@@ -71,7 +71,7 @@ def test_errors_are_unweighted_so_that_any_weighting_can_be_applied(model, stimu
 def test_with_the_observers_own_weighting_draws_are_its_own(model, stimuli):
     """Its proposal included: what its evidence is the mean of."""
     observer = GenerativeClassifier(
-        model, classes=PROMPTS, templates=["{class}"], rule=Exhaustive(20), weighting="elbo",
+        model, classes=PROMPTS, prompt="{class}", rule=Exhaustive(20), weighting="elbo",
         proposal=[1.0, 3.0, 1.0], batch_size=8,
     )  # fmt: skip
     found = synthesight.score(observer, stimuli, PROMPTS, draws=20, weighting="elbo")

@@ -48,7 +48,7 @@ def find_rule(name: str) -> type[Any]:
     known = [*RULES, *sorted(others.names)]
     near = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}" if near else f"choose one of {', '.join(known)}"
-    raise SynthesightError(f"There is no rule {name!r}: {hint}.")
+    raise SynthesightError(f"There is no `rule={name!r}`: {hint}.")
 
 
 def make_rule(
