@@ -142,6 +142,12 @@ def sample(
     ------
     SynthesightError
         If a limit is below 1.
+
+    Examples
+    --------
+    >>> stimuli = [Stimulus(f"{name}.png", b"", category=name[:3]) for name in ("cat1", "cat2")]
+    >>> len(sample([*stimuli, Stimulus("dog1.png", b"", category="dog")], per_category=1))
+    2
     """
     for option, value in (("limit", limit), ("per_category", per_category)):
         if value is not None and value < 1:

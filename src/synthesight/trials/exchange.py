@@ -99,6 +99,15 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
     SynthesightError
         If there are no trials, one has no category or is there twice, the names of two observers
         give one file name, or the folder cannot be written to.
+
+    Examples
+    --------
+    >>> trial = {"observer": "me", "dataset": "edge", "stimulus": "cat1.png", "category": "cat"}
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     (path,) = write_csv(pl.DataFrame([trial | {"response": "dog"}]), folder)
+    ...     read_csv(path)["response"].to_list()
+    ['dog']
     """
     folder = Path(folder)
     written: dict[Path, str] = {}

@@ -60,6 +60,12 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     SynthesightError
         If a column that every trial needs is missing or has no value in some row, a value does
         not fit its column, or a kind is not known.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"observer": ["me"], "stimulus": ["cat/1.png"], "response": ["cat"]})
+    >>> conform(frame).select("dataset", "condition", "session", "image").row(0)
+    ('', '0', 1, '1.png')
     """
     for column in REQUIRED:
         if column not in frame.columns:
