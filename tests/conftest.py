@@ -22,3 +22,14 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}: set SYNTHESIGHT_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def metrics_as_before():
+    """Forget the metrics that a test declares."""
+    from synthesight.analysis.registry import REGISTERED, metrics
+
+    before = dict(metrics())
+    yield
+    REGISTERED.clear()
+    REGISTERED.update(before)

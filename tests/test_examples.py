@@ -32,6 +32,7 @@ MODULES = sorted(
 )
 
 
+@pytest.mark.usefixtures("metrics_as_before")
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
     found = doctest.testmod(importlib.import_module(name))

@@ -24,7 +24,6 @@ from synthesight.analysis import (
     response_entropy,
     shape_bias,
 )
-from synthesight.analysis.registry import REGISTERED
 from synthesight.errors import SynthesightError
 
 PLUGIN = '''
@@ -141,6 +140,7 @@ def test_by_is_one_name_or_several_and_the_same_by_default(trials):
     assert confusion(trials).columns[:2] == ["observer", "dataset"]
 
 
+@pytest.mark.usefixtures("metrics_as_before")
 def test_any_metric_can_be_compared(trials):
     """By calls where it declares no statistic: with the figures of one that declares it."""
     entropy = compare(trials, "a", "b", measure="response_entropy", resamples=200)
@@ -154,11 +154,8 @@ def test_any_metric_can_be_compared(trials):
     def called(trials, by=("observer",), *, resamples=0):
         return ratio.table(judged(trials, by), by, resamples=resamples)
 
-    try:
-        metric(title="Called", unit="share", direction="higher", text="Called.")(called)
-        by_calls = compare(trials, "a", "b", measure="called", resamples=500)
-    finally:
-        forget("called")
+    metric(title="Called", unit="share", direction="higher", text="Called.")(called)
+    by_calls = compare(trials, "a", "b", measure="called", resamples=500)
     by_sums = compare(trials, "a", "b", resamples=500)
     assert by_calls.estimate == pytest.approx(by_sums.estimate)
     assert (by_calls.low, by_calls.high) == pytest.approx((by_sums.low, by_sums.high), abs=0.05)
@@ -167,11 +164,7 @@ def test_any_metric_can_be_compared(trials):
     assert people.low <= people.estimate <= people.high
 
 
-def forget(name: str) -> None:
-    """Take a metric of a test out of the registry again."""
-    del REGISTERED[name]
-
-
+@pytest.mark.usefixtures("metrics_as_before")
 def test_a_new_metric_has_its_table_and_figure_in_the_report(trials, tmp_path):
     """One declaration is enough: nothing else names the metric."""
     pytest.importorskip("altair")
@@ -183,13 +176,12 @@ def test_a_new_metric_has_its_table_and_figure_in_the_report(trials, tmp_path):
     def dogs(trials, by=("observer", "dataset"), *, resamples=0, **options):
         return said_dog.table(judged(trials, by), by, resamples=resamples, **options)
 
-    try:
-        metric(title="Dogs said", unit="share", direction=None, text="Share of <dog> responses.",
-               statistic=said_dog)(dogs)  # fmt: skip
-        page = write_report(conform(trials), tmp_path, resamples=20).read_text()
-        difference = compare(trials, "a", "b", measure="dogs", resamples=50)
-    finally:
-        forget("dogs")
+    metric(
+        title="Dogs said", unit="share", direction=None, text="Share of <dog> responses.",
+        statistic=said_dog,
+    )(dogs)  # fmt: skip
+    page = write_report(conform(trials), tmp_path, resamples=20).read_text()
+    difference = compare(trials, "a", "b", measure="dogs", resamples=50)
     table = pl.read_csv(tmp_path / "tables" / "dogs.csv")
     assert table["observer"].to_list() == ["people", "a", "b"]
     assert {"estimate", "low", "high", "n"} <= set(table.columns)
