@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -21,6 +22,7 @@ from torch import Tensor
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.lora import Lora, read_loras
 from synthesight.likelihood.opening import Opened, open_pipeline
+from synthesight.likelihood.parts import PipelineFolder
 from tiny_models import BUILDERS, flux, pixel_flow, stable_diffusion, stable_diffusion_3
 
 NETWORK = "diffusion_pytorch_model.safetensors"
@@ -454,6 +456,34 @@ def test_unknown_pipelines(kind: Any, match: str, copied: Callable[[str], Path])
     folder = copied("pixels")
     edit(folder / "model_index.json", _class_name=kind)
     refused(folder, match)
+
+
+@pytest.mark.parametrize(
+    ("role", "entry"),
+    [
+        ("guider", ["diffusers", "ClassifierFreeGuidance"]),
+        ("image_normalizer", ["stable_diffusion", "StableUnCLIPImageNormalizer"]),
+        ("bert", ["latent_diffusion", "LDMBertModel"]),
+        ("processor", ["transformers", "Qwen2VLProcessor"]),
+    ],
+)
+def test_the_classes_of_parts_are_found_where_diffusers_keeps_them(
+    role: str, entry: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AnyPipeline(diffusers.DiffusionPipeline):
+        def __init__(self, **parts: Any) -> None:
+            pass
+
+    AnyPipeline.__init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            for name in ("self", role)
+        ]
+    )
+    monkeypatch.setattr(diffusers, "AnyPipeline", AnyPipeline, raising=False)
+    index = {"_class_name": "AnyPipeline", role: entry}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    assert PipelineFolder(tmp_path).classes[role].__name__ == entry[1]
 
 
 @pytest.fixture

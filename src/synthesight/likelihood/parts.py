@@ -222,6 +222,7 @@ class PipelineFolder:
                 transformers.PreTrainedTokenizerBase,
                 transformers.ProcessorMixin,
                 transformers.ImageProcessingMixin,
+                getattr(diffusers, "BaseGuidance", SchedulerMixin),  # not in its older versions
             )
         )
         if not (isinstance(found, type) and issubclass(found, bases)):
