@@ -72,7 +72,7 @@ def test_a_generative_training_resumes_exactly(images, tmp_path):
     with pytest.raises(SynthesightError, match="width"):
         generative.train(images, tmp_path / "parts", replace(SMALL, width=64), device=CPU)
     others = LabelledImages(255 - images.pixels, images.labels, images.names)
-    with pytest.raises(SynthesightError, match=r"data = .* another --out"):
+    with pytest.raises(SynthesightError, match=r"data = .* another `out`"):
         generative.train(others, tmp_path / "parts", SMALL, device=CPU)
 
 

@@ -50,7 +50,7 @@ def load(path: Path, options: dict[str, Any], **parts: Any) -> int:
         return _load(path, options, parts)
     except SafetensorError as error:
         raise SynthesightError(
-            f"{path} is damaged: delete it to train anew, or give another --out."
+            f"{path} is damaged: delete it to train anew, or give another `out`."
         ) from error
 
 
@@ -64,8 +64,8 @@ def check(step: int, loss: float) -> None:
     """
     if not math.isfinite(loss):
         raise SynthesightError(
-            f"The loss at step {step} is no finite number: train anew with another --seed and "
-            "another --out; the last checkpoint is kept."
+            f"The loss at step {step} is no finite number: train anew with another `seed` and "
+            "another `out`; the last checkpoint is kept."
         )
 
 
@@ -77,7 +77,7 @@ def _load(path: Path, options: dict[str, Any], parts: dict[str, Any]) -> int:
             key = different[0]
             raise SynthesightError(
                 f"{path} was trained with {key} = {was.get(key)!r}, not {options[key]!r}: "
-                "use the same options to go on, or another --out to start anew."
+                "use the same options to go on, or another `out` to start anew."
             )
         keys = list(file.keys())
         for name, part in parts.items():

@@ -121,7 +121,7 @@ def steps_of(images: LabelledImages, options: DiscriminativeOptions) -> int:
     if steps < 1:
         raise SynthesightError(
             f"{len(images.labels)} training images and {options.epochs} epochs make no step of "
-            f"{options.batch_size} images: give more images, and --epochs of 1 or more."
+            f"{options.batch_size} images: give more images, and `epochs` of 1 or more."
         )
     return steps
 

@@ -49,13 +49,13 @@ class LabelledImages:
         """
         if not path.is_file():
             raise SynthesightError(
-                f"{path}: no such file; give --data the Parquet file of the training images."
+                f"{path}: no such file; give `data` the Parquet file of the training images."
             )
         try:
             table = pl.read_parquet(path, glob=False)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise SynthesightError(
-                f"{path} cannot be read as Parquet: give --data the file of the training images."
+                f"{path} cannot be read as Parquet: give `data` the file of the training images."
             ) from error
         if not {"image", "label"} <= set(table.columns):
             raise SynthesightError(f"{path}: training images need the columns 'image' and 'label'.")
