@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 
 import synthesight
+from builders import noise_stimuli, save_pictures
 from gaussian_mixture import GaussianMixtures
 from synthesight import scoring
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -28,8 +28,7 @@ def model() -> GaussianMixtures:
 
 @pytest.fixture
 def stimuli() -> list[Stimulus]:
-    pixels = np.random.default_rng(3).integers(0, 256, size=(9, 2, 2, 3), dtype=np.uint8)
-    return [Stimulus(id=f"s{i}.png", source=Image.fromarray(p)) for i, p in enumerate(pixels)]
+    return noise_stimuli(np.random.default_rng(3), 9)
 
 
 def test_a_row_for_each_image_draw_and_prompt(model, stimuli):
@@ -175,8 +174,7 @@ def test_an_image_that_cannot_be_read_has_no_rows(model, stimuli):
 
 
 def test_models_and_images_are_named_as_elsewhere(tmp_path):
-    for name in ("a", "b"):
-        Image.new("RGB", (40, 32), "brown").save(tmp_path / f"{name}.png")
+    save_pictures(tmp_path, "a.png", "b.png", size=(40, 32), colour="brown")
     one = synthesight.score("natural-32", str(tmp_path), ["a cat", "a dog"], draws=2)
     ids = [stimulus.id for stimulus in synthesight.find_stimuli(tmp_path)]
     assert one["stimulus"].unique(maintain_order=True).to_list() == ids
