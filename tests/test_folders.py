@@ -7,6 +7,7 @@ import os
 import random
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -167,7 +168,10 @@ def test_sources_may_be_mixed_in_a_list(tmp_path):
     found = find_stimuli([str(tmp_path / "pets"), tmp_path / "dog.png", mine])
     assert [s.id for s in found] == ["pets/cat/1.png", "dog.png", "mine/1"]
     assert find_stimuli(mine) == [mine]
-    for source in (3, b"bytes", None):
+    image = picture()
+    assert [s.source for s in find_stimuli([image, mine])] == [image, mine.source]
+    assert len(find_stimuli(np.zeros((2, 8, 8, 3), np.uint8))) == 2
+    for source in (3, None):
         with pytest.raises(SynthesightError, match="is no source of stimuli"):
             find_stimuli(source)
     with pytest.raises(SynthesightError, match="did you mean the dataset silhouette"):

@@ -145,25 +145,26 @@ def print_models(pattern: str) -> None:
 
 def print_datasets(data: Path | None) -> None:
     """Print the published datasets, with their conditions and places."""
-    from synthesight.stimuli.datasets import PUBLISHED
+    from synthesight.stimuli.datasets import datasets
     from synthesight.stimuli.datasets.local import download_root, local_folder
 
     table = Table(title=f"Datasets; downloads go to {download_root(data)}")
     for column in ("name", "conditions", "place"):
         table.add_column(column, overflow="fold")
-    for name, conditions in PUBLISHED.items():
+    for name, known in datasets().items():
         place = local_folder(name, data)
-        table.add_row(name, " ".join(conditions), escape(str(place)) if place else "not here")
+        table.add_row(name, " ".join(known.conditions), escape(str(place)) if place else "not here")
     Console().print(table)
 
 
 def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -> None:
     """Print what a dataset holds."""
-    from synthesight.stimuli.datasets import PUBLISHED
+    from synthesight.stimuli.datasets import datasets
 
     conditions = {stimulus.condition for stimulus in stimuli}
     categories = {stimulus.category for stimulus in stimuli}
-    missing = [each for each in PUBLISHED.get(name, ()) if each not in conditions]
+    declared = datasets()[name].conditions if name in datasets() else ()
+    missing = [each for each in declared if each not in conditions]
     print(
         f"{name}: {len(stimuli)} images, {len(conditions)} conditions, {len(categories)} "
         f"categories, {len(broken)} unreadable"

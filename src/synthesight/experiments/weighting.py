@@ -29,6 +29,7 @@ from synthesight.likelihood.weighting import WEIGHTINGS, weights
 from synthesight.observers.loading import SETTINGS
 from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.scoring import score
+from synthesight.stimuli.categories import words
 from synthesight.stimuli.stimulus import Stimulus
 
 BINS, REPEATS = 20, 1  # resolution in time; draws at each time of each image
@@ -176,7 +177,7 @@ def measure(
     chosen = np.random.default_rng(0).permutation(len(images.labels))[:count]
     recording = record(
         model,
-        [DEFAULT_PROMPT.replace("{class}", name) for name in images.names],
+        [DEFAULT_PROMPT.replace("{class}", words(name)) for name in images.names],
         images.pixels[torch.from_numpy(chosen)].permute(0, 2, 3, 1).cpu().numpy(),
         images.labels.numpy()[chosen],
         report=report,

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import hugging_face
+from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import dataset_folder
 from synthesight.stimuli.names import Shown, session_of
@@ -42,6 +44,7 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
           layout;
         * ``hf:owner/name[:split]``, a dataset on the Hugging Face Hub, or ``hf:FOLDER[:split]``;
         * a Hugging Face dataset, or a list of its rows;
+        * a Pillow image, bytes or an array (:func:`~synthesight.stimuli.arrays.as_stimuli`);
         * the name of a :func:`~synthesight.stimuli.datasets.dataset`, found below ``data`` or
           downloaded;
         * a :class:`Stimulus`, which is returned as it is;
@@ -70,12 +73,14 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
         return [source]
     if hugging_face.is_dataset(source):
         return hugging_face.from_dataset(source)
-    if not isinstance(source, Iterable) or isinstance(source, bytes | Mapping):
+    if isinstance(source, bytes | Image.Image) or hasattr(source, "ndim"):
+        return as_stimuli(source)
+    if not isinstance(source, Iterable):
         raise SynthesightError(
             f"A {type(source).__name__} is no source of stimuli: give a path, the name of a "
             "dataset, stimuli, or a list of them."
         )
-    sources = list(source)
+    sources = [source] if isinstance(source, Mapping) else list(source)
     if sources and all(isinstance(one, Mapping) for one in sources):
         return from_rows(sources)
     return [stimulus for one in sources for stimulus in find_stimuli(one, data=data)]

@@ -161,9 +161,3 @@ def _read(file: Traversable) -> Dataset:
             f"{file} does not describe a dataset ({error}): correct it."
         ) from None
     return one
-
-
-def __getattr__(name: str) -> Any:
-    if name == "PUBLISHED":
-        return {one.name: one.conditions for one in datasets().values()}
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
