@@ -12,7 +12,7 @@ from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis.error_consistency import error_consistency
 from synthesight.analysis.observed_consistency import observed_consistency
-from synthesight.analysis.ood_accuracy import ood_accuracy
+from synthesight.analysis.ood_accuracy import ood_accuracy, ood_table
 from synthesight.analysis.registry import get_metric
 from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
 
@@ -65,7 +65,7 @@ def benchmark(
     trials = judged(trials).with_columns(who)
     statistics: Any = [get_metric(name).statistic for name in RANKED]
     tables = {
-        OOD: ood_accuracy(trials, ["who", "kind"], **options).rename({"who": "observer"}),
+        OOD: ood_table(trials, ["who", "kind"], **options).rename({"who": "observer"}),
         # All at once, from the same sums.
         **dict(zip(RANKED, against_people(trials, statistics, **options), strict=True)),
     }

@@ -61,7 +61,22 @@ def ood_accuracy(
     SynthesightError
         If it is no trial table, or lacks a column of ``by``.
     """
-    trials = judged(trials, by)
+    return ood_table(
+        judged(trials, by), by, trivial=trivial, resample_observers=resample_observers,
+        resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def ood_table(
+    trials: pl.DataFrame,
+    by: Sequence[str],
+    *,
+    trivial: bool,
+    resample_observers: bool,
+    resamples: int,
+    seed: int,
+) -> pl.DataFrame:
+    """Return :func:`ood_accuracy` of judged trials."""
     counted = trials if trivial else without_trivial(trials)
     bootstrap = Bootstrap(resamples, seed)
     columns = [*by, *(["observer"] if "observer" not in by else [])]
