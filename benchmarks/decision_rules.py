@@ -73,11 +73,12 @@ def main(
         Sequential(draws, delta=0.2),
         RepeatedTTest(draws),
     ]
-    console = Console(stderr=True)
+    progress = Console(stderr=True)
     lines: list[list[str]] = []
 
     def add(name: str, response: np.ndarray, evaluations: np.ndarray, seconds: float) -> None:
         agrees = response == reference
+        network = observer.usage_.network_seconds  # of the last call; 0 before the first
         lines.append(
             [
                 name,
@@ -87,23 +88,11 @@ def main(
                 f"{evaluations.mean():.1f}",
                 f"1/{len(classes) * draws / evaluations.mean():.1f}",
                 f"{len(shown) / seconds:.2f}",
-                f"{evaluations.sum() / seconds:.0f}",
+                f"{evaluations.sum() / (network or seconds):.0f}",
+                f"{100 * network / seconds:.1f} %" if network else "",
             ]
         )
 
-    # The rules first: batches and compilation are chosen for them as they are for users.
-    answers = []
-    for rule in rules:
-        observer.rule = rule
-        response = np.empty(len(shown), dtype=np.int64)
-        evaluations = np.empty(len(shown))
-        started = time.perf_counter()
-        for done, answer in enumerate(observer.respond(shown, classes), 1):
-            place = order[answer.stimulus.id]
-            response[place] = classes.index(str(answer.response))
-            evaluations[place] = answer.evaluations
-            console.print(f"{_label(rule)}: {done} of {len(shown)}", end="\r")
-        answers.append((_label(rule), response, evaluations, time.perf_counter() - started))
     keys = np.stack([stimulus_key(0, stimulus.id) for stimulus in shown])
     index = np.tile(np.arange(draws), len(shown))
     positions = uniforms(np.repeat(keys, draws, axis=0), index).reshape(len(shown), draws)
@@ -114,7 +103,7 @@ def main(
         [DEFAULT_PROMPT.replace("{class}", name) for name in classes],
         draws=draws,
         weighting=observer.weighting,
-        report=lambda done: console.print(f"exhaustive: {done} evaluations", end="\r"),
+        report=lambda done: progress.print(f"exhaustive: {done} evaluations", end="\r"),
     )
     seconds = time.perf_counter() - started
     kept = found["error"].to_numpy().reshape(len(shown), draws, len(classes))
@@ -122,8 +111,17 @@ def main(
     half = draws // 2
     certain = kept[:, :half].mean(1).argmin(1) == kept[:, half:].mean(1).argmin(1)
     add("exhaustive", reference, cost, seconds)
-    for answered in answers:
-        add(*answered)
+    for rule in rules:
+        observer.rule = rule
+        response = np.empty(len(shown), dtype=np.int64)
+        evaluations = np.empty(len(shown))
+        started = time.perf_counter()
+        for done, answer in enumerate(observer.respond(shown, classes), 1):
+            place = order[answer.stimulus.id]
+            response[place] = classes.index(str(answer.response))
+            evaluations[place] = answer.evaluations
+            progress.print(f"{_label(rule)}: {done} of {len(shown)}", end="\r")
+        add(_label(rule), response, evaluations, time.perf_counter() - started)
     usage = observer.usage_
     table = Table(
         title=f"{model}, {len(shown)} images, {len(classes)} classes, {draws} draws, batches of "
@@ -139,12 +137,13 @@ def main(
         "of exhaustive",
         "images/s",
         "evaluations/s",
+        "time in network",
     ):
         table.add_column(column, justify="left" if column == "rule" else "right")
     for line in lines:
         table.add_row(*line)
-    wide = Console(width=160)
-    wide.print(table)
+    console = Console(width=160)
+    console.print(table)
     table = Table(title="Winner lost when others are level with it and the rest far behind")
     table.add_column("rule")
     levels = sorted({1, (len(classes) - 1) // 3, len(classes) - 1} - {0})
@@ -153,7 +152,7 @@ def main(
     for rule in rules[1:]:
         shares = [lost(rule, kept, positions, ties=ties) for ties in levels]
         table.add_row(_label(rule), *(f"{100 * share:.2f} %" for share in shares))
-    wide.print(table)
+    console.print(table)
 
 
 def _label(rule: Rule) -> str:
