@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synthesight.observers.generative import GenerativeClassifier
     from synthesight.observers.loading import load
     from synthesight.observers.observer import Classification, Observer, Response
+    from synthesight.observers.options import EvaluateOptions, ModelOptions
     from synthesight.observers.prompts import write_prompts
     from synthesight.observers.registry import Entry, entries, find
 
@@ -20,10 +21,12 @@ __all__ = [
     "Classification",
     "DiscriminativeNetwork",
     "Entry",
+    "EvaluateOptions",
     "GenerativeClassifier",
     "ImageNetNetwork",
     "ImageTextModel",
     "ImageTextNetwork",
+    "ModelOptions",
     "Network",
     "Observer",
     "Response",
@@ -42,6 +45,7 @@ __getattr__, __dir__ = lazy.attach(
         "generative": ["GenerativeClassifier"],
         "loading": ["load"],
         "observer": ["Classification", "Observer", "Response"],
+        "options": ["EvaluateOptions", "ModelOptions"],
         "prompts": ["write_prompts"],
         "registry": ["Entry", "entries", "find"],
     },
