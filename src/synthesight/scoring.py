@@ -26,7 +26,7 @@ from synthesight.likelihood.evaluator import Evaluator
 from synthesight.likelihood.protocol import DrawModel, PartModel, horizon_of
 from synthesight.likelihood.tuning import Tuner, owner
 from synthesight.observers.generative import GenerativeClassifier
-from synthesight.observers.observer import Observer, as_stimuli
+from synthesight.observers.observer import Observer
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.prefetch import read_ahead
@@ -96,8 +96,8 @@ def score(
         An observer from :func:`synthesight.load`, the name of one, or an object that meets a
         protocol of :mod:`synthesight.likelihood.protocol`.
     stimuli
-        Images, as ``classify`` takes them; stimuli; or a source, as :func:`find_stimuli` takes it.
-        An image that cannot be read has no rows, and a warning says so.
+        What :func:`synthesight.find_stimuli` takes: images, stimuli, paths, names of datasets. An
+        image that cannot be read has no rows, and a warning says so.
     prompts
         K prompts, or labels of a class-conditional model.
     draws
@@ -312,16 +312,14 @@ def _check_prompts(prompts: Sequence[str]) -> list[str]:
     return list(prompts)
 
 
-def _stimuli(stimuli: Any) -> list[Stimulus]:
-    if isinstance(stimuli, str | Path):
-        return find_stimuli(stimuli)
-    if not isinstance(stimuli, Sequence) or not all(isinstance(s, Stimulus) for s in stimuli):
-        stimuli = as_stimuli(stimuli)
-    names = [stimulus.id for stimulus in stimuli]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SynthesightError(f"Two of the stimuli are called {twice}: give each once.")
-    return list(stimuli)
+def _stimuli(source: Any) -> list[Stimulus]:
+    stimuli = find_stimuli(source)
+    seen: set[str] = set()
+    for stimulus in stimuli:
+        if stimulus.id in seen:
+            raise SynthesightError(f"Two of the stimuli are called {stimulus.id}: give each once.")
+        seen.add(stimulus.id)
+    return stimuli
 
 
 def _model(
