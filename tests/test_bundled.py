@@ -57,6 +57,7 @@ def test_natural_32_is_an_ordinary_diffusers_folder():
     assert registry.entries()["natural-32-cnn"].parameters == pytest.approx(parameters, abs=0.06)
 
 
+@pytest.mark.slow
 def test_natural_32_gives_the_same_answers_in_any_batches(stimuli):
     found = {}
     for size in (1, 7, 64):
@@ -93,6 +94,7 @@ def test_classify_and_scikit_learns_way(images, model):
     np.testing.assert_allclose(array.posterior[0], result.posterior[3], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_both_models_see_drawn_objects_better_than_chance():
     shown = drawn_objects(shapes=SHARED_SEVEN, per_category=4)
     for model in ("natural-32", "natural-32-cnn"):
@@ -102,6 +104,7 @@ def test_both_models_see_drawn_objects_better_than_chance():
         assert np.mean(right) > 2 / 7
 
 
+@pytest.mark.slow
 def test_both_models_know_photographs(data_folder):
     shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=50, seed=0)
     for model in ("natural-32", "natural-32-cnn"):

@@ -245,13 +245,14 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     folder = tmp_path / "stimuli"
     save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), folder)
     options = [
-        "--stimuli", str(folder), "--max-draws", "40", "--rule", "exhaustive",
+        "--stimuli", str(folder), "--max-draws", "12", "--rule", "exhaustive",
         "--device", "cpu", "--batch-size", "16",
     ]  # fmt: skip
     out = tmp_path / "run"
@@ -350,8 +351,8 @@ def test_a_full_disk_is_one_sentence(photos):
 def test_an_interrupted_classify_says_so(tmp_path):
     save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), tmp_path)
     work = subprocess.Popen(
-        [*COMMAND, "classify", str(tmp_path), *CPU, "--rule", "exhaustive", "--max-draws", "99",
-         "--batch-size", "16", "--json"],
+        [*COMMAND, "classify", str(tmp_path), *CPU, "--rule", "exhaustive", "--max-draws", "40",
+         "--classes", "car,cat", "--batch-size", "4", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert json.loads(work.stdout.readline())  # the first of 56 images

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.main import get_command
 
-from builders import save_pictures
+from builders import done, save_pictures
 from synthesight.cli.main import app
 from synthesight.likelihood.rules import RULES
 from synthesight.stimuli.make.drawn import drawn_objects, save
@@ -95,6 +95,18 @@ def test_the_commands_of_the_pages_are_those_of_the_command_line(page):
             parse(arguments)
         elif program.endswith("python") and arguments[0].endswith(".py"):
             assert (ROOT / arguments[0]).is_file()
+
+
+def test_what_the_readme_shows_is_what_the_commands_print(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text("utf-8")
+    first, second, *_ = (each[1:] for each in commands(text) if each[0] == "synthesight")
+    done(*first)
+    shown = done(*second, "--device", "cpu").splitlines()
+    (printed,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    for line, other in zip(shown[:5], printed.splitlines()[:5], strict=True):
+        # Name, answer, head and winner; the rest differs a little between machines.
+        assert line.split("│")[:2] == other.split("│")[:2] or line.strip() == other
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
