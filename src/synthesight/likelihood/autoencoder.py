@@ -1,4 +1,4 @@
-"""The space where latent diffusion adds its noise (Rombach et al. 2022)."""
+"""The space where noise is added: pixels, or the latents of an autoencoder (Rombach et al. 2022)."""
 
 from __future__ import annotations
 
@@ -7,53 +7,93 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synthesight.errors import SynthesightError
+
 PIXELS_AT_ONCE = 2**22  # sixteen images of 512 × 512: the encoder's activations are large
 
 
+class Pixels:
+    """Noise is added to the pixels themselves."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return images as they are."""
+        return images
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images as they are."""
+        return x
+
+
 class Autoencoder:
-    """The variational autoencoder of a latent model, as a map to and from scaled latents.
+    """Noise is added to latents: x = (mean − shift) / scale.
 
     The posterior's *mean* stands for an image, so that encoding is deterministic. It always runs
-    in float32: it is called once an image, and that of SDXL overflows in float16.
+    in the precision that the autoencoder was opened in, float32: it is called once an image, and
+    that of SDXL overflows in float16.
 
     Parameters
     ----------
     vae
-        diffusers' ``AutoencoderKL``, opened in float32.
-    device
-        Where to run it.
-
-    Attributes
-    ----------
-    channels
-        Channels of a latent.
-    factor
-        Pixels of the image to one of the latent, along a side.
+        An autoencoder of diffusers, of images or of videos.
+    scale, shift
+        float32, shape (...) or numbers: what the pipeline does to x before it decodes it.
+    shape
+        Of a latent, as the decoder takes it.
     """
 
-    def __init__(self, vae: Any, device: torch.device | str = "cpu") -> None:
-        self.vae = vae.eval().requires_grad_(False).to(device)
-        config = vae.config
-        self.channels: int = config.latent_channels
-        self.factor: int = 2 ** (len(config.block_out_channels) - 1)
-        mean, std = config.get("latents_mean"), config.get("latents_std")
-        shape = (1, -1, 1, 1)
-        # Latents are either shifted by a number (SD3, FLUX) or standardised channel by channel.
-        self._shift = torch.tensor(
-            mean if mean is not None else [config.get("shift_factor") or 0.0], device=device
-        ).view(shape)
-        self._scale = config.scaling_factor / torch.tensor(
-            std if std is not None else [1.0], device=device
-        ).view(shape)
+    def __init__(
+        self, vae: Any, scale: Tensor | float, shift: Tensor | float, shape: tuple[int, ...]
+    ) -> None:
+        self.vae = vae
+        self.shape = shape
+        self._video = len(shape) == 4
+        self._scale, self._shift = (
+            value.view(1, *shape) if isinstance(value, Tensor) else value
+            for value in (scale, shift)
+        )
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images in [−1, 1], float32 (B, 3, H, W), to (mean − shift) · scale."""
-        parts = images.split(max(1, PIXELS_AT_ONCE // images[0, 0].numel()))
-        means = torch.cat([self.vae.encode(part).latent_dist.mode() for part in parts])
-        return (means - self._shift) * self._scale
+        """Return latents of images in [−1, 1], float32 (B, 3, H, W).
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Scaled latents back to images, float32 (B, 3, H, W)."""
-        latents = latents / self._scale + self._shift
-        parts = latents.split(max(1, PIXELS_AT_ONCE // (latents[0, 0].numel() * self.factor**2)))
-        return torch.cat([self.vae.decode(part).sample for part in parts])
+        Raises
+        ------
+        SynthesightError
+            If the latents have another shape than the pipeline's.
+        """
+        images = images.to(self._like().dtype)
+        parts = images.split(max(1, PIXELS_AT_ONCE // images[0, 0].numel()))
+        means = torch.cat([_mean(self.vae.encode(p[:, :, None] if self._video else p)) for p in parts])
+        if means.shape[1:] != self.shape:
+            raise SynthesightError(
+                f"The autoencoder gives latents of shape {tuple(means.shape[1:])}, and the "
+                f"pipeline takes {self.shape}: open the model with another `resolution`."
+            )
+        return (means.float() - self._shift) / self._scale
+
+    def factor(self) -> int:
+        """Return how many pixels of an image there are to one of the latent, along a side."""
+        config = self.vae.config
+        known = config.get("scale_factor_spatial") or config.get("spatial_compression_ratio")
+        if known:
+            return int(known)
+        side = 64
+        image = torch.zeros(1, 3, side, side, device=self._like().device, dtype=self._like().dtype)
+        with torch.no_grad():
+            return side // _mean(self.vae.encode(image[:, :, None] if self._video else image)).shape[-1]
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images, float32 (B, 3, H, W), of latents x."""
+        latents = (x * self._scale + self._shift).to(self._like().dtype)
+        parts = latents.split(max(1, PIXELS_AT_ONCE // (64 * latents[0, 0].numel())))
+        images = torch.cat([self.vae.decode(part).sample for part in parts]).float()
+        return images[:, :, 0] if images.ndim == 5 else images
+
+    def _like(self) -> Tensor:
+        return next(self.vae.parameters())
+
+
+def _mean(encoded: Any) -> Tensor:
+    """Return the one latent that stands for an image, whatever the autoencoder is."""
+    if hasattr(encoded, "latent_dist"):
+        return encoded.latent_dist.mode()
+    return encoded.latent if hasattr(encoded, "latent") else encoded.latents

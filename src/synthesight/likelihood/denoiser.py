@@ -1,190 +1,133 @@
 """One internal form for all diffusion and flow models: x̂ = D(z_t, t, prompt).
 
-Whatever a network predicts (ε, v, x or the velocity of a flow) is turned into an estimate of the
-clean image at one place, in float32; a family only says how its network is called and how its
-prompts are encoded. Compare Karras et al. (2022), who write every model as a denoiser.
+Whatever a network predicts (ε, v, x or the velocity of a flow) becomes an estimate of the clean
+image at one place, in float32. How the network is called is the *door*'s business
+(:mod:`~synthesight.likelihood.doors`). Compare Karras et al. (2022), who write every model as a
+denoiser.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.autoencoder import Autoencoder
-from synthesight.likelihood.schedule import Schedule
-from synthesight.likelihood.text import TextEncoder
-
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction"]
-PREDICTIONS: tuple[str, ...] = get_args(Prediction)
-
-Conditioning = dict[str, Tensor]
-"""Prepared prompts: tensors of one row a prompt, by the names that the family's network uses."""
-
-FLOW_TIME_SCALE = 1000.0  # flow networks are told 1000 σ, so that their embedding is a DDPM's
+from synthesight.likelihood.schedule import Prediction, Schedule, clean_estimate
 
 
 class NonFiniteOutput(SynthesightError):
     """The network returned an infinity or a NaN, most often for want of range in float16."""
 
 
-def clean_estimate(
-    prediction: Prediction, output: Tensor, z: Tensor, alpha: Tensor, sigma: Tensor
-) -> Tensor:
-    """x̂, given what the network says about z = α x + σ ε.
-
-    Parameters
-    ----------
-    prediction
-        What the network predicts: ``"epsilon"`` is ε (Ho et al. 2020); ``"v_prediction"`` is
-        α ε − σ x (Salimans & Ho 2022); ``"sample"`` is x; ``"flow_prediction"`` is ε − x (Liu et
-        al. 2023; Lipman et al. 2023).
-    output, z
-        float32, shape (B, ...).
-    alpha, sigma
-        float32, broadcastable to ``z``.
-
-    Returns
-    -------
-    Tensor of float32, the shape of ``z``.
-    """
-    if prediction == "epsilon":
-        return (z - sigma * output) / alpha
-    if prediction == "v_prediction":
-        return (alpha * z - sigma * output) / (alpha**2 + sigma**2)
-    if prediction == "flow_prediction":
-        return (z - sigma * output) / (alpha + sigma)
-    return output
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """The opened parts of a model folder, from which a family makes a model.
-
-    Attributes
-    ----------
-    network
-        The denoising network, with its diffusers ``config``.
-    schedule, prediction
-        What the noise schedule is, and what the network predicts.
-    autoencoder
-        None for a model of pixels.
-    texts
-        The text encoders in the order of the pipeline; None for one that the folder leaves out.
-    index
-        The content of ``model_index.json``.
-    """
+class Door(Protocol):
+    """How a network is reached."""
 
     network: nn.Module
-    schedule: Schedule
-    prediction: Prediction
-    autoencoder: Autoencoder | None = None
-    texts: tuple[TextEncoder | None, ...] = ()
-    index: Mapping[str, Any] = field(default_factory=dict)
+
+    def prepare(self, prompts: list[str]) -> Any:
+        """Encode prompts, once."""
+        ...
+
+    def predict(self, z: Tensor, timesteps: Tensor, prepared: Any, rows: Tensor) -> Tensor:
+        """Return what the network says about z: float32, the shape of ``z``.
+
+        Parameters
+        ----------
+        z
+            float32, shape (B, ...).
+        timesteps
+            float64, shape (B,): as the scheduler numbers them.
+        prepared
+            What :meth:`prepare` returned.
+        rows
+            int64, shape (B,): which of the prompts each is given.
+        """
+        ...
 
 
-class DenoiserModel(ABC):
+class Space(Protocol):
+    """Where noise is added: pixels, or the latents of an autoencoder."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return x of images in [−1, 1], float32 (B, 3, H, W)."""
+        ...
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images, float32 (B, 3, H, W), not clipped."""
+        ...
+
+
+class DenoiserModel:
     """A diffusion or flow model that tells how well each prompt explains an image.
 
-    It meets :class:`~synthesight.likelihood.protocol.LikelihoodModel`. There is no
-    classifier-free guidance: the network's own prediction for the prompt is what is scored. A
-    predicted variance (the second half of the channels) is dropped.
+    It meets :class:`~synthesight.likelihood.protocol.Denoiser`. There is no classifier-free
+    guidance: the network's own prediction for the prompt is what is scored.
 
     Parameters
     ----------
-    parts
-        What the folder holds.
+    door
+        How the network is called.
+    space
+        Where noise is added.
+    schedule, prediction
+        How much noise, and what the network predicts.
     name
         How messages and trials call the model.
     device, dtype
         Where the network runs and in which precision. What goes into the network is rounded to
         ``dtype``; z, x̂ and the errors are not.
-
-    Attributes
-    ----------
-    network
-        The module that is called. It may be replaced by an equivalent one, such as
-        ``torch.compile(model.network)``.
     resolution
-        Side of the images in pixels: the one the network was trained at. It may be set to
-        another side that the network can take.
-
-    Raises
-    ------
-    SynthesightError
-        Where the parts do not fit together.
+        (height, width) of the images in pixels, or one number for both.
+    clamped
+        Whether x̂ is cut off at [−1, 1].
     """
-
-    text_encoders: ClassVar[int] = 1
-    text_optional: ClassVar[bool] = False
 
     def __init__(
         self,
-        parts: Parts,
+        door: Door,
+        space: Space,
+        schedule: Schedule,
+        prediction: Prediction,
         *,
         name: str,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        resolution: int | tuple[int, int],
+        clamped: bool = False,
     ) -> None:
+        self.door = door
+        self.space = space
+        self.schedule = schedule
+        self.prediction: Prediction = prediction
         self.name = name
         self.device = torch.device(device)
         self.dtype = dtype
-        self.schedule = parts.schedule
-        self.prediction: Prediction = parts.prediction
-        self.autoencoder = parts.autoencoder
-        self.config: Any = parts.network.config
-        self.network: nn.Module = parts.network.eval().requires_grad_(False).to(self.device)
-        self.texts = parts.texts
-        self._check()
-        self.resolution = self._native_resolution()
+        self.resolution = resolution
+        self.clamped = clamped
         self._alpha, self._sigma = (
             torch.as_tensor(values, dtype=torch.float32, device=self.device)
-            for values in (parts.schedule.alpha, parts.schedule.sigma)
+            for values in (schedule.alpha, schedule.sigma)
         )
-        self._timesteps = (
-            torch.as_tensor(parts.schedule.times * FLOW_TIME_SCALE, dtype=torch.float32)
-            if parts.schedule.flow
-            else torch.arange(len(parts.schedule))
-        ).to(self.device)
+        self._timesteps = torch.as_tensor(schedule.timesteps, device=self.device)
 
-    # What a family says ------------------------------------------------------------------------
+    @property
+    def network(self) -> nn.Module:
+        """The module that is called; it may be replaced, as by ``torch.compile`` of it."""
+        return self.door.network
 
-    @abstractmethod
-    def _encode_prompts(self, prompts: list[str]) -> Conditioning:
-        """The prompts as the family's network wants them, one row each, on the device."""
+    @network.setter
+    def network(self, network: nn.Module) -> None:
+        self.door.network = network
 
-    @abstractmethod
-    def _call(self, z: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        """The network's output, shape (B, C or 2C, H, W).
+    def __repr__(self) -> str:
+        kind = type(self.network).__name__
+        return f"<{self.name}: {kind}, {self.prediction}, {self.resolution} px, {self.dtype}>"
 
-        Parameters
-        ----------
-        z
-            ``self.dtype``, shape (B, C, H, W).
-        timesteps
-            shape (B,): int64 indices of a diffusion model; float32 1000 σ of a flow.
-        conditioning
-            One row for each of the B.
-        """
-
-    @classmethod
-    @abstractmethod
-    def claims(cls, network: str, config: Mapping[str, Any]) -> bool:
-        """Whether the family calls networks of this diffusers class and configuration."""
-
-    # What all of them do -----------------------------------------------------------------------
-
-    def prepare(self, prompts: Sequence[str]) -> Conditioning:
+    def prepare(self, prompts: Sequence[str]) -> Any:
         """Encode the prompts once, with the text encoders on the device only meanwhile.
-
-        Returns
-        -------
-        Tensors of one row a prompt, in the order given.
 
         Raises
         ------
@@ -193,34 +136,41 @@ class DenoiserModel(ABC):
         """
         if not prompts:
             raise SynthesightError(f"{self.name} was given no prompts: give one for each class.")
-        return self._encode_prompts(list(prompts))
+        return self.door.prepare(list(prompts))
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Images, float32 (B, 3, R, R) in [−1, 1], to x: pixels or scaled latent means.
+        """Return x of images, float32 (B, 3, H, W) in [−1, 1]: pixels or scaled latent means.
 
         Raises
         ------
         SynthesightError
             If the images have another shape.
         """
-        if images.ndim != 4 or images.shape[1:] != (3, self.resolution, self.resolution):
+        height, width = self.size
+        if images.ndim != 4 or images.shape[1:] != (3, height, width):
             raise SynthesightError(
-                f"{self.name} takes images of shape (B, 3, {self.resolution}, {self.resolution}), "
-                f"but was given {tuple(images.shape)}: resize them, or set its resolution."
+                f"{self.name} takes images of shape (B, 3, {height}, {width}), but was given "
+                f"{tuple(images.shape)}: resize them, or open it with another `resolution`."
             )
-        images = images.to(self.device, torch.float32)
-        return images if self.autoencoder is None else self.autoencoder.encode(images)
+        x = self.space.encode(images.to(self.device, torch.float32))
+        return x / self.schedule.data_scale
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
-        """The reverse of :meth:`encode`: x or x̂ to images, float32 (B, 3, R, R), not clipped."""
-        x = x.to(self.device, torch.float32)
-        return x if self.autoencoder is None else self.autoencoder.decode(x)
+        """Return images of x or x̂, float32 (B, 3, H, W), not clipped."""
+        x = x.to(self.device, torch.float32) * self.schedule.data_scale
+        return self.space.decode(x)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+        size = self.resolution
+        return (size, size) if isinstance(size, int) else size
 
     @torch.no_grad()
-    def denoise(self, z: Tensor, steps: Tensor, conditioning: Conditioning, rows: Tensor) -> Tensor:
-        """x̂ = D(z_t, t, prompt): the image that the network sees behind the noise.
+    def denoise(self, z: Tensor, steps: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
+        """Return x̂ = D(z_t, t, prompt): the image that the network sees behind the noise.
 
         Parameters
         ----------
@@ -237,16 +187,15 @@ class DenoiserModel(ABC):
         """
         z, steps, rows = z.to(self.device), steps.to(self.device), rows.to(self.device)
         alpha, sigma = self._signal(steps, z.ndim)
-        chosen = {key: value.index_select(0, rows) for key, value in conditioning.items()}
-        output = self._call(z.to(self.dtype), self._timesteps[steps], chosen)
-        output = output[:, : z.shape[1]].float()  # the rest, if any, is a predicted variance
-        return clean_estimate(self.prediction, output, z, alpha, sigma)
+        output = self.door.predict(z, self._timesteps[steps], conditioning, rows)
+        estimate = clean_estimate(self.prediction, output, z, alpha, sigma)
+        return estimate.clamp(-1.0, 1.0) if self.clamped else estimate
 
     @torch.no_grad()
     def errors(
-        self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Conditioning, rows: Tensor
+        self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Any, rows: Tensor
     ) -> Tensor:
-        """‖x − x̂‖² of each (image, draw, prompt); see the protocol.
+        """Return ‖x − x̂‖² of each (image, draw, prompt), float64; see the protocol.
 
         Raises
         ------
@@ -269,57 +218,11 @@ class DenoiserModel(ABC):
     def _explain(self, step: Tensor) -> str:
         kind = str(self.dtype).removeprefix("torch.")
         remedy = (
-            "try --dtype bfloat16 or --dtype float32"
+            "try `dtype=bfloat16` or `dtype=float32`"
             if self.dtype == torch.float16
-            else "try --dtype float32"
+            else "try `dtype=float32`"
             if self.dtype != torch.float32
             else "check that its weights are whole, for instance by downloading them again"
         )
         timestep = float(self._timesteps[step])
         return f"{self.name} gave a non-finite output in {kind} at timestep {timestep:g}: {remedy}."
-
-    # Checks ------------------------------------------------------------------------------------
-
-    def _channels(self) -> int:
-        """Channels of x: 3 for pixels, else the autoencoder's."""
-        return 3 if self.autoencoder is None else self.autoencoder.channels
-
-    def _network_channels(self) -> tuple[int, int]:
-        """The network's input and output channels, in units of channels of x."""
-        inputs = int(self.config.in_channels)
-        return inputs, int(self.config.out_channels or inputs)
-
-    def _check(self) -> None:
-        channels, (inputs, outputs) = self._channels(), self._network_channels()
-        if inputs != channels or outputs not in (channels, 2 * channels):
-            raise SynthesightError(
-                f"{self.name} cannot be used: its network maps {inputs} channels to {outputs} where"
-                f" its images have {channels}; choose a plain text-to-image model, not one for"
-                " inpainting, editing or upscaling."
-            )
-        if self.prediction == "epsilon" and not self.schedule.alpha.all():
-            raise SynthesightError(
-                f"{self.name} predicts ε under a schedule that ends in pure noise, from which x̂ "
-                "cannot be had: set rescale_betas_zero_snr to false or prediction_type to "
-                "v_prediction in its scheduler_config.json, as it was trained."
-            )
-        if len(self.texts) < self.text_encoders or (None in self.texts and not self.text_optional):
-            raise SynthesightError(
-                f"{self.name} lacks a text encoder or its tokenizer: its folder must hold "
-                f"{self.text_encoders} of each."
-            )
-
-    def _native_resolution(self) -> int:
-        size = self.config.sample_size
-        if not isinstance(size, int):
-            raise SynthesightError(
-                f"{self.name} gives {size!r} as the sample_size of its network: it must be one "
-                "number, the side of square images."
-            )
-        return size * (1 if self.autoencoder is None else self.autoencoder.factor)
-
-    def _text(self, prompts: list[str], *, length: int | None = None, **how: bool) -> Any:
-        """The prompts in the first text encoder, the only one of most families."""
-        encoder = self.texts[0]
-        assert encoder is not None
-        return encoder(prompts, length=length, device=self.device, dtype=self.dtype, **how)

@@ -31,9 +31,9 @@ def elbo(schedule: Schedule) -> np.ndarray:
 
     Discrete time: w_i = T/2 · (SNR_{i−1} − SNR_i), Kingma et al. (2021), equation 14, for i ≥ 1;
     the reconstruction term i = 0 is no denoising error and counts nothing. Continuous time: the
-    limit of the same, w_t = −½ dSNR/dt, which is (1 − t) / t³ on a rectified flow.
+    limit of the same, w_t = −½ dSNR/dt, which is (1 − t) / t³ where time is continuous.
     """
-    if schedule.flow:
+    if schedule.continuous:
         return (1.0 - schedule.times) / schedule.times**3
     weight = np.zeros(len(schedule))
     weight[1:] = -0.5 * len(schedule) * np.diff(schedule.snr)

@@ -1,0 +1,398 @@
+"""Open any diffusers pipeline as a denoiser, with no code for its family.
+
+The pipeline is run a few times, and watched, to learn how its network is called
+(:mod:`~synthesight.likelihood.doors`). The captured call is then checked against the pipeline's own
+on a few draws; where they differ, the pipeline's own call is used, and that is said.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.likelihood import special_cases
+from synthesight.likelihood.autoencoder import Autoencoder, Pixels
+from synthesight.likelihood.capture import PROBES, NotCaptured, Watch
+from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
+from synthesight.likelihood.doors import (
+    CapturedCall,
+    FirstCall,
+    Layout,
+    SchedulerCall,
+    dtype_of,
+    first_call,
+    learn,
+)
+from synthesight.likelihood.schedule import Schedule, read_schedule
+
+# What every pipeline is asked for, if it knows the argument.
+PLAIN: dict[str, Any] = {
+    "num_images_per_prompt": 1,
+    "num_videos_per_prompt": 1,
+    "num_frames": 1,
+    "clean_caption": False,  # which needs packages of its own
+    "use_resolution_binning": False,  # which would change the size that is asked for
+    "true_cfg_scale": 1.0,
+}
+GUIDANCE_OFF = (1.0, 0.0)
+SAMPLE_PROMPTS = ("A photo of a cat", "A bad photo of an elephant beside a bicycle")
+TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+
+
+class PipelineDenoiser(DenoiserModel):
+    """A diffusers pipeline as a denoiser.
+
+    Parameters
+    ----------
+    pipeline
+        A ``diffusers.DiffusionPipeline`` that makes images of texts, or of classes.
+    name
+        How messages and trials call the model; None for the name that it was loaded by.
+    device
+        Where the network runs; None where it is. With a device, the network and the autoencoder
+        are moved there, and the text encoders visit it while prompts are encoded.
+    dtype
+        Precision of the network; None as it is.
+    resolution
+        (height, width) of the images in pixels, or one number for both; None for the pipeline's
+        own.
+
+    Raises
+    ------
+    SynthesightError
+        If the pipeline gives no likelihood of an image given a text, or does not take the
+        resolution.
+
+    Examples
+    --------
+    >>> pipeline = diffusers.DiffusionPipeline.from_pretrained("owner/model")  # doctest: +SKIP
+    >>> model = PipelineDenoiser(pipeline, device="cuda")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        *,
+        name: str | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        resolution: int | tuple[int, int] | None = None,
+    ) -> None:
+        label = name or pipeline.config.get("_name_or_path") or type(pipeline).__name__
+        refuse(pipeline, label)
+        schedule, prediction = read_schedule(pipeline.scheduler, label)
+        pipeline.set_progress_bar_config(disable=True)
+        self.pipeline = pipeline
+        self.name = label
+        self._watch = Watch(pipeline)
+        self._labels = "prompt" not in self._watch.parameters
+        self._home = torch.device("cpu")
+        self._place(device, dtype)
+        with self._assembled(), torch.no_grad():
+            try:
+                first = self._first(schedule, resolution)
+                schedule = _as_told(schedule, first)
+                layout, door = self._learn(schedule, first)
+            except NotCaptured:
+                raise SynthesightError(
+                    f"{label} cannot be scored: what its {type(pipeline).__name__} does with its "
+                    "latents could not be made out. Choose another model, or give an object with "
+                    "the methods of synthesight.likelihood.Denoiser."
+                ) from None
+        space, size = self._space(layout)
+        if resolution is not None and size != _pair(resolution):
+            raise SynthesightError(
+                f"{label} makes no images of {'{} × {}'.format(*_pair(resolution))} pixels: the "
+                f"nearest `resolution` is {'{} × {}'.format(*size)}."
+            )
+        reference = SchedulerCall(self._watch, layout, self._call, first)
+        super().__init__(
+            reference,
+            space,
+            schedule,
+            prediction,
+            name=label,
+            device=first.sample.device,
+            dtype=dtype_of(self._watch.networks[first.calls[0][0].role]),
+            resolution=size[0] if size[0] == size[1] else size,
+            clamped=type(pipeline).__name__ in special_cases.CLAMPED,
+        )
+        self.door = self._checked(door, reference)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made the scores besides the weights, as JSON can hold it."""
+        return {
+            "pipeline": type(self.pipeline).__name__,
+            "door": repr(self.door),
+            "arguments": {
+                key: value
+                for key, value in self._fixed.items()
+                if isinstance(value, int | float | str | bool)
+            },
+        }
+
+    def prepare(self, prompts: Sequence[str]) -> Any:
+        """Encode the prompts once; see :class:`~synthesight.likelihood.denoiser.DenoiserModel`.
+
+        A model of classes takes their numbers as text (``"404"``) or their names
+        (``"airliner"``).
+        """
+        if prompts and self._labels:
+            prompts = [self._label(prompt) for prompt in prompts]  # type: ignore[misc]
+        with self._assembled():
+            return super().prepare(prompts)
+
+    # Running the pipeline ------------------------------------------------------------------------
+
+    def _call(self, prompts: Sequence[Any], steps: int = 10) -> dict[str, Any]:
+        """Arguments of the pipeline's call for some prompts."""
+        known = self._watch.parameters
+        given: dict[str, Any] = {
+            "class_labels" if self._labels else "prompt": list(prompts),
+            "num_inference_steps": steps,
+            "generator": torch.Generator().manual_seed(0),
+        }
+        return {key: value for key, value in (given | self._fixed).items() if key in known}
+
+    def _first(self, schedule: Schedule, resolution: int | tuple[int, int] | None) -> FirstCall:
+        """Run one step, with the guidance that calls the network with the fewest rows."""
+        kind = type(self.pipeline).__name__
+        config = next(iter(self._watch.networks.values())).config
+        self._fixed = dict(PLAIN)
+        for (of, setting, value), arguments in special_cases.ARGUMENTS.items():
+            if kind == of and config.get(setting) == value:
+                self._fixed |= arguments
+        if resolution is not None:
+            factor = 1 if self._watch.decoder else getattr(self.pipeline, "vae_scale_factor", 1)
+            height, width = _pair(resolution)
+            self._fixed |= {"height": factor * height, "width": factor * width}
+        middle = _timesteps(schedule, 0.5)
+        prompt = [0] if self._labels else [SAMPLE_PROMPTS[0]]
+        best: FirstCall | None = None
+        for guidance in GUIDANCE_OFF:
+            before = self._fixed
+            self._fixed = before | {"guidance_scale": guidance}
+            arguments = self._call(prompt, steps=1000 if schedule.continuous else 10)
+            found = self._tried(lambda: first_call(self._watch, arguments, middle))  # noqa: B023
+            if best is None or found.rows < best.rows:
+                best = found
+            else:
+                self._fixed = before
+            if best.rows == 1 or "guidance_scale" not in self._watch.parameters:
+                break
+        assert best is not None
+        if best.rows != 1:
+            raise SynthesightError(
+                f"{self.name} cannot be scored: the guidance of its {kind} cannot be switched off, "
+                "so that its network never speaks for a prompt alone."
+            )
+        return best
+
+    def _tried(self, run: Callable[[], FirstCall]) -> FirstCall:
+        try:
+            return run()
+        except (NotCaptured, SynthesightError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whatever a pipeline raises when asked for what it cannot do
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise SynthesightError(
+                f"{self.name} cannot be scored: its {type(self.pipeline).__name__} gave up on a "
+                f"prompt ({reason}). Choose a text-to-image model."
+            ) from error
+
+    def _learn(self, schedule: Schedule, first: FirstCall) -> tuple[Layout, CapturedCall | str]:
+        prompt: list[Any] = [0 if self._labels else SAMPLE_PROMPTS[0]]
+        times = _timesteps(schedule, 0.5, 0.3, 0.7, 0.9, 0.1)
+        layout, plumbing = learn(self._watch, self._call(prompt * PROBES), first, times)
+        if isinstance(plumbing, str):
+            return layout, plumbing
+        return layout, CapturedCall(self._watch, plumbing, self._call, times[0])
+
+    def _space(self, layout: Layout) -> tuple[Space, tuple[int, int]]:
+        height, width = layout.shape[-2:]
+        if layout.latent is None or self._watch.decoder is None:
+            return Pixels(), (height, width)
+        vae = getattr(self.pipeline, self._watch.decoder)
+        vae.requires_grad_(False).eval()
+        space = Autoencoder(vae, layout.latent.scale, layout.latent.offset, layout.shape)
+        factor = space.factor()
+        return space, (factor * height, factor * width)
+
+    def _checked(self, door: CapturedCall | str, reference: SchedulerCall) -> Door:
+        """Return the captured call where it says what the pipeline's own says, else the latter."""
+        prompts: list[Any] = [0, 1] if self._labels else list(SAMPLE_PROMPTS)
+        z = torch.randn(2, *reference.layout.shape, generator=torch.Generator().manual_seed(0))
+        z = z.to(self.device)
+        grid = len(self.schedule)
+        timesteps = self._timesteps[torch.tensor([grid // 3, 2 * grid // 3], device=self.device)]
+        rows = torch.arange(2, device=self.device)
+        with self._assembled(), torch.no_grad():
+            expected = reference.predict(z, timesteps, prompts, rows)
+            for candidate in () if isinstance(door, str) else door.variants():
+                found = candidate.predict(z, timesteps, candidate.prepare(prompts), rows)
+                gap = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
+                if float(gap) <= TOLERANCE.get(self.dtype, 1e-2):
+                    return candidate
+        reason = door if isinstance(door, str) else "its answers differ"
+        warnings.warn(
+            f"The network of {self.name} cannot be called directly ({reason}): each evaluation "
+            f"runs its {type(self.pipeline).__name__}, which is slower.",
+            SynthesightWarning,
+            stacklevel=3,
+        )
+        return reference
+
+    # Where things are ----------------------------------------------------------------------------
+
+    def _place(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
+        """Put the network and the autoencoder on the device, unless the library places them."""
+        self._visitors: list[nn.Module] = []
+        self._visited: torch.device | None = None
+        for network in self._watch.networks.values():
+            network.eval().requires_grad_(False)
+            if dtype is not None and dtype != dtype_of(network):
+                network.to(dtype)
+        parts = [part for part in self.pipeline.components.values() if isinstance(part, nn.Module)]
+        placed = any(
+            hasattr(module, "_hf_hook") or getattr(module, "hf_device_map", None)
+            for module in parts
+        )
+        if device is None or placed:
+            return
+        self._visited = torch.device(device)
+        resident = [*self._watch.networks.values()]
+        if self._watch.decoder:
+            resident.append(getattr(self.pipeline, self._watch.decoder))
+        for part in parts:
+            part.eval().requires_grad_(False)
+            if any(part is one for one in resident):
+                part.to(self._visited)
+            else:
+                self._visitors.append(part)
+
+    @contextmanager
+    def _assembled(self) -> Iterator[None]:
+        """All parts of the pipeline on the device: text encoders only visit it.
+
+        T5-XXL alone would fill half of a large graphics card.
+        """
+        here = [part for part in self._visitors if _device(part) != self._visited]
+        try:
+            for part in here:
+                part.to(self._visited)
+            yield
+        finally:
+            for part in here:
+                part.to("cpu")
+
+    def _label(self, prompt: str) -> int:
+        """The number of a class that is given by number or by name."""
+        text, count = prompt.strip(), int(self.network.config.num_embeds_ada_norm)  # type: ignore
+        if text.isdecimal() and int(text) < count:
+            return int(text)
+        found = sorted(self._names.get(text.casefold(), ()))
+        if len(found) > 1:
+            raise SynthesightError(
+                f"{self.name} has more than one class called {text!r}: give its index, one of "
+                f"{', '.join(map(str, found))}."
+            )
+        if not found:
+            raise SynthesightError(
+                f"{self.name} knows classes, not text, and none is called {text!r}: give an "
+                f"index from 0 to {count - 1} or an ImageNet label as the prompt."
+            )
+        return found[0]
+
+    @cached_property
+    def _names(self) -> dict[str, set[int]]:
+        """The numbers of the classes that bear each name: in ImageNet, two do (crane, maillot)."""
+        names: dict[str, set[int]] = defaultdict(set)
+        for label, index in getattr(self.pipeline, "labels", {}).items():
+            names[label.casefold()].add(index)
+        # The pipeline keeps one class for each name, and its folder all.
+        path = Path(str(self.pipeline.config.get("_name_or_path", ""))) / "model_index.json"
+        listed = json.loads(path.read_text()).get("id2label", {}) if path.is_file() else {}
+        for index, label in listed.items():
+            for name in (label, *label.split(",")):
+                names[name.strip().casefold()].add(int(index))
+        return names
+
+
+def refuse(pipeline: Any, name: str) -> None:
+    """Refuse pipelines that give no likelihood of an image given a text or a class.
+
+    Raises
+    ------
+    SynthesightError
+        With the reason.
+    """
+    kind = type(pipeline).__name__
+    reason = next(
+        (why for like, why in special_cases.REFUSED.items() if fnmatchcase(kind, like)), None
+    )
+    watch = Watch(pipeline)
+    scheduler = getattr(pipeline, "scheduler", None)
+    if reason is None and type(scheduler).__name__.startswith(special_cases.REFUSED_SCHEDULERS):
+        reason = "its scheduler is that of a distilled sampler, not of a denoiser"
+    for network in watch.networks.values():
+        for setting, why in special_cases.REFUSED_SETTINGS.items():
+            if reason is None and getattr(network, "config", {}).get(setting) is not None:
+                reason = why
+    if reason is None and (scheduler is None or not watch.networks):
+        reason = "it has no denoising network with a scheduler of its own"
+    if reason is None and not {"prompt", "class_labels"} & set(watch.parameters):
+        reason = "it takes neither a prompt nor a class"
+    required = [
+        key
+        for key, parameter in watch.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and key not in ("self", "prompt", "class_labels")
+    ]
+    if reason is None and required:
+        reason = f"it needs {required[0]!r} besides a prompt"
+    if reason is not None:
+        raise SynthesightError(
+            f"{name} is a {kind}, which cannot be scored: {reason}. Choose a text-to-image model."
+        )
+
+
+def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:
+    """The schedule with the timesteps that the pipeline itself gives to each noise level."""
+    timesteps, sigmas = (None if values is None else values.double().cpu().numpy()
+                         for values in first.clock)  # fmt: skip
+    if not schedule.continuous or sigmas is None or timesteps is None or schedule.data_scale != 1:
+        return schedule
+    sigmas = np.asarray(sigmas)[: len(timesteps)]
+    expected = np.interp(sigmas, schedule.sigma, schedule.timesteps)
+    # A step apart is how schedulers round; a pipeline's own clock is far from that.
+    if np.abs(timesteps - expected).max() <= 1.5 * schedule.timesteps.max() / len(schedule):
+        return schedule
+    return schedule.told(np.asarray(timesteps), sigmas)
+
+
+def _timesteps(schedule: Schedule, *times: float) -> Tensor:
+    """Timesteps about these times, as the scheduler gives them: whole ones where it has no others."""
+    index = [min(int(time * len(schedule)), len(schedule) - 1) for time in times]
+    values = torch.as_tensor(schedule.timesteps[index])
+    return values.float() if schedule.continuous else values.long()
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _device(part: nn.Module) -> torch.device | None:
+    return next((parameter.device for parameter in part.parameters()), None)

@@ -1,0 +1,50 @@
+"""What a pipeline's own code does not say: one row each, with its reason.
+
+A new row belongs here only where :mod:`~synthesight.likelihood.pipeline` cannot find out by
+itself, by running the pipeline, what it needs to know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Classes, by how their names begin or end, whose pipelines give no likelihood of an image given a
+# text; the sentence goes on from "cannot be scored: ".
+REFUSED: dict[str, str] = {
+    "LatentConsistencyModel*": "it is a distilled sampler, not a denoiser",
+    "SanaSprint*": "it is a distilled sampler, not a denoiser",
+    "ConsistencyModel*": "it is a distilled sampler, not a denoiser",
+    "*TurboPipeline": "it is a distilled sampler, not a denoiser",
+    "UnCLIP*": "it has two likelihoods, of an embedding and of an image given one",
+    "Kandinsky[PVI2]*": "it has two likelihoods, of an embedding and of an image given one",
+    "StableCascade*": "it has two likelihoods, of an embedding and of an image given one",
+    "Wuerstchen*": "it has two likelihoods, of an embedding and of an image given one",
+    "*SuperResolution*": "it upscales an image that it is given",
+    "*Upscale*": "it upscales an image that it is given",
+    "*SR*Pipeline": "it upscales an image that it is given",
+    "*Inpaint*": "it fills in a part of an image that it is given",
+    "*Fill*": "it fills in a part of an image that it is given",
+    "*Img2Img*": "it changes an image that it is given",
+    "*Pix2Pix*": "it changes an image that it is given",
+    "*ControlNet*": "it follows an image that it is given",
+    "*Refiner*": "it changes an image that it is given",
+    "Amused*": "it predicts masked tokens and has no denoiser",
+}
+
+# Arguments of a pipeline's call, by its class and, where two models share it, by a setting of the
+# network: (class, setting, value) → arguments.
+ARGUMENTS: dict[tuple[str, str, Any], dict[str, Any]] = {
+    # schnell was trained with prompts of 256 tokens; their padding is not masked.
+    ("FluxPipeline", "guidance_embeds", False): {"max_sequence_length": 256},
+}
+
+# x̂ is cut off at the range of pixels (static thresholding, Saharia et al. 2022). Without that, ε's
+# error is magnified σ/α times, some 20,000 in the last timesteps of DeepFloyd IF: under ``jaini``
+# that single one would outweigh all others. Every weighting is of x̂ as cut off.
+CLAMPED = ("IFPipeline",)
+
+# Settings of a network that show what the class of the pipeline does not.
+REFUSED_SETTINGS: dict[str, str] = {
+    "time_cond_proj_dim": "its network is told a guidance scale, as distilled samplers are",
+}
+REFUSED_SCHEDULERS = ("LCM", "TCD", "SCM")  # of distilled samplers
