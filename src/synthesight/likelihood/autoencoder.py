@@ -1,4 +1,4 @@
-"""The space where noise is added: pixels, or the latents of an autoencoder (Rombach et al. 2022)."""
+"""The space where noise is added: pixels, or an autoencoder's latents (Rombach et al. 2022)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ class Autoencoder:
     ) -> None:
         self.vae = vae
         self.shape = shape
-        self._video = len(shape) == 4
         self._scale, self._shift = (
             value.view(1, *shape) if isinstance(value, Tensor) else value
             for value in (scale, shift)
@@ -60,9 +59,7 @@ class Autoencoder:
         SynthesightError
             If the latents have another shape than the pipeline's.
         """
-        images = images.to(self._like().dtype)
-        parts = images.split(max(1, PIXELS_AT_ONCE // images[0, 0].numel()))
-        means = torch.cat([_mean(self.vae.encode(p[:, :, None] if self._video else p)) for p in parts])
+        means = self._means(images)
         if means.shape[1:] != self.shape:
             raise SynthesightError(
                 f"The autoencoder gives latents of shape {tuple(means.shape[1:])}, and the "
@@ -76,17 +73,22 @@ class Autoencoder:
         known = config.get("scale_factor_spatial") or config.get("spatial_compression_ratio")
         if known:
             return int(known)
-        side = 64
-        image = torch.zeros(1, 3, side, side, device=self._like().device, dtype=self._like().dtype)
         with torch.no_grad():
-            return side // _mean(self.vae.encode(image[:, :, None] if self._video else image)).shape[-1]
+            return 64 // self._means(torch.zeros(1, 3, 64, 64)).shape[-1]
 
     def decode(self, x: Tensor) -> Tensor:
         """Return images, float32 (B, 3, H, W), of latents x."""
-        latents = (x * self._scale + self._shift).to(self._like().dtype)
+        latents = (x * self._scale + self._shift).to(self._like())
         parts = latents.split(max(1, PIXELS_AT_ONCE // (64 * latents[0, 0].numel())))
         images = torch.cat([self.vae.decode(part).sample for part in parts]).float()
         return images[:, :, 0] if images.ndim == 5 else images
+
+    def _means(self, images: Tensor) -> Tensor:
+        images = images.to(self._like())
+        if len(self.shape) == 4:  # an autoencoder of videos
+            images = images[:, :, None]
+        parts = images.split(max(1, PIXELS_AT_ONCE // images[0, 0].numel()))
+        return torch.cat([_mean(self.vae.encode(part)) for part in parts])
 
     def _like(self) -> Tensor:
         return next(self.vae.parameters())

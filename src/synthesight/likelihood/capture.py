@@ -75,6 +75,8 @@ class LinearMap:
         NotCaptured
             If it is no such map.
         """
+        if len(outputs) != len(inputs):
+            raise NotCaptured("an output does not have a row for each image")
         flat = outputs.reshape(len(outputs), -1).float()
         offset, scale = flat[0], flat[1] - flat[0]
         moved = scale != 0
@@ -119,9 +121,7 @@ class LinearMap:
             offset = offset[index] if isinstance(offset, Tensor) else offset
             scale = scale[index] if isinstance(scale, Tensor) else scale
             index = index if first.index is None else first.index[index]
-        return LinearMap(
-            index, self.scale * scale, self.scale * offset + self.offset, self.shape
-        )
+        return LinearMap(index, self.scale * scale, self.scale * offset + self.offset, self.shape)
 
     def order(self, shape: Sequence[int]) -> LinearMap:
         """Return the rearrangement alone, and the inverse of it.
@@ -165,13 +165,13 @@ def _one_number(values: Tensor) -> Tensor | float:
 
 
 def flatten(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield (path, leaf) of dictionaries, lists and tuples; lists of tensors are leaves."""
+    """Yield (path, leaf) of dictionaries and tuples; a list is a leaf, of a row for each image."""
     if isinstance(tree, dict):
         for key, value in tree.items():
             yield from flatten(value, (*path, key))
-    elif isinstance(tree, list | tuple) and not is_row_list(tree):
-        for key, value in enumerate(tree):
-            yield from flatten(value, (*path, key))
+    elif isinstance(tree, tuple):
+        for number, value in enumerate(tree):
+            yield from flatten(value, (*path, number))
     else:
         yield path, tree
 
@@ -183,25 +183,33 @@ def rebuild(tree: Any, leaves: dict[tuple[Any, ...], Any], path: tuple[Any, ...]
     if isinstance(tree, dict):
         made = {key: rebuild(value, leaves, (*path, key)) for key, value in tree.items()}
         return made if type(tree) is dict else type(tree)(**made)  # an output of diffusers
-    if isinstance(tree, list | tuple) and not is_row_list(tree):
-        return type(tree)(rebuild(value, leaves, (*path, key)) for key, value in enumerate(tree))
+    if isinstance(tree, tuple):
+        return tuple(rebuild(value, leaves, (*path, n)) for n, value in enumerate(tree))
     return tree
 
 
-def is_row_list(value: Any) -> bool:
-    """Whether a value is a list of tensors or of numbers, which may be one of rows."""
-    return (
-        isinstance(value, list) and len(value) > 0 and all(isinstance(v, Tensor) for v in value)
-    ) or (
-        isinstance(value, list) and len(value) > 0 and all(isinstance(v, int | float) for v in value)
+def has_rows(value: Any) -> bool:
+    """Whether a leaf may have a row for each image."""
+    return (isinstance(value, Tensor) and value.ndim > 0) or (
+        isinstance(value, list) and len(value) > 0
     )
 
 
-def rows_of(value: Any) -> int | None:
-    """How many rows a leaf has: the length of its first dimension, if it has any."""
+def stacked(value: Any) -> Tensor:
+    """Return a leaf as one tensor.
+
+    Raises
+    ------
+    NotCaptured
+        If it is a list of other things, or of tensors of several shapes.
+    """
     if isinstance(value, Tensor):
-        return len(value) if value.ndim else None
-    return len(value) if is_row_list(value) else None
+        return value
+    if not all(isinstance(row, Tensor) for row in value):
+        raise NotCaptured("its images are no tensors")
+    if len({row.shape for row in value}) != 1:
+        raise NotCaptured("images of one batch have different shapes")
+    return torch.stack(value)
 
 
 # Watching ----------------------------------------------------------------------------------------
@@ -410,7 +418,7 @@ def recording_scheduler(
     return copied
 
 
-class _Stepped(tuple):  # noqa: SLOT001
+class _Stepped(tuple):
     """What a scheduler's step returns, as a tuple and by name."""
 
     prev_sample: Tensor

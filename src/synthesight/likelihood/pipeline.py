@@ -26,15 +26,9 @@ from synthesight.likelihood import special_cases
 from synthesight.likelihood.autoencoder import Autoencoder, Pixels
 from synthesight.likelihood.capture import PROBES, NotCaptured, Watch
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
-from synthesight.likelihood.doors import (
-    CapturedCall,
-    FirstCall,
-    Layout,
-    SchedulerCall,
-    dtype_of,
-    first_call,
-    learn,
-)
+from synthesight.likelihood.doors import CapturedCall, SchedulerCall
+from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.plumbing import FirstCall, Layout, dtype_of, first_call, learn
 from synthesight.likelihood.schedule import Schedule, read_schedule
 
 # What every pipeline is asked for, if it knows the argument.
@@ -241,7 +235,12 @@ class PipelineDenoiser(DenoiserModel):
         with self._assembled(), torch.no_grad():
             expected = reference.predict(z, timesteps, prompts, rows)
             for candidate in () if isinstance(door, str) else door.variants():
-                found = candidate.predict(z, timesteps, candidate.prepare(prompts), rows)
+                try:
+                    found = candidate.predict(z, timesteps, candidate.prepare(prompts), rows)
+                except Exception as error:  # such as of shapes that do not go together
+                    if is_out_of_memory(error):
+                        raise
+                    continue
                 gap = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
                 if float(gap) <= TOLERANCE.get(self.dtype, 1e-2):
                     return candidate
@@ -384,7 +383,7 @@ def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:
 
 
 def _timesteps(schedule: Schedule, *times: float) -> Tensor:
-    """Timesteps about these times, as the scheduler gives them: whole ones where it has no others."""
+    """Timesteps about these times; whole numbers where the scheduler has no others."""
     index = [min(int(time * len(schedule)), len(schedule) - 1) for time in times]
     values = torch.as_tensor(schedule.timesteps[index])
     return values.float() if schedule.continuous else values.long()

@@ -1,0 +1,307 @@
+"""Learn how a pipeline's network is called, by watching one call of the pipeline.
+
+Images whose elements tell their own places (:func:`~synthesight.likelihood.capture.probes`) are
+handed out by the scheduler, and answers of the same kind by a network that does not run. Where
+they turn up says how latents are packed and unpacked, in what order and with what sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from synthesight.likelihood.capture import (
+    PROBES,
+    Call,
+    LinearMap,
+    NotCaptured,
+    Watch,
+    flatten,
+    has_rows,
+    probes,
+    rebuild,
+    stacked,
+)
+
+Path = tuple[Any, ...]
+"""Where in a tree of arguments a leaf is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the pipeline arranges x for its scheduler and its decoder.
+
+    Attributes
+    ----------
+    to_sample, from_sample
+        From x to what the scheduler sees, and back.
+    dtype
+        Of what the scheduler sees.
+    latent
+        From what the scheduler sees to what the decoder is given; None for a model of pixels.
+    """
+
+    to_sample: LinearMap
+    from_sample: LinearMap
+    dtype: torch.dtype
+    latent: LinearMap | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of x: pixels, or latents as the decoder takes them."""
+        return self.from_sample.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Plumbing:
+    """Where in the arguments of the network things are.
+
+    Attributes
+    ----------
+    role
+        The network that is called.
+    call
+        A call's arguments, as a tree to put others in.
+    sample, clocks, prompts
+        Paths in the tree; all other leaves stay as they are. A clock is told rate · timestep +
+        offset. Prompts have their rows along the dimension that is given.
+    as_list
+        Whether the sample is a list of one tensor an image.
+    into, out_of
+        From x to the network's sample, and from its output to the shape of x.
+    """
+
+    role: str
+    call: dict[str, Any]
+    sample: Path
+    clocks: dict[Path, tuple[float, float]]
+    prompts: dict[Path, int]
+    as_list: bool
+    into: LinearMap
+    out_of: LinearMap
+
+
+@dataclass(frozen=True, eq=False)
+class FirstCall:
+    """One step with the real network and one prompt.
+
+    Attributes
+    ----------
+    calls
+        The network's calls and outputs: more than one where there is guidance.
+    sample
+        What the scheduler saw.
+    clock
+        (timesteps, sigmas) of the pipeline's own schedule.
+    """
+
+    calls: list[tuple[Call, Any]]
+    sample: Tensor
+    clock: tuple[Tensor, Tensor | None]
+
+    @property
+    def rows(self) -> int:
+        """Rows that the network was called with, in all."""
+        return sum(len(answer_of(output)) for _, output in self.calls)
+
+
+def first_call(watch: Watch, arguments: dict[str, Any], timestep: Tensor) -> FirstCall:
+    """Run one step of the pipeline."""
+    calls: list[tuple[Call, Any]] = []
+
+    def network(call: Call, forward: Callable[..., Any]) -> Any:
+        output = forward_rounded(watch.networks[call.role], call, forward)
+        calls.append((call, output))
+        return output
+
+    def step(_: int, prediction: Tensor, sample: Tensor) -> Tensor:  # noqa: ARG001
+        return watch.stop(sample)
+
+    sample = watch.run(arguments, times=timestep.reshape(1), network=network, step=step)
+    return FirstCall(calls, sample, watch.clock)
+
+
+def learn(
+    watch: Watch, arguments: dict[str, Any], first: FirstCall, times: Tensor
+) -> tuple[Layout, Plumbing | str]:
+    """Watch a call of ``PROBES`` rows in which no network runs.
+
+    Parameters
+    ----------
+    arguments
+        Of the pipeline's call, with ``PROBES`` times one prompt.
+    times
+        Timesteps at which the clock is read; the first is of a step that does not count.
+
+    Returns
+    -------
+    layout
+        How x is arranged.
+    plumbing
+        Or the reason why the network's arguments are no fixed function of sample, clock and prompt.
+
+    Raises
+    ------
+    NotCaptured
+        If not even the layout is a fixed one.
+    """
+    seen, output = first.calls[0]
+    template = answer_of(output)
+    device = first.sample.device
+    given = probes(first.sample.shape[1:], device)
+    # Networks that take lists are not asked to give one here.
+    answer = probes(template[0].shape, device).to(template[0].dtype)
+    calls: list[Call] = []
+    predictions: list[Tensor] = []
+
+    def network(call: Call, forward: Callable[..., Any]) -> Any:  # noqa: ARG001
+        calls.append(call)
+        leaves = {
+            path: _rows_like(value, answer if value is template else answer[:, :0])
+            for path, value in flatten(output)
+            if has_rows(value)
+        }
+        return rebuild(output, leaves)
+
+    def step(number: int, prediction: Tensor, _: Tensor) -> Tensor:
+        predictions.append(prediction)
+        if number + 1 == len(times) and watch.decoder is None:
+            return watch.stop(None)
+        return given
+
+    latents = watch.run(
+        arguments, times=times, network=network, step=step, decode=lambda z: watch.stop(z)
+    )
+    layout = _layout(first.sample, latents, given)
+    try:
+        if len(calls) != len(times) or {call.role for call in calls} != {seen.role}:
+            raise NotCaptured("the network is not called once a step")
+        trees = [dict(flatten(call.arguments)) for call in calls[1:]]
+        before = dict(flatten(seen.arguments))
+        if any(list(tree) != list(before) for tree in trees):
+            raise NotCaptured("the network has other arguments at other times")
+        sample, into, clocks, prompts = _roles(before, trees, times[1:], given)
+        plumbing = Plumbing(
+            role=seen.role,
+            call=seen.arguments,
+            sample=sample,
+            clocks=clocks,
+            prompts=prompts,
+            as_list=isinstance(before[sample], list),
+            into=into.after(layout.to_sample),
+            out_of=layout.from_sample.after(LinearMap.learn(predictions[1], answer)),
+        )
+    except NotCaptured as reason:
+        return layout, str(reason)
+    return layout, plumbing
+
+
+def _layout(sample: Tensor, latents: Tensor | None, given: Tensor) -> Layout:
+    shape = tuple(sample.shape[1:])
+    if latents is None:
+        same = LinearMap(None, 1.0, 0.0, shape)
+        return Layout(same, same, sample.dtype, None)
+    if not isinstance(latents, Tensor) or len(latents) != PROBES:
+        raise NotCaptured("the decoder is not given all images at once")
+    latent = LinearMap.learn(latents, given)
+    return Layout(
+        latent.order(shape), LinearMap(latent.index, 1.0, 0.0, latent.shape), sample.dtype, latent
+    )
+
+
+def answer_of(output: Any) -> Any:
+    """Return what a network says, of all that it returns."""
+    return next(value for _, value in flatten(output) if has_rows(value))
+
+
+def _rows_like(value: Any, rows: Tensor) -> Any:
+    return list(rows) if isinstance(value, list) else rows
+
+
+def _roles(
+    before: dict[Path, Any], trees: list[dict[Path, Any]], times: Tensor, given: Tensor
+) -> tuple[Path, LinearMap, dict[Path, tuple[float, float]], dict[Path, int]]:
+    """Return where the sample is, its map, the clocks with rate and offset, and the prompts."""
+    samples, clocks, prompts = [], {}, {}
+    for path, value in before.items():
+        values = [tree[path] for tree in trees]
+        if not has_rows(value) and not isinstance(value, int | float | Tensor):
+            continue
+        axis = _rows_axis(path, value, values[0])
+        if any(not _same(values[0], other) for other in values[1:]):
+            clocks[path] = _rate([_number(each) for each in values], times)
+        elif axis is not None:
+            try:
+                samples.append((path, LinearMap.learn(stacked(values[0]), given)))
+            except NotCaptured:
+                prompts[path] = axis
+    if len(samples) != 1 or not clocks:
+        raise NotCaptured(f"{len(samples)} of its arguments are images and {len(clocks)} times")
+    return *samples[0], clocks, prompts
+
+
+def _rows_axis(path: Path, one: Any, many: Any) -> int | None:
+    """Return the dimension along which a leaf has a row for each image; None if it has none."""
+    if isinstance(one, list):
+        return 0 if (len(one), len(many)) == (1, PROBES) else None
+    if not isinstance(one, Tensor) or one.shape == many.shape:
+        return None
+    axes = [
+        n for n, pair in enumerate(zip(one.shape, many.shape, strict=True)) if pair[0] != pair[1]
+    ]
+    if len(axes) != 1 or (one.shape[axes[0]], many.shape[axes[0]]) != (1, PROBES):
+        raise NotCaptured(f"the shape of {path[-1]} depends on how many images there are")
+    return axes[0]
+
+
+def _rate(values: list[float], times: Tensor) -> tuple[float, float]:
+    told = times.double().tolist()
+    rate = (values[1] - values[0]) / (told[1] - told[0])
+    offset = values[0] - rate * told[0]
+    span = max(map(abs, values)) or 1.0
+    for time, value in zip(told, values, strict=True):
+        if abs(rate * time + offset - value) > 1e-5 * span:
+            raise NotCaptured("the clock of the network is not linear in the scheduler's")
+    return rate, 0.0 if abs(offset) < 1e-6 * span else offset
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, Tensor):
+        return float(value)
+    if value.is_complex() or bool((value != value.reshape(-1)[0]).any()):
+        raise NotCaptured("an argument that changes with time is no number")
+    return float(value.reshape(-1)[0])
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, Tensor):
+        return one.shape == other.shape and bool((one == other).all())
+    return bool(one == other)
+
+
+def forward_rounded(network: nn.Module, call: Call, forward: Callable[..., Any]) -> Any:
+    """Call a network with what has a row for each image in the network's precision."""
+    dtype = dtype_of(network)
+    leaves = {p: rounded(v, dtype) for p, v in flatten(call.arguments) if has_rows(v)}
+    arguments = rebuild(call.arguments, leaves)
+    return forward(*arguments["args"], **arguments["kwargs"])
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """Return the precision of a network's weights."""
+    return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+
+
+def rounded(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, list):
+        return [rounded(row, dtype) for row in value]
+    if not isinstance(value, Tensor):
+        return value
+    # Times and numbers stay as they are: rounding them would change what they say.
+    return value.to(dtype) if value.is_floating_point() and value.ndim >= 2 else value
