@@ -25,6 +25,7 @@ from synthesight.likelihood.plumbing import (
     Plumbing,
     answer_of,
     dtype_of,
+    forward_rounded,
     rounded,
 )
 
