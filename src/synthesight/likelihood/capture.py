@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.utils import logging
 from torch import Tensor, nn
 
 BASE = 64  # digits of indices: exact in every floating-point format, bfloat16 included
@@ -305,10 +306,14 @@ class Watch:
 
         recording = recording_scheduler(self.pipeline.scheduler, times, stepped, read)
         with self._patched(recording, counter, network, decode):
+            heard = logging.get_verbosity()
             try:
+                logging.set_verbosity_error()  # it notes that guidance is off, over and over
                 self.pipeline(**arguments)
             except _Stop as stopped:
                 return stopped.value
+            finally:
+                logging.set_verbosity(heard)
         raise NotCaptured("the pipeline came to its end without a step of its scheduler")
 
     @staticmethod

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.plumbing import dtype_of
 from synthesight.likelihood.schedule import Prediction, Schedule, clean_estimate
 
 
@@ -94,7 +95,6 @@ class DenoiserModel:
         *,
         name: str,
         device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
         resolution: int | tuple[int, int],
         clamped: bool = False,
     ) -> None:
@@ -121,6 +121,11 @@ class DenoiserModel:
     @network.setter
     def network(self, network: nn.Module) -> None:
         self.door.network = network
+
+    def set_network(self, network: nn.Module) -> None:
+        """Replace the network by one of other precision."""
+        self.door.network = network
+        self.dtype = dtype_of(network)
 
     def __repr__(self) -> str:
         kind = type(self.network).__name__

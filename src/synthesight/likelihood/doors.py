@@ -93,7 +93,10 @@ class CapturedCall:
         self._dtype = dtype_of(self.network)
 
     def __repr__(self) -> str:
-        return "captured call" + (", prompts encoded one by one" if self.alone else "")
+        how = ["captured call"]
+        how += ["prompts encoded one by one"] if self.alone else []
+        how += ["padding kept"] if not self.trimmed else []
+        return ", ".join(how)
 
     @torch.no_grad()
     def prepare(self, prompts: list[Any]) -> Prepared:

@@ -36,6 +36,7 @@ PLAIN: dict[str, Any] = {
     "num_images_per_prompt": 1,
     "num_videos_per_prompt": 1,
     "num_frames": 1,
+    "video_length": 1,
     "clean_caption": False,  # which needs packages of its own
     "use_resolution_binning": False,  # which would change the size that is asked for
     "true_cfg_scale": 1.0,
@@ -62,6 +63,11 @@ class PipelineDenoiser(DenoiserModel):
     resolution
         (height, width) of the images in pixels, or one number for both; None for the pipeline's
         own.
+
+    Attributes
+    ----------
+    reference
+        The pipeline's own call, which is slow, and exact by construction.
 
     Raises
     ------
@@ -123,7 +129,8 @@ class PipelineDenoiser(DenoiserModel):
             resolution=size[0] if size[0] == size[1] else size,
             clamped=type(pipeline).__name__ in special_cases.CLAMPED,
         )
-        self.door = self._checked(door, reference)
+        self.reference = reference
+        self.door = self._checked(door)
 
     def describe(self) -> dict[str, Any]:
         """Return what made the scores besides the weights, as JSON can hold it."""
@@ -224,16 +231,16 @@ class PipelineDenoiser(DenoiserModel):
         factor = space.factor()
         return space, (factor * height, factor * width)
 
-    def _checked(self, door: CapturedCall | str, reference: SchedulerCall) -> Door:
+    def _checked(self, door: CapturedCall | str) -> Door:
         """Return the captured call where it says what the pipeline's own says, else the latter."""
         prompts: list[Any] = [0, 1] if self._labels else list(SAMPLE_PROMPTS)
-        z = torch.randn(2, *reference.layout.shape, generator=torch.Generator().manual_seed(0))
+        z = torch.randn(2, *self.reference.layout.shape, generator=torch.Generator().manual_seed(0))
         z = z.to(self.device)
         grid = len(self.schedule)
         timesteps = self._timesteps[torch.tensor([grid // 3, 2 * grid // 3], device=self.device)]
         rows = torch.arange(2, device=self.device)
         with self._assembled(), torch.no_grad():
-            expected = reference.predict(z, timesteps, prompts, rows)
+            expected = self.reference.predict(z, timesteps, prompts, rows)
             for candidate in () if isinstance(door, str) else door.variants():
                 try:
                     found = candidate.predict(z, timesteps, candidate.prepare(prompts), rows)
@@ -251,7 +258,7 @@ class PipelineDenoiser(DenoiserModel):
             SynthesightWarning,
             stacklevel=3,
         )
-        return reference
+        return self.reference
 
     # Where things are ----------------------------------------------------------------------------
 
