@@ -58,7 +58,7 @@ def test_images_need_not_be_square(key: str) -> None:
         warnings.simplefilter("error")
         model = PipelineDenoiser(PIPELINES[key].build(), name=key, resolution=(side, 2 * side))
     assert model.resolution == (side, 2 * side)
-    assert disagreement(model, PIPELINES[key]) <= 1e-5
+    assert disagreement(model, PIPELINES[key]) <= 5e-5
     images = torch.rand(2, 3, side, 2 * side) * 2 - 1
     assert model.decode(model.encode(images)).shape == images.shape
 

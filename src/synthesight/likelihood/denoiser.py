@@ -77,9 +77,9 @@ class DenoiserModel:
         How much noise, and what the network predicts.
     name
         How messages and trials call the model.
-    device, dtype
-        Where the network runs and in which precision. What goes into the network is rounded to
-        ``dtype``; z, x̂ and the errors are not.
+    device
+        Where the network runs. What goes into it is rounded to the precision of its weights; z,
+        x̂ and the errors are not.
     resolution
         (height, width) of the images in pixels, or one number for both.
     clamped
@@ -104,7 +104,7 @@ class DenoiserModel:
         self.prediction: Prediction = prediction
         self.name = name
         self.device = torch.device(device)
-        self.dtype = dtype
+        self.dtype = dtype_of(door.network)
         self.resolution = resolution
         self.clamped = clamped
         self._alpha, self._sigma = (

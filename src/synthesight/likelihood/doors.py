@@ -145,13 +145,15 @@ class CapturedCall:
         row: list[int] = []
         for tree in trees:
             leaves = dict(flatten(tree))
-            rows = {path: self._trimmed(path, leaves[path], lengths) for path in prompts}
-            moving = {*prompts, *self.plumbing.clocks, self.plumbing.sample}
+            rows = {
+                path: self._trimmed(path, leaves[path], lengths)
+                for path in prompts
+                if has_rows(leaves[path])
+            }
+            moving = {*rows, *self.plumbing.clocks, self.plumbing.sample}
             rest = (value for path, value in leaves.items() if path not in moving)
-            key = (
-                *(_shape(rows[path], axis) for path, axis in prompts.items()),
-                *map(_content, rest),
-            )
+            shapes = ((path, _shape(value, prompts[path])) for path, value in rows.items())
+            key = (*shapes, *map(_content, rest))
             place = places.setdefault(key, len(places))
             if place == len(kept):
                 kept.append(rebuild(tree, dict.fromkeys(moving)))
@@ -163,8 +165,8 @@ class CapturedCall:
             row += range(start, start + count)
         joined = [
             {
-                path: rounded(_joined([part[path] for part in same], axis), self._dtype)
-                for path, axis in prompts.items()
+                path: rounded(_joined([part[path] for part in same], prompts[path]), self._dtype)
+                for path in same[0]
             }
             for same in parts
         ]
@@ -172,8 +174,9 @@ class CapturedCall:
 
     def _count(self, rows: dict[Path, Any]) -> int:
         """How many prompts some leaves are of."""
-        path, axis = next(iter(self.plumbing.prompts.items()))
-        return rows[path].shape[axis] if isinstance(rows[path], Tensor) else len(rows[path])
+        path, value = next(iter(rows.items()))
+        axis = self.plumbing.prompts[path]
+        return value.shape[axis] if isinstance(value, Tensor) else len(value)
 
     def _lengths(self, trees: list[dict[str, Any]]) -> dict[int, int]:
         """For each length that prompts are padded to, how much of it some mask leaves visible."""

@@ -133,7 +133,8 @@ def learn(
     Parameters
     ----------
     arguments
-        Of the pipeline's call, with ``PROBES`` times one prompt.
+        Of the pipeline's call, with ``PROBES`` prompts of several lengths; the longest is that of
+        the first call.
     times
         Timesteps at which the clock is read; the first is of a step that does not count.
 
@@ -229,6 +230,9 @@ def _roles(
     samples, clocks, prompts = [], {}, {}
     for path, value in before.items():
         values = [tree[path] for tree in trees]
+        if value is None and isinstance(values[0], Tensor) and len(values[0]) == PROBES:
+            prompts[path] = 0  # a mask that only prompts of several lengths have
+            continue
         if not has_rows(value) and not isinstance(value, int | float | Tensor):
             continue
         axis = _rows_axis(path, value, values[0])
