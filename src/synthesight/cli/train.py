@@ -72,7 +72,7 @@ def _train(
     import torch
 
     from synthesight.experiments.images import LabelledImages
-    from synthesight.likelihood.loading import check_device
+    from synthesight.likelihood.device import check_device
     from synthesight.progress import Progress
 
     place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.utils import logging
 from torch import Tensor, nn
 
 BASE = 64  # digits of indices: exact in every floating-point format, bfloat16 included
@@ -251,6 +251,8 @@ class Watch:
         The name of its autoencoder; None for a model of pixels.
     clock
         (timesteps, sigmas) that the scheduler would have used in the last run; sigmas may be None.
+    said
+        What the libraries logged in the last run: that a prompt was cut, among much else.
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -263,6 +265,7 @@ class Watch:
         }
         self.decoder = next((r for r in DECODERS if getattr(pipeline, r, None) is not None), None)
         self.clock: tuple[Tensor, Tensor | None] = (torch.empty(0), None)
+        self.said: list[str] = []
 
     def run(
         self,
@@ -306,14 +309,11 @@ class Watch:
 
         recording = recording_scheduler(self.pipeline.scheduler, times, stepped, read)
         with self._patched(recording, counter, network, decode):
-            heard = logging.get_verbosity()
             try:
-                logging.set_verbosity_error()  # it notes that guidance is off, over and over
-                self.pipeline(**arguments)
+                with _listening() as self.said:
+                    self.pipeline(**arguments)
             except _Stop as stopped:
                 return stopped.value
-            finally:
-                logging.set_verbosity(heard)
         raise NotCaptured("the pipeline came to its end without a step of its scheduler")
 
     @staticmethod
@@ -421,6 +421,23 @@ def recording_scheduler(
     copied.__dict__.pop("init_noise_sigma", None)
     copied.__class__ = recording
     return copied
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Keep what diffusers and transformers log from the terminal, and return it."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
+    before = [(logger, logger.handlers, logger.propagate) for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.handlers, logger.propagate = [handler], False
+        yield said
+    finally:
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
 
 
 class _Stepped(tuple):

@@ -9,14 +9,6 @@ from synthesight.errors import SynthesightError
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-def default_dtype(device: torch.device) -> torch.dtype:
-    """Return float32 on a CPU; on a GPU bfloat16 where the hardware has it, else float16."""
-    if device.type != "cuda":
-        return torch.float32
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if native else torch.float16
-
-
 def check_device(device: str | torch.device) -> torch.device:
     """Return the device, once it is sure that torch can use it.
 

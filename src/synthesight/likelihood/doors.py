@@ -10,6 +10,7 @@ the prompt, then call the network directly with any mix of them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synthesight.errors import SynthesightWarning
 from synthesight.likelihood.capture import Call, Watch, flatten, has_rows, rebuild, stacked
 from synthesight.likelihood.plumbing import (
     FirstCall,
@@ -105,6 +107,7 @@ class CapturedCall:
         trees: list[dict[str, Any]] = []
         for start in range(0, len(prompts), size):
             trees.append(self._captured(prompts[start : start + size]))
+            warn_of_cuts(self.watch.said)
         return self._grouped(trees)
 
     def variants(self) -> Iterator[CapturedCall]:
@@ -232,6 +235,20 @@ class CapturedCall:
         arguments = rebuild(tree, leaves)
         output = self.network(*arguments["args"], **arguments["kwargs"])
         return plumbing.out_of(stacked(answer_of(output)).float())
+
+
+def warn_of_cuts(said: list[str]) -> None:
+    """Warn if a pipeline noted that it cut a prompt."""
+    for note in said:
+        if "truncated" in note:
+            cut = note.rpartition(": ")[2].strip("[]")
+            warnings.warn(
+                f"A prompt is too long for the text encoder, which does not read {cut}: shorten "
+                "the `prompt` or the names of the classes.",
+                SynthesightWarning,
+                stacklevel=2,
+            )
+            return
 
 
 def _is_mask(path: Path, value: Any) -> bool:

@@ -44,7 +44,7 @@ def open_pipeline(
     config: str | Path | None = None,
     lora: LoraLike | Sequence[LoraLike] = (),
     revision: str | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | None = torch.float32,
     without: str | Sequence[str] = (),
     quantise: str | None = None,
 ) -> Opened:
@@ -74,6 +74,7 @@ def open_pipeline(
     dtype
         Precision of the denoising network. The autoencoder is in float32, and so are the text
         encoders, but for those above 4 GiB, which are in bfloat16 where ``dtype`` is not float32.
+        None opens the network in float32, or one above 16 GiB in bfloat16.
     without
         Roles of text encoders to leave out, such as ``"text_encoder_3"`` of Stable Diffusion 3.
     quantise
@@ -167,7 +168,7 @@ def _find(
     folder = download(
         name,
         revision=revision or at or None,
-        half=template.dtype != torch.float32,
+        half=template.dtype not in (None, torch.float32),
         weightless=(*weightless, *template.without),
     )
     commit = folder.resolve().name  # as the cache of the Hub calls its folders

@@ -30,6 +30,7 @@ from synthesight.likelihood.hub import (
 from synthesight.likelihood.memory import is_out_of_memory
 
 LARGE_ENCODER = 4 * 2**30  # bytes of weights from which a text encoder is not kept in float32
+LARGE_NETWORK = 16 * 2**30  # and from which a network is not opened in float32 to be measured
 
 # Text encoders that a pipeline can be called without.
 DISPENSABLE = {"StableDiffusion3Pipeline": ("text_encoder_3",)}
@@ -49,7 +50,8 @@ class PipelineFolder:
     dtype
         Precision of the denoising network. In half precision, copies of the weights in half
         precision are preferred, and very large text encoders are opened in bfloat16. All else is
-        in float32.
+        in float32. None opens a network in float32, from which a precision can be chosen, or a
+        very large one in bfloat16.
     without
         Roles of the text encoders to leave out.
     quantise
@@ -63,7 +65,7 @@ class PipelineFolder:
     """
 
     path: Path
-    dtype: torch.dtype = torch.float32
+    dtype: torch.dtype | None = torch.float32
     without: tuple[str, ...] = ()
     quantise: str | None = None
 
@@ -145,12 +147,14 @@ class PipelineFolder:
             return _call(kind, where, folder, **remote)
         read_json(folder / "config.json")
         files = [file.name for file in folder.iterdir()]
-        half = self.dtype != torch.float32
+        half = self.dtype not in (None, torch.float32)
         variant = pick_variant(files, half=half, where=f"The folder {where}")
         size = sum((folder / file).stat().st_size for file in weight_files(files, variant))
         options: dict[str, Any] = {"variant": variant, "use_safetensors": True}
         if _is_diffusers(kind):
-            options["torch_dtype"] = self.dtype if is_network(role) else torch.float32
+            options["torch_dtype"] = (
+                self._network_dtype(size) if is_network(role) else torch.float32
+            )
         else:
             options["dtype"] = self._text_dtype(size)
             if self.quantise is not None and size > LARGE_ENCODER:
@@ -194,6 +198,9 @@ class PipelineFolder:
             elif parameter.default is inspect.Parameter.empty or key in NOT_NEEDED:
                 settings[key] = None
         return settings
+
+    def _network_dtype(self, size: int) -> torch.dtype:
+        return self.dtype or (torch.bfloat16 if size > LARGE_NETWORK else torch.float32)
 
     def _text_dtype(self, size: int) -> torch.dtype:
         # T5-XXL was trained in bfloat16 and overflows in float16.

@@ -68,6 +68,12 @@ class PipelineDenoiser(DenoiserModel):
     ----------
     reference
         The pipeline's own call, which is slow, and exact by construction.
+    takes_labels
+        Whether its prompts are labels of classes, not text.
+    source
+        Where the pipeline came from, for the record.
+    precision
+        What :func:`~synthesight.likelihood.precision.choose_precision` measured, if it did.
 
     Raises
     ------
@@ -96,8 +102,10 @@ class PipelineDenoiser(DenoiserModel):
         pipeline.set_progress_bar_config(disable=True)
         self.pipeline = pipeline
         self.name = label
+        self.source: dict[str, Any] = {}
+        self.precision: dict[str, float] | None = None
         self._watch = Watch(pipeline)
-        self._labels = "prompt" not in self._watch.parameters
+        self.takes_labels = "prompt" not in self._watch.parameters
         self._home = torch.device("cpu")
         self._place(device, dtype)
         with self._assembled(), torch.no_grad():
@@ -135,7 +143,9 @@ class PipelineDenoiser(DenoiserModel):
         """Return what made the scores besides the weights, as JSON can hold it."""
         return {
             "pipeline": type(self.pipeline).__name__,
+            "source": self.source,
             "door": repr(self.door),
+            "precision": self.precision,
             "arguments": {
                 key: value
                 for key, value in self._fixed.items()
@@ -149,10 +159,15 @@ class PipelineDenoiser(DenoiserModel):
         A model of classes takes their numbers as text (``"404"``) or their names
         (``"airliner"``).
         """
-        if prompts and self._labels:
+        if prompts and self.takes_labels:
             prompts = [self._label(prompt) for prompt in prompts]  # type: ignore[misc]
         with self._assembled():
             return super().prepare(prompts)
+
+    @property
+    def example_prompts(self) -> list[str]:
+        """Two prompts that the model takes, one longer than the other."""
+        return ["0", "1"] if self.takes_labels else list(SAMPLE_PROMPTS)
 
     # Running the pipeline ------------------------------------------------------------------------
 
@@ -160,7 +175,7 @@ class PipelineDenoiser(DenoiserModel):
         """Arguments of the pipeline's call for some prompts."""
         known = self._watch.parameters
         given: dict[str, Any] = {
-            "class_labels" if self._labels else "prompt": list(prompts),
+            "class_labels" if self.takes_labels else "prompt": list(prompts),
             "num_inference_steps": steps,
             "generator": torch.Generator().manual_seed(0),
         }
@@ -169,7 +184,7 @@ class PipelineDenoiser(DenoiserModel):
     def _first(self, schedule: Schedule, resolution: int | tuple[int, int] | None) -> FirstCall:
         """Run one step, with the guidance that calls the network with the fewest rows."""
         kind = type(self.pipeline).__name__
-        config = next(iter(self._watch.networks.values())).config
+        config: Any = next(iter(self._watch.networks.values())).config
         self._fixed = dict(PLAIN)
         for (of, setting, value), arguments in special_cases.ARGUMENTS.items():
             if kind == of and config.get(setting) == value:
@@ -179,7 +194,7 @@ class PipelineDenoiser(DenoiserModel):
             height, width = _pair(resolution)
             self._fixed |= {"height": factor * height, "width": factor * width}
         middle = _timesteps(schedule, 0.5)
-        prompt = [0] if self._labels else [SAMPLE_PROMPTS[0]]
+        prompt = [0] if self.takes_labels else [SAMPLE_PROMPTS[0]]
         best: FirstCall | None = None
         for guidance in GUIDANCE_OFF:
             before = self._fixed
@@ -213,7 +228,7 @@ class PipelineDenoiser(DenoiserModel):
             ) from error
 
     def _learn(self, schedule: Schedule, first: FirstCall) -> tuple[Layout, CapturedCall | str]:
-        prompts = ([0, 1] if self._labels else list(SAMPLE_PROMPTS)) * PROBES
+        prompts = ([0, 1] if self.takes_labels else list(SAMPLE_PROMPTS)) * PROBES
         times = _timesteps(schedule, 0.5, 0.3, 0.7, 0.9, 0.1)
         layout, plumbing = learn(self._watch, self._call(prompts[:PROBES]), first, times)
         if isinstance(plumbing, str):
@@ -232,7 +247,7 @@ class PipelineDenoiser(DenoiserModel):
 
     def _checked(self, door: CapturedCall | str) -> Door:
         """Return the captured call where it says what the pipeline's own says, else the latter."""
-        prompts: list[Any] = [0, 1] if self._labels else list(SAMPLE_PROMPTS)
+        prompts: list[Any] = [0, 1] if self.takes_labels else list(SAMPLE_PROMPTS)
         z = torch.randn(3, *self.reference.layout.shape, generator=torch.Generator().manual_seed(0))
         z = z.to(self.device)
         grid = len(self.schedule)

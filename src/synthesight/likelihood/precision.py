@@ -8,36 +8,19 @@ bfloat16, and by 4 to 9 % in float16. So the difference is what is measured, on 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from synthesight.likelihood.denoiser import DenoiserModel, NonFiniteOutput
+from synthesight.likelihood.denoiser import NonFiniteOutput
 from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.pipeline import PipelineDenoiser
 
 LIMIT = 0.1
 """Largest error of a difference, of its own size: it adds 1 % to the variance of a draw."""
 
 DRAWS = 8
-
-
-@dataclass(frozen=True)
-class Precision:
-    """The precision chosen, and why.
-
-    Attributes
-    ----------
-    dtype
-        For the network.
-    errors
-        For each precision that was tried, the relative error of the difference between two
-        classes, against float32; inf where it overflows. Empty where float32 did not fit.
-    """
-
-    dtype: torch.dtype
-    errors: dict[str, float]
 
 
 def half_precisions(device: torch.device) -> list[torch.dtype]:
@@ -49,8 +32,8 @@ def half_precisions(device: torch.device) -> list[torch.dtype]:
 
 
 def choose_precision(
-    model: DenoiserModel, candidates: Iterable[torch.dtype], prompts: Sequence[str]
-) -> Precision:
+    model: PipelineDenoiser, candidates: Sequence[torch.dtype]
+) -> dict[str, float]:
     """Measure the candidates and leave the network in the best of them.
 
     Parameters
@@ -59,21 +42,22 @@ def choose_precision(
         With its network in float32.
     candidates
         Precisions that are faster than float32.
-    prompts
-        Two, whose difference is measured.
 
     Returns
     -------
-    The candidate of the least error, if that is at most ``LIMIT``, else float32.
+    For each candidate, the error of the difference between two classes, relative to its size
+    in float32; inf where it overflows. Empty where float32 does not fit in memory: the first
+    candidate is then taken unmeasured. Else it is the one of the least error, if that is at most
+    ``LIMIT``, or float32.
     """
     whole = model.network
     errors: dict[str, float] = {}
     best, least = torch.float32, LIMIT
     try:
-        expected = difference(model, prompts)
+        expected = difference(model)
         for dtype in candidates:
             model.set_network(copy.deepcopy(whole).to(dtype))
-            error = _error(model, prompts, expected)
+            error = _error(model, expected)
             errors[str(dtype).removeprefix("torch.")] = error
             if error <= least:
                 best, least = dtype, error
@@ -81,12 +65,12 @@ def choose_precision(
         if not is_out_of_memory(error):
             raise
         errors = {}
-        best = next(iter(candidates), torch.float32)
+        best = next(iter(candidates), torch.float32)  # whatever fits
     model.set_network(whole.to(best))
-    return Precision(best, errors)
+    return errors
 
 
-def difference(model: DenoiserModel, prompts: Sequence[str]) -> Tensor:
+def difference(model: PipelineDenoiser) -> Tensor:
     """Return the difference of two prompts' errors on a few draws: float64, (``DRAWS``,)."""
     generator = torch.Generator().manual_seed(0)
     height, width = model.size
@@ -96,7 +80,7 @@ def difference(model: DenoiserModel, prompts: Sequence[str]) -> Tensor:
     x = model.encode(image)
     noise = torch.randn(DRAWS, *x.shape[1:], generator=generator)
     steps = torch.linspace(0.1, 0.9, DRAWS).mul(len(model.schedule)).long()
-    prepared = model.prepare(prompts)
+    prepared = model.prepare(model.example_prompts)
     rows = torch.zeros(DRAWS, dtype=torch.int64)
     x = x.expand(DRAWS, *x.shape[1:])
     return model.errors(x, noise, steps, prepared, rows) - model.errors(
@@ -104,9 +88,9 @@ def difference(model: DenoiserModel, prompts: Sequence[str]) -> Tensor:
     )
 
 
-def _error(model: DenoiserModel, prompts: Sequence[str], expected: Tensor) -> float:
+def _error(model: PipelineDenoiser, expected: Tensor) -> float:
     try:
-        found = difference(model, prompts)
+        found = difference(model)
     except NonFiniteOutput:
         return float("inf")
     size = expected.square().mean().sqrt().clamp(min=1e-300)

@@ -73,7 +73,7 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
     place = Place(str(model), *resolve(str(model)))
     import torch
 
-    from synthesight.likelihood.loading import check_device
+    from synthesight.likelihood.device import check_device
 
     given["device"] = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(given["device"])
