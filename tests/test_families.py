@@ -12,11 +12,11 @@ from typing import Any
 import diffusers
 import pytest
 import torch
+from synthesight.likelihood.families import FAMILIES, PixArt
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.denoiser import DenoiserModel
-from synthesight.likelihood.families import FAMILIES, PixArt
 from synthesight.likelihood.loading import load_model
 from synthesight.likelihood.protocol import LikelihoodModel
 from tiny_models import BUILDERS, PROMPTS, SIDE, stable_diffusion

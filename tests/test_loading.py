@@ -17,10 +17,10 @@ import pytest
 import torch
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
+from synthesight.likelihood.families import DiT, PixArt, StableDiffusion
 
 import synthesight
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.families import DiT, PixArt, StableDiffusion
 from synthesight.likelihood.hub import download, pick_variant, wanted_files
 from synthesight.likelihood.loading import load_model, read_schedule
 from synthesight.likelihood.rules import Exhaustive

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline_table import disagreement
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.likelihood.capture import LinearMap, NotCaptured, probes
 from synthesight.likelihood.doors import CapturedCall
 from synthesight.likelihood.pipeline import PipelineDenoiser
-from pipeline_table import disagreement
 from tiny_pipelines import PIPELINES, REFUSED
 
 OWN_CALL = {"PRXPixelPipeline"}  # whose network cannot be called directly
@@ -117,9 +117,7 @@ def test_preconditioned_networks_follow_karras() -> None:
     assert level.min() >= scheduler.config.sigma_min
     level = level.view(-1, 1, 1, 1)
     raw = z * (level**2 + data**2).sqrt()  # so that c_in · raw is z
-    output = model.door.predict(
-        z, torch.as_tensor(model.schedule.timesteps)[steps], prepared, rows
-    )
+    output = model.door.predict(z, torch.as_tensor(model.schedule.timesteps)[steps], prepared, rows)
     expected = scheduler.precondition_outputs(raw, output, level) / data
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     told = torch.as_tensor(model.schedule.timesteps)[steps].float()
@@ -145,7 +143,12 @@ def test_the_clock_is_the_pipelines_own() -> None:
 
 
 def test_company_does_not_change_a_prompt() -> None:
-    for key in ("CogView4Pipeline", "QwenImagePipeline", "PixArtSigmaPipeline", "Kandinsky3Pipeline"):
+    for key in (
+        "CogView4Pipeline",
+        "QwenImagePipeline",
+        "PixArtSigmaPipeline",
+        "Kandinsky3Pipeline",
+    ):
         model = opened(key)
         z, steps, _ = draws(model)
         rows = torch.zeros(4, dtype=torch.int64)

@@ -69,10 +69,6 @@ class Autoencoder:
 
     def factor(self) -> int:
         """Return how many pixels of an image there are to one of the latent, along a side."""
-        config = self.vae.config
-        known = config.get("scale_factor_spatial") or config.get("spatial_compression_ratio")
-        if known:
-            return int(known)
         with torch.no_grad():
             return 64 // self._means(torch.zeros(1, 3, 64, 64)).shape[-1]
 

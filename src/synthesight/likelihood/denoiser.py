@@ -209,6 +209,7 @@ class DenoiserModel:
         """
         x, noise, steps = x.to(self.device), noise.to(self.device), steps.to(self.device)
         alpha, sigma = self._signal(steps, x.ndim)
+        noise = self.schedule.noise_scale * noise
         estimate = self.denoise(alpha * x + sigma * noise, steps, conditioning, rows)
         errors = (x - estimate).square().flatten(1).sum(1, dtype=torch.float64)
         finite = torch.isfinite(errors)

@@ -155,7 +155,7 @@ class CapturedCall:
             }
             moving = {*rows, *self.plumbing.clocks, self.plumbing.sample}
             rest = (value for path, value in leaves.items() if path not in moving)
-            shapes = ((path, _shape(value, prompts[path])) for path, value in rows.items())
+            shapes = ((path, self._shape(value, prompts[path])) for path, value in rows.items())
             key = (*shapes, *map(_content, rest))
             place = places.setdefault(key, len(places))
             if place == len(kept):
@@ -174,6 +174,13 @@ class CapturedCall:
             for same in parts
         ]
         return Prepared(kept, joined, torch.tensor(group), torch.tensor(row))
+
+    def _shape(self, value: Any, axis: int) -> Any:
+        """What must be alike for the rows of leaves to be put together."""
+        if isinstance(value, Tensor):
+            return *value.shape[:axis], *value.shape[axis + 1 :]
+        # A network that takes lists pads their rows itself, so that company may change them.
+        return tuple(getattr(row, "shape", None) for row in value) if self.alone else "list"
 
     def _count(self, rows: dict[Path, Any]) -> int:
         """How many prompts some leaves are of."""
@@ -240,10 +247,10 @@ class CapturedCall:
 def warn_of_cuts(said: list[str]) -> None:
     """Warn if a pipeline noted that it cut a prompt."""
     for note in said:
-        if "truncated" in note:
-            cut = note.rpartition(": ")[2].strip("[]")
+        cut = note.rpartition("[")[2].split("<|")[0].strip("]'\" ")[:40]
+        if "truncated" in note and any(map(str.isalnum, cut)):
             warnings.warn(
-                f"A prompt is too long for the text encoder, which does not read {cut}: shorten "
+                f"A prompt is too long for the text encoder, which does not read {cut!r}: shorten "
                 "the `prompt` or the names of the classes.",
                 SynthesightWarning,
                 stacklevel=2,
@@ -263,13 +270,6 @@ def _is_mask(path: Path, value: Any) -> bool:
 
 def _as_tensor(value: Any) -> Tensor:
     return value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float32)
-
-
-def _shape(value: Any, axis: int) -> Any:
-    """What must be alike for the rows of leaves to be put together."""
-    if isinstance(value, Tensor):
-        return *value.shape[:axis], *value.shape[axis + 1 :]
-    return "list"
 
 
 def _content(value: Any) -> Any:
@@ -310,7 +310,6 @@ class SchedulerCall:
         self.layout = layout
         self.network = watch.networks[first.calls[0][0].role]
         self._arguments = arguments
-        self._output = first.calls[0][1]
 
     def __repr__(self) -> str:
         return "the pipeline's own call"
@@ -332,16 +331,10 @@ class SchedulerCall:
     def _predict(self, z: Tensor, timestep: Tensor, prompt: Any) -> Tensor:
         sample = self.layout.to_sample(z).to(self.layout.dtype)
 
+        # The first step only brings our sample in. It too runs the network, which may keep what it
+        # needs in later ones.
         def network(call: Call, forward: Callable[..., Any]) -> Any:
-            if call.step:
-                return forward_rounded(self.watch.networks[call.role], call, forward)
-            # The first step only brings our sample in; what the network says does not matter.
-            leaves = {
-                path: _repeated(value, len(z))
-                for path, value in flatten(self._output)
-                if has_rows(value)
-            }
-            return rebuild(self._output, leaves)
+            return forward_rounded(self.watch.networks[call.role], call, forward)
 
         def step(number: int, prediction: Tensor, _: Tensor) -> Tensor:
             return self.watch.stop(prediction) if number else sample
@@ -353,9 +346,3 @@ class SchedulerCall:
             step=step,
         )
         return self.layout.from_sample(found.float())
-
-
-def _repeated(value: Any, count: int) -> Any:
-    if isinstance(value, Tensor):
-        return value[:1].expand(count, *value.shape[1:])
-    return [value[0]] * count

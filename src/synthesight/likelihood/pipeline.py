@@ -12,10 +12,11 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -37,13 +38,18 @@ PLAIN: dict[str, Any] = {
     "num_videos_per_prompt": 1,
     "num_frames": 1,
     "video_length": 1,
+    "frames": 1,
     "clean_caption": False,  # which needs packages of its own
     "use_resolution_binning": False,  # which would change the size that is asked for
     "true_cfg_scale": 1.0,
 }
+SEED = 0  # of what a pipeline draws besides the noise that is handed out
 GUIDANCE_OFF = (1.0, 0.0)
 SAMPLE_PROMPTS = ("A bad photo of an elephant beside a bicycle", "A photo of a cat")  # long, short
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+
+
+T = TypeVar("T")
 
 
 class PipelineDenoiser(DenoiserModel):
@@ -112,7 +118,7 @@ class PipelineDenoiser(DenoiserModel):
             try:
                 first = self._first(schedule, resolution)
                 schedule = _as_told(schedule, first)
-                layout, door = self._learn(schedule, first)
+                layout, door = self._tried(lambda: self._learn(schedule, first))
             except NotCaptured:
                 raise SynthesightError(
                     f"{label} cannot be scored: what its {type(pipeline).__name__} does with its "
@@ -177,7 +183,7 @@ class PipelineDenoiser(DenoiserModel):
         given: dict[str, Any] = {
             "class_labels" if self.takes_labels else "prompt": list(prompts),
             "num_inference_steps": steps,
-            "generator": torch.Generator().manual_seed(0),
+            "generator": torch.Generator().manual_seed(SEED),
         }
         return {key: value for key, value in (given | self._fixed).items() if key in known}
 
@@ -215,7 +221,7 @@ class PipelineDenoiser(DenoiserModel):
             )
         return best
 
-    def _tried(self, run: Callable[[], FirstCall]) -> FirstCall:
+    def _tried(self, run: Callable[[], T]) -> T:
         try:
             return run()
         except (NotCaptured, SynthesightError, torch.OutOfMemoryError):
@@ -223,8 +229,8 @@ class PipelineDenoiser(DenoiserModel):
         except Exception as error:  # whatever a pipeline raises when asked for what it cannot do
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise SynthesightError(
-                f"{self.name} cannot be scored: its {type(self.pipeline).__name__} gave up on a "
-                f"prompt ({reason}). Choose a text-to-image model."
+                f"{self.name} cannot be scored: its {type(self.pipeline).__name__} cannot do with "
+                f"one prompt or one image ({reason}). Choose a text-to-image model."
             ) from error
 
     def _learn(self, schedule: Schedule, first: FirstCall) -> tuple[Layout, CapturedCall | str]:
@@ -242,7 +248,7 @@ class PipelineDenoiser(DenoiserModel):
         vae = getattr(self.pipeline, self._watch.decoder)
         vae.requires_grad_(False).eval()
         space = Autoencoder(vae, layout.latent.scale, layout.latent.offset, layout.shape)
-        factor = space.factor()
+        factor = self._tried(space.factor)
         return space, (factor * height, factor * width)
 
     def _checked(self, door: CapturedCall | str) -> Door:
@@ -391,17 +397,29 @@ def refuse(pipeline: Any, name: str) -> None:
 
 
 def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:
-    """The schedule with the timesteps that the pipeline itself gives to each noise level."""
+    """The schedule with the timesteps and the noise that the pipeline itself has."""
+    schedule = replace(schedule, noise_scale=_noise_scale(first.sample))
     timesteps, sigmas = (None if values is None else values.double().cpu().numpy()
                          for values in first.clock)  # fmt: skip
     if not schedule.continuous or sigmas is None or timesteps is None or schedule.data_scale != 1:
         return schedule
     sigmas = np.asarray(sigmas)[: len(timesteps)]
+    if schedule.timesteps[0] > schedule.timesteps[-1]:  # time runs backwards, and so do these
+        return schedule
     expected = np.interp(sigmas, schedule.sigma, schedule.timesteps)
     # A step apart is how schedulers round; a pipeline's own clock is far from that.
     if np.abs(timesteps - expected).max() <= 1.5 * schedule.timesteps.max() / len(schedule):
         return schedule
     return schedule.told(np.asarray(timesteps), sigmas)
+
+
+def _noise_scale(sample: Tensor) -> float:
+    """The standard deviation of the noise that a pipeline starts from: 1 unless it is another."""
+    drawn = torch.randn(sample.shape, generator=torch.Generator().manual_seed(SEED))
+    ratio = float(sample.float().std().cpu() / drawn.std())
+    # Of the same draws it is exact; a pipeline that drew other numbers before is near it.
+    chance = 4 / (2 * sample.numel()) ** 0.5
+    return 1.0 if abs(ratio - 1) < max(chance, 1e-3) else round(ratio, 4)
 
 
 def _timesteps(schedule: Schedule, *times: float) -> Tensor:

@@ -18,7 +18,7 @@ from synthesight.errors import SynthesightError
 
 CELLS = 1000
 
-Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "edm"]
+Prediction = Literal["epsilon", "v_prediction", "sample", "flow_prediction", "reversed_flow", "edm"]
 PREDICTIONS: tuple[str, ...] = get_args(Prediction)
 
 
@@ -38,6 +38,8 @@ class Schedule:
         Whether time is continuous: the signal-to-noise ratio is then ((1 − t) / t)².
     data_scale
         Standard deviation of the data that the network was trained for: x is divided by it.
+    noise_scale
+        Standard deviation of ε, which is 1 but for a few models of pixels.
     """
 
     times: np.ndarray
@@ -46,6 +48,7 @@ class Schedule:
     timesteps: np.ndarray
     continuous: bool = False
     data_scale: float = 1.0
+    noise_scale: float = 1.0
 
     @classmethod
     def diffusion(cls, alphas_cumprod: np.ndarray) -> Schedule:
@@ -106,7 +109,7 @@ class Schedule:
     @cached_property
     def snr(self) -> np.ndarray:
         """Signal-to-noise ratio α² / σ², shape (T,)."""
-        return (self.alpha / self.sigma) ** 2
+        return (self.alpha / (self.noise_scale * self.sigma)) ** 2
 
     def __len__(self) -> int:
         return len(self.times)
@@ -122,8 +125,8 @@ def clean_estimate(
     prediction
         What the network predicts: ``"epsilon"`` is ε (Ho et al. 2020); ``"v_prediction"`` is
         α ε − σ x (Salimans & Ho 2022); ``"sample"`` is x; ``"flow_prediction"`` is ε − x (Liu et
-        al. 2023; Lipman et al. 2023); ``"edm"`` is F of Karras et al. (2022), equation 7, with
-        z and x in units in which α² + σ² = 1.
+        al. 2023; Lipman et al. 2023) and ``"reversed_flow"`` x − ε; ``"edm"`` is F of Karras et
+        al. (2022), equation 7, with z and x in units in which α² + σ² = 1.
     output, z
         float32, shape (B, ...).
     alpha, sigma
@@ -139,6 +142,8 @@ def clean_estimate(
         return (alpha * z - sigma * output) / (alpha**2 + sigma**2)
     if prediction == "flow_prediction":
         return (z - sigma * output) / (alpha + sigma)
+    if prediction == "reversed_flow":
+        return (z + sigma * output) / (alpha + sigma)
     if prediction == "edm":
         return alpha * z + sigma * output
     return output
@@ -163,17 +168,21 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
     config = scheduler.config
     flow = kind.startswith("FlowMatch")
     prediction = config.get("prediction_type", "flow_prediction" if flow else "epsilon")
-    if prediction not in PREDICTIONS:
+    if prediction not in PREDICTIONS[:4]:
         raise SynthesightError(
             f"{name} has the prediction_type {prediction!r}, which is not supported: choose a "
-            f"model that predicts one of {', '.join(PREDICTIONS[:-1])}."
+            f"model that predicts one of {', '.join(PREDICTIONS[:4])}."
         )
     if "sigma_data" in config:
         # Their v has the opposite sign of F, and is v of a variance-preserving schedule.
         levels = Schedule.edm(config["sigma_min"], config["sigma_max"], config["sigma_data"])
         return levels, "v_prediction" if prediction == "v_prediction" else "edm"
     if flow or prediction == "flow_prediction":
-        return Schedule.rectified_flow(config.get("num_train_timesteps", 1000)), "flow_prediction"
+        schedule = Schedule.rectified_flow(config.get("num_train_timesteps", 1000))
+        if config.get("invert_sigmas"):  # time runs from noise to the image
+            backwards = schedule.timesteps[::-1].copy()
+            return replace(schedule, timesteps=backwards), "reversed_flow"
+        return schedule, "flow_prediction"
     bar = getattr(scheduler, "alphas_cumprod", None)
     if bar is None:
         raise SynthesightError(

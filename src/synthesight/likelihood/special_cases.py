@@ -28,6 +28,10 @@ REFUSED: dict[str, str] = {
     "*Pix2Pix*": "it changes an image that it is given",
     "*ControlNet*": "it follows an image that it is given",
     "*Refiner*": "it changes an image that it is given",
+    "Cosmos*": "it scales noise in a way of its own, which its scheduler does not tell",
+    "Ideogram4*": "its guidance cannot be switched off",
+    "DreamLite*": "its guidance cannot be switched off",
+    "GlmImage*": "it has two likelihoods, of tokens and of an image given them",
     "Amused*": "it predicts masked tokens and has no denoiser",
 }
 

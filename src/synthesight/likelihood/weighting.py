@@ -34,7 +34,7 @@ def elbo(schedule: Schedule) -> np.ndarray:
     limit of the same, w_t = −½ dSNR/dt, which is (1 − t) / t³ where time is continuous.
     """
     if schedule.continuous:
-        return (1.0 - schedule.times) / schedule.times**3
+        return (1.0 - schedule.times) / schedule.times**3 / schedule.noise_scale**2
     weight = np.zeros(len(schedule))
     weight[1:] = -0.5 * len(schedule) * np.diff(schedule.snr)
     return weight
