@@ -48,7 +48,7 @@ def test_natural_32_is_an_ordinary_diffusers_folder():
     assert index["transformer"] == ["diffusers", "PixArtTransformer2DModel"]
     assert index["scheduler"] == ["diffusers", "FlowMatchEulerDiscreteScheduler"]
     observer = synthesight.load("natural-32", device="cpu")
-    assert type(observer.model).__name__ == "PixArt"
+    assert type(observer.model.pipeline).__name__ == "PixArtSigmaPipeline"
     assert observer.model.resolution == 32
     parameters = sum(p.numel() for p in observer.model.network.parameters()) / 1e6
     assert registry.entries()["natural-32"].parameters == pytest.approx(parameters, abs=0.06)

@@ -165,14 +165,20 @@ def _one_number(values: Tensor) -> Tensor | float:
 # Trees of arguments ------------------------------------------------------------------------------
 
 
-def flatten(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield (path, leaf) of dictionaries and tuples; a list is a leaf, of a row for each image."""
+IsLeaf = Callable[[tuple[Any, ...], list[Any]], bool]
+"""Whether the list at a path has a row for each image; other lists are branches."""
+
+
+def flatten(
+    tree: Any, is_leaf: IsLeaf, path: tuple[Any, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield (path, leaf) of dictionaries, tuples and lists."""
     if isinstance(tree, dict):
         for key, value in tree.items():
-            yield from flatten(value, (*path, key))
-    elif isinstance(tree, tuple):
+            yield from flatten(value, is_leaf, (*path, key))
+    elif isinstance(tree, tuple) or (isinstance(tree, list) and not is_leaf(path, tree)):
         for number, value in enumerate(tree):
-            yield from flatten(value, (*path, number))
+            yield from flatten(value, is_leaf, (*path, number))
     else:
         yield path, tree
 
@@ -184,9 +190,14 @@ def rebuild(tree: Any, leaves: dict[tuple[Any, ...], Any], path: tuple[Any, ...]
     if isinstance(tree, dict):
         made = {key: rebuild(value, leaves, (*path, key)) for key, value in tree.items()}
         return made if type(tree) is dict else type(tree)(**made)  # an output of diffusers
-    if isinstance(tree, tuple):
-        return tuple(rebuild(value, leaves, (*path, n)) for n, value in enumerate(tree))
+    if isinstance(tree, tuple | list):
+        return type(tree)(rebuild(value, leaves, (*path, n)) for n, value in enumerate(tree))
     return tree
+
+
+def of_length(rows: int) -> IsLeaf:
+    """Return the rule that a list of so many elements has a row for each image."""
+    return lambda path, values: len(values) == rows
 
 
 def has_rows(value: Any) -> bool:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from synthesight.errors import SynthesightWarning
-from synthesight.likelihood.capture import Call, Watch, flatten, has_rows, rebuild, stacked
+from synthesight.likelihood.capture import Call, Watch, has_rows, rebuild, stacked
 from synthesight.likelihood.plumbing import (
     FirstCall,
     Layout,
@@ -147,11 +147,11 @@ class CapturedCall:
         group: list[int] = []
         row: list[int] = []
         for tree in trees:
-            leaves = dict(flatten(tree))
+            leaves = self.plumbing.leaves(tree)
             rows = {
                 path: self._trimmed(path, leaves[path], lengths)
                 for path in prompts
-                if has_rows(leaves[path])
+                if has_rows(leaves.get(path))
             }
             moving = {*rows, *self.plumbing.clocks, self.plumbing.sample}
             rest = (value for path, value in leaves.items() if path not in moving)
@@ -192,9 +192,9 @@ class CapturedCall:
         """For each length that prompts are padded to, how much of it some mask leaves visible."""
         seen: dict[int, int] = {}
         for tree in trees if self.trimmed else ():
-            leaves = dict(flatten(tree))
+            leaves = self.plumbing.leaves(tree)
             for path in self.plumbing.prompts:
-                mask = leaves[path]
+                mask: Any = leaves.get(path)
                 if not _is_mask(path, mask):
                     continue
                 visible = mask.ne(0).any(0).nonzero()
@@ -233,8 +233,9 @@ class CapturedCall:
             path: _selected(value, plumbing.prompts[path], rows)
             for path, value in prepared.leaves[place].items()
         }
-        leaves[plumbing.sample] = list(sample) if plumbing.as_list else sample
-        before = {p: _as_tensor(v) for p, v in flatten(plumbing.call) if p in plumbing.clocks}
+        leaves[plumbing.sample] = list(sample) if plumbing.sample in plumbing.lists else sample
+        before = plumbing.leaves(plumbing.call)
+        before = {path: _as_tensor(before[path]) for path in plumbing.clocks}
         for path, (rate, offset) in plumbing.clocks.items():
             told = rate * timesteps + offset
             shape, dtype = before[path].shape[1:], before[path].dtype

@@ -22,6 +22,7 @@ from synthesight.likelihood.capture import (
     Watch,
     flatten,
     has_rows,
+    of_length,
     probes,
     rebuild,
     stacked,
@@ -69,8 +70,8 @@ class Plumbing:
     sample, clocks, prompts
         Paths in the tree; all other leaves stay as they are. A clock is told rate · timestep +
         offset. Prompts have their rows along the dimension that is given.
-    as_list
-        Whether the sample is a list of one tensor an image.
+    lists
+        Paths of lists that have a row for each image.
     into, out_of
         From x to the network's sample, and from its output to the shape of x.
     """
@@ -80,9 +81,13 @@ class Plumbing:
     sample: Path
     clocks: dict[Path, tuple[float, float]]
     prompts: dict[Path, int]
-    as_list: bool
+    lists: frozenset[Path]
     into: LinearMap
     out_of: LinearMap
+
+    def leaves(self, tree: dict[str, Any]) -> dict[Path, Any]:
+        """Return the leaves of a call's arguments."""
+        return dict(flatten(tree, lambda path, _: path in self.lists))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +168,7 @@ def learn(
         calls.append(call)
         leaves = {
             path: _rows_like(value, answer if value is template else answer[:, :0])
-            for path, value in flatten(output)
+            for path, value in flatten(output, of_length(1))
             if has_rows(value)
         }
         return rebuild(output, leaves)
@@ -181,9 +186,9 @@ def learn(
     try:
         if len(calls) != len(times) or {call.role for call in calls} != {seen.role}:
             raise NotCaptured("the network is not called once a step")
-        trees = [dict(flatten(call.arguments)) for call in calls[1:]]
-        before = dict(flatten(seen.arguments))
-        if any(list(tree) != list(before) for tree in trees):
+        trees = [dict(flatten(call.arguments, of_length(PROBES))) for call in calls[1:]]
+        before = dict(flatten(seen.arguments, of_length(1)))
+        if any(list(tree) != list(trees[0]) for tree in trees):
             raise NotCaptured("the network has other arguments at other times")
         sample, into, clocks, prompts = _roles(before, trees, times[1:], given)
         plumbing = Plumbing(
@@ -192,7 +197,7 @@ def learn(
             sample=sample,
             clocks=clocks,
             prompts=prompts,
-            as_list=isinstance(before[sample], list),
+            lists=frozenset(path for path, value in trees[0].items() if isinstance(value, list)),
             into=into.after(layout.to_sample),
             out_of=layout.from_sample.after(LinearMap.learn(predictions[1], answer)),
         )
@@ -216,7 +221,7 @@ def _layout(sample: Tensor, latents: Tensor | None, given: Tensor) -> Layout:
 
 def answer_of(output: Any) -> Any:
     """Return what a network says, of all that it returns."""
-    return next(value for _, value in flatten(output) if has_rows(value))
+    return next(value for _, value in flatten(output, lambda *_: True) if has_rows(value))
 
 
 def _rows_like(value: Any, rows: Tensor) -> Any:
@@ -228,8 +233,8 @@ def _roles(
 ) -> tuple[Path, LinearMap, dict[Path, tuple[float, float]], dict[Path, int]]:
     """Return where the sample is, its map, the clocks with rate and offset, and the prompts."""
     samples, clocks, prompts = [], {}, {}
-    for path, value in before.items():
-        values = [tree[path] for tree in trees]
+    for path in trees[0]:
+        value, values = before.get(path), [tree[path] for tree in trees]
         if value is None and isinstance(values[0], Tensor) and len(values[0]) == PROBES:
             prompts[path] = 0  # a mask that only prompts of several lengths have
             continue
@@ -264,13 +269,18 @@ def _rows_axis(path: Path, one: Any, many: Any) -> int | None:
 
 def _rate(values: list[float], times: Tensor) -> tuple[float, float]:
     told = times.double().tolist()
-    rate = (values[1] - values[0]) / (told[1] - told[0])
-    offset = values[0] - rate * told[0]
+    # In six digits, since what was read is rounded to float32, and embeddings of time are steep.
+    rate = _rounded((values[1] - values[0]) / (told[1] - told[0]))
+    offset = _rounded(values[0] - rate * told[0])
     span = max(map(abs, values)) or 1.0
     for time, value in zip(told, values, strict=True):
         if abs(rate * time + offset - value) > 1e-5 * span:
             raise NotCaptured("the clock of the network is not linear in the scheduler's")
     return rate, 0.0 if abs(offset) < 1e-6 * span else offset
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _number(value: Any) -> float:
@@ -292,7 +302,8 @@ def _same(one: Any, other: Any) -> bool:
 def forward_rounded(network: nn.Module, call: Call, forward: Callable[..., Any]) -> Any:
     """Call a network with what has a row for each image in the network's precision."""
     dtype = dtype_of(network)
-    leaves = {p: rounded(v, dtype) for p, v in flatten(call.arguments) if has_rows(v)}
+    everything = flatten(call.arguments, lambda *_: True)
+    leaves = {path: rounded(value, dtype) for path, value in everything if has_rows(value)}
     arguments = rebuild(call.arguments, leaves)
     return forward(*arguments["args"], **arguments["kwargs"])
 

@@ -136,7 +136,9 @@ def _open_library(
 
 
 def _is_small_network(place: Place) -> bool:
-    return place.folder is not None and (place.folder / "config.json").is_file()
+    path = place.folder / "config.json" if place.folder is not None else None
+    # A part of a pipeline, such as its U-Net, has a class of diffusers.
+    return path is not None and path.is_file() and "_class_name" not in path.read_text()
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
@@ -153,7 +155,6 @@ def _open_generative(
 ) -> Observer:
     import torch
 
-    from synthesight.likelihood.families.dit import DiT
     from synthesight.likelihood.loading import load_model
     from synthesight.observers.generative import GenerativeClassifier
 
@@ -161,15 +162,11 @@ def _open_generative(
         raise SynthesightError(
             f"There is no `dtype={dtype!r}`: choose float32, bfloat16 or float16."
         )
-    location, revision = place.location, None
-    if isinstance(location, str) and "@" in location:
-        location, revision = location.split("@", 1)
     model = load_model(
-        location,
+        place.location,
         device=device,
         dtype=getattr(torch, dtype) if dtype else None,
-        name=place.label or (place.name if revision else None),
-        revision=revision,
+        name=place.label,
     )
     if place.folder is not None and (place.folder / SETTINGS).is_file():
         own = json.loads((place.folder / SETTINGS).read_text(encoding="utf-8"))
@@ -178,7 +175,7 @@ def _open_generative(
         # The proposal was made for the model's own weighting.
         if np.array_equal(given.setdefault("weighting", own["weighting"]), own["weighting"]):
             given["proposal"] = own.get("proposal")
-    if isinstance(model, DiT):
+    if model.takes_labels:
         given.setdefault("labels", imagenet_to_16())
     if "combine" in given and "labels" not in given:
         raise SynthesightError(
