@@ -250,7 +250,7 @@ def interruptible():
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     folder = tmp_path / "stimuli"
-    save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), folder)
+    save(drawn_objects(shapes=SHARED_SEVEN, per_category=4, size=32), folder)
     options = [
         "--stimuli", str(folder), "--max-draws", "12", "--rule", "exhaustive",
         "--device", "cpu", "--batch-size", "16",
@@ -261,7 +261,7 @@ def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     def interrupted(*arguments, **keywords):
         for number, response in enumerate(answers(*arguments, **keywords), start=1):
             yield response
-            if number == 20:
+            if number == 10:
                 signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(GenerativeClassifier, "respond", interrupted)
@@ -269,7 +269,7 @@ def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     assert result.returncode == 130, result.stdout + result.stderr
     assert "same command" in result.stdout
     assert "Traceback" not in result.stderr
-    assert len(Run.open(out).trials()) == 20
+    assert len(Run.open(out).trials()) == 10
     monkeypatch.undo()
     done("evaluate", *options, "--out", out)
     done("evaluate", *options, "--out", tmp_path / "whole")
