@@ -17,7 +17,8 @@ import synthesight
 from synthesight.cli.main import app
 from synthesight.cli.options import flags, translate
 from synthesight.likelihood import rules
-from synthesight.observers import options
+from synthesight.likelihood.opening import open_pipeline
+from synthesight.observers import options, registry
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.observers.options import EvaluateOptions, ModelOptions
 
@@ -60,7 +61,7 @@ def test_the_command_line_has_the_options_of_python(name, kind, own):
 
 
 def test_a_classifier_takes_the_same_names():
-    elsewhere = {"device", "dtype"}  # of the model, which is open already
+    elsewhere = {"config", "lora", "device", "dtype"}  # of the model, which is open already
     names = {each.name for each in dataclasses.fields(ModelOptions)} - elsewhere
     assert names <= set(inspect.signature(GenerativeClassifier).parameters)
 
@@ -149,5 +150,26 @@ def test_an_observer_is_returned_and_objects_are_opened():
     assert again.prompts == ["a {class}"]
     with pytest.raises(synthesight.SynthesightError, match="is open already: leave out `dtype`"):
         synthesight.load(generative.model, dtype="float32")
-    with pytest.raises(synthesight.SynthesightError, match="A dict is no model"):
+    with pytest.raises(synthesight.SynthesightError, match="A dict is not a model"):
         synthesight.load({})
+
+
+def test_pipelines_and_single_networks_are_opened():
+    folder = registry.ZOO / "natural-32"
+    options = {"classes": ["cat", "dog"], "weighting": "jaini", "rule": "exhaustive"}
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    pipeline = open_pipeline(folder).pipeline
+    found = [
+        synthesight.load(model, max_draws=4, **options, **more).classify(image).evidence
+        for model, more in (
+            ("natural-32", {"device": "cpu"}),
+            (pipeline, {}),
+            (folder / "transformer", {"config": folder, "device": "cpu"}),
+        )
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-4)
+    with pytest.raises(synthesight.SynthesightError, match="leave `config` out"):
+        synthesight.load("natural-32", config=folder)
+    with pytest.raises(synthesight.SynthesightError, match="network: leave out `lora`"):
+        synthesight.load("natural-32-cnn", lora="style.safetensors:0.8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import Parameter, signature
@@ -19,6 +19,7 @@ from synthesight.observers.prompts import check_classes, check_prompts
 from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
+DTYPES = ("float32", "bfloat16", "float16")
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 
@@ -29,10 +30,12 @@ def load(model: Any, **options: Unpack[ModelKeywords]) -> Observer:
     Parameters
     ----------
     model
-        A name that ``synthesight models`` lists; a folder in diffusers' layout; a name on the
-        Hugging Face Hub, ``owner/model`` or ``owner/model@revision``; a classifier of a library,
-        such as ``timm:resnet50`` or ``transformers:owner/model``; or an object that meets a
-        protocol of :mod:`synthesight.likelihood.protocol`. An observer is returned as it is.
+        A name that ``synthesight models`` lists; a folder in diffusers' layout; a single
+        ``.safetensors`` file or a folder of one network, with ``config``; a name on the Hugging
+        Face Hub, ``owner/model`` or ``owner/model@revision``; a classifier of a library, such as
+        ``timm:resnet50`` or ``transformers:owner/model``; a diffusers pipeline; or an object that
+        meets a protocol of :mod:`synthesight.likelihood.protocol`. An observer is returned as it
+        is.
     options
         As :class:`~synthesight.observers.options.ModelOptions` explains them. An option that a
         model has no use for is refused.
@@ -136,9 +139,9 @@ def _open_library(
 
 
 def _is_small_network(place: Place) -> bool:
-    path = place.folder / "config.json" if place.folder is not None else None
-    # A part of a pipeline, such as its U-Net, has a class of diffusers.
-    return path is not None and path.is_file() and "_class_name" not in path.read_text()
+    config = place.folder / "config.json" if place.folder is not None else None
+    # A network of a diffusers pipeline, such as checkpoint-500/unet, has a config.json as well.
+    return config is not None and config.is_file() and b"_class_name" not in config.read_bytes()
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
@@ -150,36 +153,36 @@ def _open_small_network(place: Place, *, device: str, classes: list[str] | None 
     )
 
 
-def _open_generative(
-    place: Place, *, device: str, dtype: str | None = None, **given: Any
-) -> Observer:
+def _open_generative(place: Place, **given: Any) -> Observer:
+    if place.folder is not None and (place.folder / SETTINGS).is_file():
+        own = json.loads((place.folder / SETTINGS).read_text(encoding="utf-8"))
+        given = {"classes": own.get("classes"), "weighting": own["weighting"]} | given
+        # The proposal was made for the model's own weighting.
+        if np.array_equal(given["weighting"], own["weighting"]):
+            given["proposal"] = own.get("proposal")
+    return _open_weights(place.location, place.label, given)
+
+
+def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Observer:
+    """Open a diffusers pipeline, or what holds its weights, as a classifier."""
     import torch
 
     from synthesight.likelihood.loading import load_model
     from synthesight.observers.generative import GenerativeClassifier
 
-    if dtype not in (None, "float32", "bfloat16", "float16"):
-        raise SynthesightError(
-            f"There is no `dtype={dtype!r}`: choose float32, bfloat16 or float16."
-        )
-    model = load_model(
-        place.location,
-        device=device,
-        dtype=getattr(torch, dtype) if dtype else None,
-        name=place.label,
-    )
-    if place.folder is not None and (place.folder / SETTINGS).is_file():
-        own = json.loads((place.folder / SETTINGS).read_text(encoding="utf-8"))
-        if "classes" in own:
-            given.setdefault("classes", own["classes"])
-        # The proposal was made for the model's own weighting.
-        if np.array_equal(given.setdefault("weighting", own["weighting"]), own["weighting"]):
-            given["proposal"] = own.get("proposal")
+    how = {key: given.pop(key) for key in ("device", "dtype", "config", "lora") if key in given}
+    if (dtype := how.get("dtype")) is not None:
+        if dtype not in DTYPES:
+            raise SynthesightError(
+                f"There is no `dtype={dtype!r}`: choose one of {', '.join(DTYPES)}."
+            )
+        how["dtype"] = getattr(torch, dtype)
+    model = load_model(source, name=name, **how)
     if model.takes_labels:
         given.setdefault("labels", imagenet_to_16())
     if "combine" in given and "labels" not in given:
         raise SynthesightError(
-            f"{place.name} has one text a class and nothing to combine: leave out `combine`, or "
+            f"{model.name} has one text a class and nothing to combine: leave out `combine`, or "
             "give `labels` the texts of each class."
         )
     return GenerativeClassifier(model, **given)
@@ -194,7 +197,7 @@ OPENERS: tuple[tuple[Callable[[Place], bool], str, Callable[..., Observer]], ...
 )
 
 
-def _from_object(model: Any, given: Mapping[str, Any]) -> Observer:
+def _from_object(model: Any, given: dict[str, Any]) -> Observer:
     """Make an observer of an object that a caller holds."""
     if isinstance(model, Observer):
         _refuse_others(given, (), f"{model.name} is an observer already")
@@ -202,10 +205,7 @@ def _from_object(model: Any, given: Mapping[str, Any]) -> Observer:
     from synthesight.observers.generative import GenerativeClassifier
 
     if not (hasattr(model, "prepare") and hasattr(model, "encode")):
-        raise SynthesightError(
-            f"A {type(model).__name__} is no model that can be opened: give a name, a folder, an "
-            "observer, or an object with the methods of synthesight.likelihood.protocol."
-        )
+        return _open_weights(model, None, given)
     takes = set(signature(GenerativeClassifier).parameters)
     _refuse_others(given, takes, f"{model.name} is open already")
     return GenerativeClassifier(model, **given)

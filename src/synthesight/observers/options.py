@@ -68,6 +68,9 @@ class ModelOptions:
         Labels or whole prompts of each class, or a JSON file of them; and how they make a class.
     seed
         Seed of the draws, and of a sample of the stimuli.
+    config, lora
+        For a single file, or a folder of one network: the pipeline that it belongs to. LoRAs to
+        add to the weights: a file or name each, or ``"file:scale"``.
     device, dtype
         Where a model runs, and in which precision.
     batch_size
@@ -112,6 +115,14 @@ class ModelOptions:
         default=0,
         metadata=about("Seed of draws and samples.", text=int, least=0, most=MOST_SEED),
     )
+    config: str | Path | None = field(
+        default=None,
+        metadata=about("Pipeline that a single file, or a folder of one network, belongs to."),
+    )
+    lora: str | Path | Sequence[str | Path | tuple[str, float]] | None = field(
+        default=None,
+        metadata=about("LoRA to add, FILE_OR_NAME[:SCALE]; repeatable.", many=True),
+    )
     device: str | None = field(
         default=None, metadata=about("cpu, cuda or cuda:1. Default: the GPU if there is one.")
     )
@@ -149,6 +160,8 @@ class ModelKeywords(TypedDict, total=False):
     labels: Mapping[str, Sequence[str | int]] | str | Path | None
     combine: str | None
     seed: int
+    config: str | Path | None
+    lora: str | Path | Sequence[str | Path | tuple[str, float]] | None
     device: str | None
     dtype: str | None
     batch_size: int | None
