@@ -41,33 +41,39 @@ def disagreement(model: PipelineDenoiser, tiny: TinyPipeline) -> float:
 
 def table() -> str:
     """Return the table in Markdown."""
-    lines = [
+    opened = [
         "| pipeline | network | predicts | door | difference | guidance off |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for key, tiny in PIPELINES.items():
+    refused = ["| refused | because |", "| --- | --- |"]
+    builders = {key: tiny.build for key, tiny in PIPELINES.items()}
+    builders |= {key: build for key, (build, _) in REFUSED.items()}
+    for key, build in builders.items():
+        tiny = PIPELINES.get(key)
+        name, _, variant = key.partition(":")
+        shown = f"{name} ({variant})" if variant else name
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SynthesightWarning)
-            model = PipelineDenoiser(tiny.build(), name=key, resolution=tiny.resolution)
+            try:
+                model = PipelineDenoiser(
+                    build(), name="it", resolution=tiny.resolution if tiny else None
+                )
+            except SynthesightError as error:
+                reason = str(error).partition("cannot be scored: ")[2].rpartition(". Choose")[0]
+                refused.append(f"| {shown} | {reason} |")
+                continue
+        assert tiny is not None
         own = model.door is model.reference
-        name, _, variant = key.partition(":")
         cells = [
-            f"{name} ({variant})" if variant else name,
+            shown,
             type(model.network).__name__,
             model.prediction.removesuffix("_prediction"),
-            "pipeline's own call" if own else repr(model.door),
-            "" if own else f"{disagreement(model, tiny):.0e}",
+            repr(model.door),
+            "0" if own else f"{disagreement(model, tiny):.0e}",
             str(model.describe()["arguments"].get("guidance_scale", "")),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| refused | because |", "| --- | --- |"]
-    for key, (build, _) in REFUSED.items():
-        try:
-            PipelineDenoiser(build(), name=key)
-        except SynthesightError as error:
-            reason = str(error).partition("cannot be scored: ")[2].rpartition(". ")[0]
-            lines.append(f"| {key} | {reason} |")
-    return "\n".join(lines)
+        opened.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*opened, "", *refused])
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ PLAIN: dict[str, Any] = {
     "clean_caption": False,  # which needs packages of its own
     "use_resolution_binning": False,  # which would change the size that is asked for
     "true_cfg_scale": 1.0,
+    "enable_prompt_rewrite": False,  # by a language model: what is scored is the prompt
+    "use_pe": False,
 }
 SEED = 0  # of what a pipeline draws besides the noise that is handed out
 GUIDANCE_OFF = (1.0, 0.0)
