@@ -236,3 +236,16 @@ def test_a_time_that_runs_from_noise_to_the_image_is_turned_round() -> None:
         torch.testing.assert_close(found[alone], expected, rtol=1e-3, atol=1e-4)
         told = model.schedule.timesteps[step]
         assert float(scheduler.timesteps[0]) == pytest.approx(told, rel=1e-5)
+
+
+@pytest.mark.parametrize("key", ["BriaPipeline", "Kandinsky5T2IPipeline", "WanPipeline"])
+def test_half_precision_goes_through_the_same_door(key: str) -> None:
+    """Clocks are then rounded, and some weights stay in float32, as their classes ask for."""
+    model = opened(key, dtype=torch.bfloat16)
+    assert model.dtype == torch.bfloat16
+    assert isinstance(model.door, CapturedCall)
+    assert disagreement(model, PIPELINES[key]) <= 1e-2
+    kept = getattr(model.network, "_keep_in_fp32_modules", None) or []
+    for name, weight in model.network.named_parameters():
+        whole = not set(kept).isdisjoint(name.split("."))
+        assert weight.dtype == (torch.float32 if whole else torch.bfloat16), name

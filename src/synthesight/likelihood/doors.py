@@ -276,7 +276,9 @@ def _as_tensor(value: Any) -> Tensor:
 def _content(value: Any) -> Any:
     """What must be alike of leaves that have no row for each prompt."""
     if isinstance(value, Tensor):
-        return tuple(value.shape), str(value.dtype), value.cpu().numpy().tobytes()
+        # As bytes, since numpy has no bfloat16.
+        values = value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return tuple(value.shape), str(value.dtype), values.tobytes()
     if isinstance(value, list):
         return tuple(map(_content, value))
     return value if isinstance(value, str | int | float | None) else type(value)
@@ -310,6 +312,7 @@ class SchedulerCall:
         self.watch = watch
         self.layout = layout
         self.network = watch.networks[first.calls[0][0].role]
+        self._type = first.timestep.dtype
         self._arguments = arguments
 
     def __repr__(self) -> str:
@@ -342,7 +345,7 @@ class SchedulerCall:
 
         found = self.watch.run(
             self._arguments([prompt] * len(z)),
-            times=timestep.repeat(2),
+            times=timestep.to(self._type).repeat(2),
             network=network,
             step=step,
         )

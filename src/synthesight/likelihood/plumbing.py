@@ -7,6 +7,7 @@ they turn up says how latents are packed and unpacked, in what order and with wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -100,12 +101,15 @@ class FirstCall:
         The network's calls and outputs: more than one where there is guidance.
     sample
         What the scheduler saw.
+    timestep
+        Which it handed out: a whole number, or a float where time is continuous.
     clock
         (timesteps, sigmas) of the pipeline's own schedule.
     """
 
     calls: list[tuple[Call, Any]]
     sample: Tensor
+    timestep: Tensor
     clock: tuple[Tensor, Tensor | None]
 
     @property
@@ -127,7 +131,7 @@ def first_call(watch: Watch, arguments: dict[str, Any], timestep: Tensor) -> Fir
         return watch.stop(sample)
 
     sample = watch.run(arguments, times=timestep.reshape(1), network=network, step=step)
-    return FirstCall(calls, sample, watch.clock)
+    return FirstCall(calls, sample, timestep, watch.clock)
 
 
 def learn(
@@ -242,7 +246,7 @@ def _roles(
             continue
         axis = _rows_axis(path, value, values[0])
         if any(not _same(values[0], other) for other in values[1:]):
-            clocks[path] = _rate([_number(each) for each in values], times)
+            clocks[path] = _rate(values, times)
         elif axis is not None:
             try:
                 samples.append((path, LinearMap.learn(stacked(values[0]), given)))
@@ -267,20 +271,21 @@ def _rows_axis(path: Path, one: Any, many: Any) -> int | None:
     return axes[0]
 
 
-def _rate(values: list[float], times: Tensor) -> tuple[float, float]:
-    told = times.double().tolist()
-    # In six digits, since what was read is rounded to float32, and embeddings of time are steep.
-    rate = _rounded((values[1] - values[0]) / (told[1] - told[0]))
-    offset = _rounded(values[0] - rate * told[0])
-    span = max(map(abs, values)) or 1.0
-    for time, value in zip(told, values, strict=True):
-        if abs(rate * time + offset - value) > 1e-5 * span:
-            raise NotCaptured("the clock of the network is not linear in the scheduler's")
-    return rate, 0.0 if abs(offset) < 1e-6 * span else offset
+def _rate(values: list[Any], times: Tensor) -> tuple[float, float]:
+    """Return rate and offset of a clock, in as many digits as its type has.
 
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
+    What was read is rounded, and embeddings of time are steep: 0.001 it is, not 0.00099998.
+    """
+    half = isinstance(values[0], Tensor) and values[0].dtype in (torch.float16, torch.bfloat16)
+    digits, bound = (2, 1e-2) if half else (6, 1e-5)
+    read, told = list(map(_number, values)), times.double().tolist()
+    slope = (read[1] - read[0]) / (told[1] - told[0])
+    rate = float(f"{slope:.{digits}g}")
+    offset = float(f"{read[0] - slope * told[0]:.{digits}g}")
+    span = max(map(abs, read)) or 1.0
+    if any(abs(rate * t + offset - v) > bound * span for t, v in zip(told, read, strict=True)):
+        raise NotCaptured("the clock of the network is not linear in the scheduler's")
+    return rate, 0.0 if abs(offset) < 0.1 * bound * span else offset
 
 
 def _number(value: Any) -> float:
@@ -309,8 +314,22 @@ def forward_rounded(network: nn.Module, call: Call, forward: Callable[..., Any])
 
 
 def dtype_of(network: nn.Module) -> torch.dtype:
-    """Return the precision of a network's weights."""
-    return next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.float32)
+    """Return the precision that most of a network's weights have."""
+    count: Counter[torch.dtype] = Counter()
+    for parameter in network.parameters():
+        if parameter.is_floating_point():
+            count[parameter.dtype] += parameter.numel()
+    return count.most_common(1)[0][0] if count else torch.float32
+
+
+def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Put a network's weights in another precision, but for those that it needs in float32."""
+    whole = set(getattr(network, "_keep_in_fp32_modules", None) or ())
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.is_floating_point():
+            kept = not whole.isdisjoint(name.split("."))
+            tensor.data = tensor.data.to(torch.float32 if kept else dtype)
+    return network
 
 
 def rounded(value: Any, dtype: torch.dtype) -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 from synthesight.likelihood.denoiser import NonFiniteOutput
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.pipeline import PipelineDenoiser
+from synthesight.likelihood.plumbing import cast
 
 LIMIT = 0.1
 """Largest error of a difference, of its own size: it adds 1 % to the variance of a draw."""
@@ -56,7 +57,7 @@ def choose_precision(
     try:
         expected = difference(model)
         for dtype in candidates:
-            model.set_network(copy.deepcopy(whole).to(dtype))
+            model.set_network(cast(copy.deepcopy(whole), dtype))
             error = _error(model, expected)
             errors[str(dtype).removeprefix("torch.")] = error
             if error <= least:
@@ -66,7 +67,7 @@ def choose_precision(
             raise
         errors = {}
         best = next(iter(candidates), torch.float32)  # whatever fits
-    model.set_network(whole.to(best))
+    model.set_network(cast(whole, best))
     return errors
 
 
