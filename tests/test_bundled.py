@@ -126,7 +126,7 @@ def test_a_network_that_overflows_says_what_to_try(images):
 def test_bad_input_to_the_api(images):
     observer = synthesight.load("natural-32-cnn", device="cpu")
     assert len(observer.classes_) == 10
-    with pytest.raises(SynthesightError, match="uint8 arrays"):
+    with pytest.raises(SynthesightError, match="channels first or last"):
         observer.classify(np.zeros((3, 4, 4)))
     with pytest.raises(SynthesightError, match="at least two classes"):
         observer.classify(images[0], classes=["cat"])

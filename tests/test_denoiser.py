@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,18 +15,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.denoiser import (
-    PREDICTIONS,
-    Conditioning,
-    DenoiserModel,
-    NonFiniteOutput,
-    Parts,
-    clean_estimate,
-)
-from synthesight.likelihood.schedule import Schedule
+from synthesight.likelihood.autoencoder import Pixels
+from synthesight.likelihood.denoiser import DenoiserModel, NonFiniteOutput
+from synthesight.likelihood.protocol import Denoiser
+from synthesight.likelihood.schedule import PREDICTIONS, Schedule, clean_estimate
 
 SIDE = 4
 SHAPE = (5, 3, SIDE, SIDE)
+
+Output = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def cosine() -> Schedule:
@@ -33,32 +31,51 @@ def cosine() -> Schedule:
     return Schedule.diffusion(scheduler.alphas_cumprod.double().numpy())
 
 
-class OnePrompt(DenoiserModel):
-    """The base class with the least that a family must say: the prompt's length scales x̂."""
-
-    text_encoders = 0
-
-    @classmethod
-    def claims(cls, network: str, config: Mapping[str, Any]) -> bool:
-        return False
-
-    def _encode_prompts(self, prompts: list[str]) -> Conditioning:
-        return {"scale": torch.tensor([float(len(prompt)) for prompt in prompts])}
-
-    def _call(self, z: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
-        return self.network(z, timesteps, conditioning["scale"])
+SCHEDULES = {
+    "vp": cosine(),
+    "flow": Schedule.rectified_flow(),
+    "edm": Schedule.edm(0.002, 80.0, 0.5),
+    "large noise": replace(Schedule.rectified_flow(), noise_scale=3.0),
+}
 
 
 class Network(nn.Module):
     """Says ``output(z, timesteps, scale)``."""
 
-    def __init__(self, output: Callable[[Tensor, Tensor, Tensor], Tensor], channels: int = 3):
+    def __init__(self, output: Output, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.config = SimpleNamespace(in_channels=channels, out_channels=None, sample_size=SIDE)
         self.output = output
+        self.weight = nn.Parameter(torch.zeros(1, dtype=dtype))
 
     def forward(self, z: Tensor, timesteps: Tensor, scale: Tensor) -> Tensor:
         return self.output(z, timesteps, scale)
+
+
+class TinyDoor:
+    """Calls a network; the prompt's length scales x̂."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def prepare(self, prompts: list[str]) -> Tensor:
+        return torch.tensor([float(len(prompt)) for prompt in prompts])
+
+    def predict(self, z: Tensor, timesteps: Tensor, prepared: Tensor, rows: Tensor) -> Tensor:
+        return self.network(z, timesteps, prepared[rows])
+
+
+def model_of(
+    output: Output,
+    schedule: Schedule,
+    prediction: Any,
+    *,
+    dtype: torch.dtype = torch.float32,
+    **options: Any,
+) -> DenoiserModel:
+    settings = {"name": "tiny", "resolution": SIDE} | options
+    return DenoiserModel(
+        TinyDoor(Network(output, dtype)), Pixels(), schedule, prediction, **settings
+    )
 
 
 def guess(z: Tensor, scale: Tensor) -> Tensor:
@@ -66,14 +83,15 @@ def guess(z: Tensor, scale: Tensor) -> Tensor:
     return torch.tanh(z) * scale.view(-1, 1, 1, 1) / 3
 
 
-def model_predicting(prediction: Any, schedule: Schedule, **options: Any) -> OnePrompt:
-    """A model whose network knows ``guess`` and says it as ε, v, x or a velocity."""
-    alphas, sigmas = (
-        torch.as_tensor(values, dtype=torch.float64) for values in (schedule.alpha, schedule.sigma)
+def model_predicting(prediction: str, schedule: Schedule, **options: Any) -> DenoiserModel:
+    """A model whose network knows ``guess`` and says it in one of the ways."""
+    alphas, sigmas, told = (
+        torch.as_tensor(values.copy(), dtype=torch.float64)
+        for values in (schedule.alpha, schedule.sigma, schedule.timesteps)
     )
 
     def output(z: Tensor, timesteps: Tensor, scale: Tensor) -> Tensor:
-        steps = timesteps.long()  # 1000 σ of a flow's cell rounds down to its index
+        steps = (timesteps[:, None] - told).abs().argmin(1)
         alpha, sigma = (values[steps].view(-1, 1, 1, 1) for values in (alphas, sigmas))
         x = guess(z.double(), scale)
         noise = (z.double() - alpha * x) / sigma
@@ -82,21 +100,31 @@ def model_predicting(prediction: Any, schedule: Schedule, **options: Any) -> One
             "v_prediction": alpha * noise - sigma * x,
             "sample": x,
             "flow_prediction": noise - x,
+            "reversed_flow": x - noise,
+            "edm": (x - alpha * z.double()) / sigma,
         }
         return said[prediction].to(z.dtype)
 
-    parts = Parts(network=Network(output), schedule=schedule, prediction=prediction)
-    return OnePrompt(parts, name="tiny", **options)
+    return model_of(output, schedule, prediction, **options)
+
+
+def signal(schedule: Schedule, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """α and σ at some steps, to be multiplied with images."""
+    alpha, sigma = (
+        torch.as_tensor(values)[steps].view(-1, 1, 1, 1)
+        for values in (schedule.alpha, schedule.sigma)
+    )
+    return alpha, sigma
 
 
 @pytest.fixture
 def draws() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
     x, noise = torch.randn(2, *SHAPE, generator=generator)
-    return x, noise, torch.tensor([0, 200, 500, 800, 990]), torch.tensor([0, 1, 0, 1, 0])
+    return x, noise, torch.tensor([0, 200, 500, 800, 980]), torch.tensor([0, 1, 0, 1, 0])
 
 
-@pytest.mark.parametrize("schedule", [cosine(), Schedule.rectified_flow()], ids=["vp", "flow"])
+@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_all_predictions_give_the_same_errors(
     prediction: str, schedule: Schedule, draws: tuple[Tensor, ...]
@@ -104,12 +132,11 @@ def test_all_predictions_give_the_same_errors(
     x, noise, steps, rows = draws
     model = model_predicting(prediction, schedule)
     errors = model.errors(x, noise, steps, model.prepare(["four", "fifteen"]), rows)
-    alpha, sigma = (
-        torch.as_tensor(values)[steps].view(-1, 1, 1, 1)
-        for values in (schedule.alpha, schedule.sigma)
-    )
+    assert errors.dtype == torch.float64
+    alpha, sigma = signal(schedule, steps)
     scale = torch.tensor([4.0, 7.0])[rows]
-    expected = (x - guess(alpha * x + sigma * noise, scale)).square().sum((1, 2, 3))
+    z = alpha * x + sigma * schedule.noise_scale * noise
+    expected = (x - guess(z, scale)).square().sum((1, 2, 3))
     torch.testing.assert_close(errors, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -128,29 +155,40 @@ def test_estimate_is_that_of_diffusers(prediction: Any, step: int, seed: int) ->
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("prediction", ["flow_prediction", "reversed_flow"])
 @settings(deadline=None, max_examples=50)
 @given(index=st.integers(0, 998), seed=st.integers(0, 2**31))
-def test_flow_estimate_is_that_of_diffusers(index: int, seed: int) -> None:
+def test_flow_estimate_is_that_of_diffusers(prediction: Any, index: int, seed: int) -> None:
     sigma = (index + 1) / 1000
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
-    scheduler.set_timesteps(sigmas=[sigma])  # one step, to no noise at all
+    backwards = prediction == "reversed_flow"
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=backwards)
+    # One step, to no noise at all; backwards, σ is the share of the image.
+    scheduler.set_timesteps(sigmas=[sigma])
     output, z = torch.randn(2, 1, 3, 2, 2, generator=torch.Generator().manual_seed(seed))
     expected = scheduler.step(output, scheduler.timesteps[0], z).prev_sample
-    found = clean_estimate(
-        "flow_prediction", output, z, torch.tensor(1 - sigma), torch.tensor(sigma)
-    )
+    found = clean_estimate(prediction, output, z, torch.tensor(1 - sigma), torch.tensor(sigma))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_error_of_a_perfect_network_is_nil(draws: tuple[Tensor, ...]) -> None:
     x, noise, steps, rows = draws
-    parts = Parts(Network(lambda *_: noise - x), Schedule.rectified_flow(), "flow_prediction")
-    model = OnePrompt(parts, name="perfect")
+    model = model_of(lambda *_: noise - x, Schedule.rectified_flow(), "flow_prediction")
     errors = model.errors(x, noise, steps, model.prepare(["a", "b"]), rows)
     torch.testing.assert_close(errors, torch.zeros(5, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
-def test_flow_network_is_told_a_thousand_sigma(draws: tuple[Tensor, ...]) -> None:
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Schedule.rectified_flow(), lambda steps: steps + 0.5),
+        (Schedule.rectified_flow(1.0), lambda steps: (steps + 0.5) / 1000),
+        (cosine(), lambda steps: steps),
+    ],
+    ids=["a thousand sigma", "sigma", "index"],
+)
+def test_the_network_is_told_the_schedulers_timesteps(
+    schedule: Schedule, expected: Callable[[Tensor], Tensor], draws: tuple[Tensor, ...]
+) -> None:
     x, noise, steps, rows = draws
     told: list[Tensor] = []
 
@@ -158,16 +196,13 @@ def test_flow_network_is_told_a_thousand_sigma(draws: tuple[Tensor, ...]) -> Non
         told.append(timesteps)
         return z
 
-    for schedule in (Schedule.rectified_flow(), cosine()):
-        model = OnePrompt(Parts(Network(output), schedule, "sample"), name="told")
-        model.errors(x, noise, steps, model.prepare(["a", "b"]), rows)
-    torch.testing.assert_close(told[0], steps + 0.5)
-    assert torch.equal(told[1], steps)
+    model = model_of(output, schedule, "sample")
+    model.errors(x, noise, steps, model.prepare(["a", "b"]), rows)
+    torch.testing.assert_close(told[0], expected(steps.double()), rtol=1e-12, atol=0)
 
 
 def test_errors_are_summed_in_float64() -> None:
-    parts = Parts(Network(lambda z, *_: torch.zeros_like(z)), cosine(), "sample")
-    model = OnePrompt(parts, name="large")
+    model = model_of(lambda z, *_: torch.zeros_like(z), cosine(), "sample", resolution=512)
     x = torch.full((1, 3, 512, 512), 0.1)
     x[0, 0, 0, 0] = 4096.0  # beside its square, the others vanish in float32
     zero = torch.zeros(1, dtype=torch.int64)
@@ -181,7 +216,11 @@ def test_errors_are_summed_in_float64() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
     ("dtype", "remedy"),
-    [(torch.float16, "bfloat16"), (torch.bfloat16, "float32"), (torch.float32, "weights")],
+    [
+        (torch.float16, "`dtype=bfloat16` or `dtype=float32`"),
+        (torch.bfloat16, "try `dtype=float32`"),
+        (torch.float32, "check that its weights"),
+    ],
 )
 def test_non_finite_output_says_where(
     value: float, dtype: torch.dtype, remedy: str, draws: tuple[Tensor, ...]
@@ -191,29 +230,60 @@ def test_non_finite_output_says_where(
     def output(z: Tensor, timesteps: Tensor, _scale: Tensor) -> Tensor:
         return z.masked_fill((timesteps == 500).view(-1, 1, 1, 1), value)
 
-    model = OnePrompt(Parts(Network(output), cosine(), "epsilon"), name="broken", dtype=dtype)
-    with pytest.raises(NonFiniteOutput, match=rf"broken .* timestep 500: .*{remedy}"):
+    model = model_of(output, cosine(), "epsilon", name="broken", dtype=dtype)
+    kind = str(dtype).removeprefix("torch.")
+    with pytest.raises(NonFiniteOutput, match=rf"broken .* {kind} at timestep 500: .*{remedy}"):
         model.errors(x, noise, steps, model.prepare(["a", "b"]), rows)
 
 
 def test_images_of_another_size_are_refused() -> None:
     model = model_predicting("sample", cosine())
     assert model.encode(torch.zeros(2, 3, SIDE, SIDE)).shape == (2, 3, SIDE, SIDE)
-    with pytest.raises(SynthesightError, match=r"\(B, 3, 4, 4\)"):
-        model.encode(torch.zeros(2, 3, SIDE, 2 * SIDE))
+    for shape in ((2, 3, SIDE, 2 * SIDE), (2, 1, SIDE, SIDE), (3, SIDE, SIDE)):
+        with pytest.raises(SynthesightError, match=r"\(B, 3, 4, 4\)"):
+            model.encode(torch.zeros(shape))
     with pytest.raises(SynthesightError, match="no prompts"):
         model.prepare([])
 
 
-def test_epsilon_needs_some_signal() -> None:
-    scheduler = diffusers.DDIMScheduler(rescale_betas_zero_snr=True)
-    schedule = Schedule.diffusion(scheduler.alphas_cumprod.double().numpy())
-    model_predicting("v_prediction", schedule)
-    with pytest.raises(SynthesightError, match="pure noise"):
-        model_predicting("epsilon", schedule)
+def test_images_need_not_be_square() -> None:
+    model = model_predicting("sample", cosine(), resolution=(SIDE, 2 * SIDE))
+    assert (model.resolution, model.size) == ((SIDE, 2 * SIDE), (SIDE, 2 * SIDE))
+    assert model.encode(torch.zeros(2, 3, SIDE, 2 * SIDE)).shape == (2, 3, SIDE, 2 * SIDE)
+    with pytest.raises(SynthesightError, match=r"\(B, 3, 4, 8\)"):
+        model.encode(torch.zeros(2, 3, 2 * SIDE, SIDE))
+    assert model_predicting("sample", cosine()).size == (SIDE, SIDE)
 
 
-def test_network_that_does_not_fit_is_refused() -> None:
-    parts = Parts(Network(lambda z, *_: z, channels=6), cosine(), "epsilon")
-    with pytest.raises(SynthesightError, match="maps 6 channels to 6"):
-        OnePrompt(parts, name="upscaler")
+def test_x_has_the_scale_that_the_network_was_trained_for() -> None:
+    images = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
+    plain = model_predicting("sample", cosine())
+    assert torch.equal(plain.encode(images), images)
+    model = model_predicting("edm", SCHEDULES["edm"])
+    torch.testing.assert_close(model.encode(images), images / 0.5)
+    torch.testing.assert_close(model.decode(model.encode(images)), images)
+
+
+def test_a_clamped_estimate_stays_in_the_range_of_pixels(draws: tuple[Tensor, ...]) -> None:
+    _, z, steps, rows = draws
+    open_, clamped = (
+        model_predicting("epsilon", cosine(), clamped=clamped) for clamped in (False, True)
+    )
+    prepared = clamped.prepare(["four", "fifteen"])
+    estimate = open_.denoise(z, steps, prepared, rows)
+    assert estimate.abs().max() > 1
+    assert torch.equal(clamped.denoise(z, steps, prepared, rows), estimate.clamp(-1, 1))
+
+
+def test_the_network_can_be_replaced(draws: tuple[Tensor, ...]) -> None:
+    x, noise, steps, rows = draws
+    model = model_predicting("flow_prediction", Schedule.rectified_flow())
+    assert isinstance(model, Denoiser)
+    prepared = model.prepare(["four", "fifteen"])
+    assert float(model.errors(x, noise, steps, prepared, rows).min()) > 1
+    model.network = Network(lambda *_: noise - x)
+    assert float(model.errors(x, noise, steps, prepared, rows).max()) < 1e-9
+    model.set_network(Network(lambda *_: noise - x, torch.bfloat16))
+    assert model.dtype == torch.bfloat16
+    assert "bfloat16" in repr(model)
+    np.testing.assert_array_less(model.errors(x, noise, steps, prepared, rows), 1e-9)

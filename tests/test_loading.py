@@ -1,424 +1,217 @@
-"""Opening model folders and names on the Hub."""
+"""Opening generative models, by ``load_model``, ``synthesight.load`` and the command line."""
 
 from __future__ import annotations
 
+import functools
 import json
-import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import diffusers
-import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import load_file, save_file
-from synthesight.likelihood.families import DiT, PixArt, StableDiffusion
 
 import synthesight
+from builders import done, noise, refused
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.hub import download, pick_variant, wanted_files
-from synthesight.likelihood.loading import load_model, read_schedule
+from synthesight.likelihood import load_model
+from synthesight.likelihood.opening import open_pipeline
+from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.rules import Exhaustive
-from tiny_models import PROMPTS, dit, pixel_flow, stable_diffusion, stable_diffusion_3
+from tiny_models import BUILDERS, PROMPTS, SIDE
 
 NETWORK = "diffusion_pytorch_model.safetensors"
+LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    root = tmp_path_factory.mktemp("saved")
-    return {
-        "pixels": pixel_flow(root / "pixels"),
-        "sd": stable_diffusion(root / "sd"),
-        "dit": dit(root / "dit"),
-    }
+def folder_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model, built when it is first asked for."""
+    root = tmp_path_factory.mktemp("models")
+    return functools.cache(lambda key: BUILDERS[key](root / key))
 
 
-@pytest.fixture
-def copied(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
-    """A copy of a model's folder that a test may damage."""
-    return lambda key: Path(shutil.copytree(saved[key], tmp_path / key))
+def triples(model: PipelineDenoiser, count: int = 6) -> tuple[torch.Tensor, ...]:
+    """x, noise, steps and rows of as many random triples."""
+    generator = torch.Generator().manual_seed(3)
+    x = model.encode(torch.rand(count, 3, *model.size, generator=generator) * 2 - 1)
+    noise = torch.randn(x.shape, generator=generator)
+    steps = torch.randint(20, 900, (count,), generator=generator)
+    return x, noise, steps, torch.arange(count) % 3
 
 
-def edit(path: Path, **changes: Any) -> None:
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def test_folder_opens_by_its_network(saved: dict[str, Path]) -> None:
-    model = load_model(saved["pixels"])
-    assert isinstance(model, PixArt)
-    assert (model.name, model.resolution) == ("pixels", 8)
-    assert model.schedule.flow
-    assert model.prediction == "flow_prediction"
-    assert model.autoencoder is None
-    model = load_model(str(saved["sd"]), name="my model")
-    assert isinstance(model, StableDiffusion)
-    assert (model.name, model.resolution, model.prediction) == ("my model", 16, "epsilon")
-    assert model.dtype == torch.float32
-    assert not model.network.training
-
-
-@pytest.mark.parametrize(("key", "family"), [("pixels", PixArt), ("dit", DiT)])
-def test_folders_from_before_diffusers_split_its_transformers(
-    key: str, family: type, copied: Callable[[str], Path], saved: dict[str, Path]
-) -> None:
-    folder = copied(key)
-    edit(folder / "model_index.json", transformer=["diffusers", "Transformer2DModel"])
-    edit(folder / "transformer" / "config.json", _class_name="Transformer2DModel")
+def test_folders_open_by_their_pipeline(folder_of: Callable[[str], Path]) -> None:
+    folder = folder_of("pixel-flow")
     model = load_model(folder)
-    assert isinstance(model, family)
-    whole = load_model(saved[key])
-    prompts = ["1", "2"] if key == "dit" else PROMPTS[:2]
-    x = torch.randn(2, 4 if key == "dit" else 3, 8, 8)
-    noise, steps, rows = torch.randn(x.shape), torch.tensor([50, 700]), torch.tensor([1, 0])
-    assert torch.equal(
-        model.errors(x, noise, steps, model.prepare(prompts), rows),
-        whole.errors(x, noise, steps, whole.prepare(prompts), rows),
-    )
+    assert (model.name, model.resolution, model.dtype) == ("pixel-flow", SIDE, torch.float32)
+    assert (model.schedule.continuous, model.prediction) == (True, "flow_prediction")
+    assert model.source == {"model": str(folder)}
+    assert not model.takes_labels
+    assert not model.network.training
+    model = load_model(str(folder_of("sd1")), name="my model", device="cpu")
+    assert (model.name, model.resolution, model.prediction) == ("my model", 2 * SIDE, "epsilon")
+    assert "my model: UNet2DConditionModel, epsilon" in repr(model)
+    record = json.loads(json.dumps(model.describe()))
+    assert (record["pipeline"], record["precision"]) == ("StableDiffusionPipeline", None)
+    assert record["arguments"]["guidance_scale"] in (0.0, 1.0)
 
 
-# What is refused, in one sentence that names the file --------------------------------------------
-
-
-def refused(folder: Path, match: str, **options: Any) -> None:
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"dtype": torch.float64}, "dtype torch.float64 is not supported"),
+        ({"device": "gpu"}, "no device 'gpu'"),
+        ({"device": "cuda:99"}, "no cuda:99"),
+        ({"device": "mps"}, "mps lacks float64"),
+        ({"device": "meta"}, "meta computes nothing"),
+    ],
+)
+def test_devices_and_precisions_that_cannot_be(
+    options: dict[str, Any], match: str, folder_of: Callable[[str], Path]
+) -> None:
     with pytest.raises(SynthesightError, match=match) as caught:
-        load_model(folder, **options)
+        load_model(folder_of("sd1"), **options)
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith(".")
 
 
-def test_missing_folders_and_files(copied: Callable[[str], Path], tmp_path: Path) -> None:
-    refused(tmp_path / "nowhere", "no folder")
-    refused(tmp_path, "has no model_index.json")
-    folder = copied("pixels")
-    (folder / "transformer" / "config.json").unlink()
-    refused(folder, "transformer/config.json is missing")
-    (folder / "model_index.json").write_text("{")
-    refused(folder, "not valid JSON")
-    (tmp_path / "model.ckpt").write_bytes(b"")
-    refused(tmp_path / "model.ckpt", "a pickle")
-
-
-def test_pickled_weights(copied: Callable[[str], Path]) -> None:
-    folder = copied("sd")
-    (folder / "unet" / NETWORK).rename(folder / "unet" / "diffusion_pytorch_model.bin")
-    refused(folder, r"only pickled weights \(diffusion_pytorch_model.bin\).*safetensors")
-
-
-def test_pickled_text_encoder(copied: Callable[[str], Path]) -> None:
-    folder = copied("sd")
-    weights = folder / "text_encoder" / "model.safetensors"
-    weights.rename(weights.with_name("pytorch_model.bin"))
-    refused(folder, r"text_encoder holds only pickled weights")
-
-
-@pytest.mark.parametrize(
-    ("role", "entry", "match"),
-    [
-        ("transformer", ["diffusers", "WanTransformer3DModel"], "UNet2DConditionModel"),
-        ("transformer", ["my_code", "PixArtTransformer2DModel"], "not supported"),
-        ("transformer", [None, None], "names no transformer or unet"),
-        ("text_encoder", ["transformers", "AutoModel"], "T5EncoderModel"),
-        ("tokenizer", ["os", "system"], "not supported"),
-        ("vae", ["diffusers", "AsymmetricAutoencoderKL"], "AutoencoderKL"),
-        ("scheduler", ["diffusers", "AutoencoderKL"], "no scheduler"),
-        ("scheduler", ["diffusers", "KarrasVeScheduler"], "scheduler"),
-        ("text_encoder", [None, None], "lacks a text encoder"),
-    ],
-)
-def test_unknown_classes(
-    role: str, entry: list[str], match: str, copied: Callable[[str], Path]
+def test_a_network_that_is_told_its_guidance_is_refused(
+    folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    folder = copied("pixels")
-    edit(folder / "model_index.json", **{role: entry})
-    refused(folder, match)
+    folder = Path(shutil.copytree(folder_of("sd1"), tmp_path / "distilled"))
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"time_cond_proj_dim": 256}))
+    weights = load_file(folder / "unet" / NETWORK)
+    weights["time_embedding.cond_proj.weight"] = torch.zeros(8, 256)
+    save_file(weights, folder / "unet" / NETWORK, {"format": "pt"})
+    with pytest.raises(SynthesightError, match=r"distilled .* cannot be scored: its network is"):
+        load_model(folder)
 
 
-def test_network_of_another_kind(copied: Callable[[str], Path]) -> None:
-    folder = copied("sd")
-    edit(folder / "unet" / "config.json", time_cond_proj_dim=256)
-    refused(folder, "cannot be scored")
+def test_what_does_not_fit_in_memory_is_one_sentence(
+    folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("synthesight.likelihood.loading.PipelineDenoiser", full)
+    with pytest.raises(SynthesightError, match="sd1 does not fit in the memory of cpu: use"):
+        load_model(folder_of("sd1"))
 
 
-def test_damaged_weights(copied: Callable[[str], Path]) -> None:
-    folder = copied("pixels")
-    path = folder / "transformer" / NETWORK
-    weights = load_file(path)
-    del weights["proj_out.weight"]
-    save_file(weights, path, {"format": "pt"})
-    refused(folder, r"lack 1 of the tensors .* proj_out.weight")
-    path.write_bytes(path.read_bytes()[:1000])
-    refused(folder, "transformer could not be opened as a PixArtTransformer2DModel")
+@pytest.mark.parametrize("key", ["sd1", "pixart-sigma", "flux-dev", "dit"])
+def test_bfloat16_is_close_to_float32(key: str, folder_of: Callable[[str], Path]) -> None:
+    resolution = 2 * SIDE if key == "flux-dev" else None
+    errors = []
+    for dtype in (torch.float32, torch.bfloat16):
+        model = load_model(folder_of(key), dtype=dtype, resolution=resolution)
+        assert {parameter.dtype for parameter in model.network.parameters()} == {dtype}
+        assert model.pipeline.vae.dtype == torch.float32
+        x, noise, steps, rows = triples(model)
+        prepared = model.prepare(["1", "goldfish", "7"] if key == "dit" else PROMPTS)
+        errors.append(model.errors(x, noise, steps, prepared, rows))
+        assert errors[-1].dtype == torch.float64
+    torch.testing.assert_close(*errors, rtol=0.05, atol=0.05)
 
 
-def test_damaged_text_encoder(copied: Callable[[str], Path]) -> None:
-    folder = copied("sd")
-    path = folder / "text_encoder" / "model.safetensors"
-    weights = load_file(path)
-    name = next(key for key in weights if key.endswith("q_proj.weight"))
-    del weights[name]
-    save_file(weights, path, {"format": "pt"})
-    refused(folder, "q_proj.weight")
+def test_sd3_does_without_its_largest_encoder(folder_of: Callable[[str], Path]) -> None:
+    """Whether its folder lacks it or it is left out: its pipeline then sees zeros."""
+    errors = []
+    for model in (
+        load_model(folder_of("sd3-without-t5")),
+        load_model(folder_of("sd3"), without="text_encoder_3"),
+        load_model(folder_of("sd3")),
+    ):
+        x, noise, steps, rows = triples(model)
+        errors.append(model.errors(x, noise, steps, model.prepare(PROMPTS), rows))
+    assert all(bool(torch.isfinite(each).all()) for each in errors)
+    assert not torch.allclose(errors[1], errors[2])
+    torch.testing.assert_close(errors[0], errors[1])
 
 
-def test_options(saved: dict[str, Path]) -> None:
-    refused(saved["sd"], "dtype torch.float64", dtype=torch.float64)
-    refused(saved["sd"], "no device 'gpu'", device="gpu")
-    refused(saved["sd"], "no cuda:99", device="cuda:99")
-    refused(saved["sd"], "mps lacks float64", device="mps")
+def test_text_encoders_go_home_after_a_visit(
+    folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the CPU under another name as the device, so that moves can be seen anywhere."""
+    pipeline = open_pipeline(folder_of("sd1")).pipeline
+    moves: list[tuple[str, str]] = []
+    for role in ("text_encoder", "unet", "vae"):
+        own = getattr(pipeline, role).to
 
+        def to(device: Any, *_: Any, _own: Any = own, _role: str = role) -> Any:
+            moves.append((_role, str(device)))
+            return _own(device)
 
-# Schedules ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "PNDMScheduler",
-        "DDIMScheduler",
-        "DDPMScheduler",
-        "DPMSolverMultistepScheduler",
-        "EulerDiscreteScheduler",
-        "EulerAncestralDiscreteScheduler",
-        "UniPCMultistepScheduler",
-        "HeunDiscreteScheduler",
-        "LCMScheduler",
-    ],
-)
-def test_schedule_is_that_of_training(kind: str) -> None:
-    options = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-    schedule, prediction = read_schedule(getattr(diffusers, kind)(**options), "m")
-    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
-    bar = np.cumprod(1 - betas)
-    np.testing.assert_allclose(schedule.alpha**2, bar, rtol=1e-4)
-    np.testing.assert_allclose(schedule.sigma**2, 1 - bar, rtol=1e-3)
-    assert prediction == "epsilon"
-
-
-def test_zero_terminal_snr_is_read() -> None:
-    scheduler = diffusers.DDIMScheduler(rescale_betas_zero_snr=True, prediction_type="v_prediction")
-    schedule, prediction = read_schedule(scheduler, "m")
-    assert schedule.alpha[-1] == 0
-    assert prediction == "v_prediction"
-
-
-@pytest.mark.parametrize("shift", [1.0, 3.0])
-def test_flows_ignore_how_they_are_sampled(shift: float) -> None:
-    schedule, prediction = read_schedule(
-        diffusers.FlowMatchEulerDiscreteScheduler(shift=shift), "m"
-    )
-    assert schedule.flow
-    assert prediction == "flow_prediction"
-    np.testing.assert_allclose(schedule.alpha + schedule.sigma, 1)
-
-
-def test_flow_in_a_diffusion_scheduler() -> None:
-    scheduler = diffusers.DPMSolverMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True
-    )
-    assert read_schedule(scheduler, "m")[0].flow
-
-
-def test_class_conditional_models_know_the_16_categories(saved: dict[str, Path]) -> None:
-    observer = synthesight.load(saved["dit"], device="cpu", classes=["cat", "oven"])
-    assert observer.labels["oven"] == [766]
-    observer = synthesight.load(saved["dit"], device="cpu", labels={"a": ["1"], "b": ["0", "2"]})
-    assert set(observer.labels) == {"a", "b"}
-
-
-def test_other_schedules_are_refused() -> None:
-    with pytest.raises(SynthesightError, match="EDMEulerScheduler"):
-        read_schedule(diffusers.EDMEulerScheduler(), "m")
-    with pytest.raises(SynthesightError, match="prediction_type 'score'"):
-        read_schedule(diffusers.DDIMScheduler(prediction_type="score"), "m")
-
-
-# Copies of the weights -------------------------------------------------------------------------
-
-
-def test_half_precision_copies_are_preferred_for_half_precision() -> None:
-    plain, half = NETWORK, "diffusion_pytorch_model.fp16.safetensors"
-    other = "diffusion_pytorch_model.non_ema.safetensors"
-    assert pick_variant([plain, half, other], half=False, where="w") is None
-    assert pick_variant([plain, half, other], half=True, where="w") == "fp16"
-    assert pick_variant([plain], half=True, where="w") is None
-    assert pick_variant([half], half=False, where="w") == "fp16"
-    assert pick_variant(["model.bf16-00001-of-00002.safetensors"], half=True, where="w") == "bf16"
-    with pytest.raises(SynthesightError, match="no weights"):
-        pick_variant([other], half=True, where="The folder unet")
-
-
-def test_a_copy_in_half_precision_opens(copied: Callable[[str], Path]) -> None:
-    folder = copied("sd")
-    path = folder / "unet" / NETWORK
-    weights = {name: value.half() for name, value in load_file(path).items()}
-    save_file(weights, path.with_name("diffusion_pytorch_model.fp16.safetensors"), {"format": "pt"})
-    path.unlink()
-    model = load_model(folder)
-    name, value = next(iter(model.network.named_parameters()))
-    assert value.dtype == torch.float32
-    assert torch.equal(value, weights[name].float())
-
-
-def test_sharded_weights_open(copied: Callable[[str], Path], saved: dict[str, Path]) -> None:
-    folder = copied("pixels")
-    network = diffusers.PixArtTransformer2DModel.from_pretrained(folder / "transformer")
-    shutil.rmtree(folder / "transformer")
-    network.save_pretrained(folder / "transformer", max_shard_size="20KB")
-    assert len(list((folder / "transformer").glob("*.safetensors"))) > 1
-    whole = load_model(saved["pixels"]).network.state_dict()
-    parts = load_model(folder).network.state_dict()
-    assert all(torch.equal(parts[name], value) for name, value in whole.items())
-
-
-def test_text_encoders_stay_in_float32(saved: dict[str, Path]) -> None:
-    model = load_model(saved["sd"], dtype=torch.bfloat16)
-    assert model.texts[0] is not None
-    assert next(model.texts[0].model.parameters()).dtype == torch.float32
-    assert model.autoencoder is not None
-    assert next(model.autoencoder.vae.parameters()).dtype == torch.float32
-    assert model.prepare(["a"])["encoder_hidden_states"].dtype == torch.bfloat16
-
-
-# The Hub ---------------------------------------------------------------------------------------
-
-
-def test_only_what_is_needed_is_fetched() -> None:
-    fp16 = "diffusion_pytorch_model.fp16.safetensors"
-    roles = ("unet", "vae", "tokenizer", "tokenizer_2")
-    index: dict[str, Any] = {role: ["diffusers", "Any"] for role in roles}
-    index |= {"scheduler": ["diffusers", "DDIMScheduler"], "text_encoder": [None, None]}
-    index |= {"_class_name": "AnyPipeline", "safety_checker": ["stable_diffusion", "Any"]}
-    files = [
-        "README.md",
-        "model_index.json",
-        "v1-5-pruned.ckpt",
-        "unet/config.json",
-        f"unet/{NETWORK}",
-        f"unet/{fp16}",
-        "unet/diffusion_pytorch_model.bin",
-        "unet/diffusion_pytorch_model.non_ema.safetensors",
-        f"vae/{NETWORK}",
-        "vae/config.json",
-        "tokenizer/vocab.json",
-        "tokenizer/merges.txt",
-        "tokenizer_2/spiece.model",
-        "scheduler/scheduler_config.json",
-        "safety_checker/model.safetensors",
-        "text_encoder/model.safetensors",
-    ]
-    common = {
-        "model_index.json",
-        "unet/config.json",
-        f"vae/{NETWORK}",
-        "vae/config.json",
-        "tokenizer/vocab.json",
-        "tokenizer/merges.txt",
-        "tokenizer_2/spiece.model",
-        "scheduler/scheduler_config.json",
+        monkeypatch.setattr(getattr(pipeline, role), "to", to)
+    model = PipelineDenoiser(pipeline, device="cpu:0")
+    assert {move for move in moves if move[0] != "text_encoder"} == {
+        ("unet", "cpu:0"),
+        ("vae", "cpu:0"),
     }
-    assert set(wanted_files(files, index, half=False, name="n")) == common | {f"unet/{NETWORK}"}
-    assert set(wanted_files(files, index, half=True, name="n")) == common | {f"unet/{fp16}"}
-    with pytest.raises(SynthesightError, match="only pickled weights"):
-        wanted_files(["unet/diffusion_pytorch_model.bin"], index, half=False, name="n")
+    moves.clear()
+    there_and_back = [("text_encoder", "cpu:0"), ("text_encoder", "cpu")]
+    prepared = model.prepare(PROMPTS)
+    assert moves == there_and_back
+    x, noise, steps, rows = triples(model)
+    model.errors(x, noise, steps, prepared, rows)
+    assert moves == there_and_back
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "encode_prompt", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model.prepare(PROMPTS)
+    assert moves == 2 * there_and_back
 
 
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A stand-in for the Hub: ``files`` it lists, an ``error`` it raises, a ``folder`` it gives."""
-    state = SimpleNamespace(files=[], error=None, folder=None, asked=[])
-
-    def list_repo_files(*_: Any, **options: Any) -> list[str]:
-        state.asked.append(options)
-        if state.error is not None:
-            raise state.error
-        return state.files
-
-    def snapshot_download(_name: str, **options: Any) -> str:
-        state.asked.append(options)
-        if state.folder is None:
-            raise FileNotFoundError("not in the cache")
-        return str(state.folder)
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_repo_files)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
-    return state
-
-
-def test_a_name_is_fetched_and_opened(hub: SimpleNamespace, saved: dict[str, Path]) -> None:
-    folder = hub.folder = saved["sd"]
-    hub.files = [str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file()]
-    model = load_model("owner/model", revision="v2")
-    assert model.name == "owner/model"
-    assert hub.asked[0]["revision"] == hub.asked[1]["revision"] == "v2"
-    assert hub.asked[1]["allow_patterns"] == ["model_index.json"]
-    assert f"unet/{NETWORK}" in hub.asked[2]["allow_patterns"]
-
-
-def test_without_a_network_the_cache_is_used(hub: SimpleNamespace, saved: dict[str, Path]) -> None:
-    hub.error = ConnectionError("no network")
-    with pytest.raises(SynthesightError, match=r"cannot be reached and owner/model is not on"):
-        load_model("owner/model")
-    hub.folder = saved["pixels"]
-    assert load_model("owner/model").resolution == 8
-    assert hub.asked[-1]["local_files_only"]
-
-
-def test_a_name_that_is_not_found_is_one_sentence(
-    hub: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_the_last_timestep_of_deepfloyd_does_not_outweigh_all_others(
+    folder_of: Callable[[str], Path],
 ) -> None:
-    """The library's notes on each of its retries would stand before it."""
-    logger = logging.getLogger("huggingface_hub.utils._http")
-    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
-
-    def list_repo_files(*_: Any, **__: Any) -> list[str]:
-        logger.warning("Retrying in 1s")
-        raise ConnectionError
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_repo_files)
-    with pytest.raises(SynthesightError, match="cannot be reached"):
-        download("owner/model", revision=None, half=False)
-    assert caplog.messages == []
-    logger.warning("again heard")
-    assert caplog.messages == ["again heard"]
+    """Its ε is magnified 20,000 times there; no pixel of x̂ may leave the range of an image."""
+    model = load_model(folder_of("deepfloyd"))
+    assert model.clamped
+    x, noise, _, rows = triples(model)
+    steps = torch.full((len(x),), len(model.schedule) - 1)
+    errors = model.errors(x, noise, steps, model.prepare(PROMPTS), rows)
+    assert (errors <= (1 + x.abs()).square().flatten(1).sum(1) + 1e-3).all()
 
 
-@pytest.mark.parametrize(
-    ("kind", "match"),
-    [
-        (GatedRepoError, "gated: accept its terms"),
-        (RepositoryNotFoundError, "neither a path here nor"),
-        (RevisionNotFoundError, "no revision 'v9'"),
-    ],
-)
-def test_the_hubs_refusals_are_told(
-    kind: type[Exception], match: str, hub: SimpleNamespace
-) -> None:
-    hub.error = kind.__new__(kind)  # their constructors differ between versions
-    with pytest.raises(SynthesightError, match=match):
-        download("owner/model", revision="v9", half=False)
+# Models of classes --------------------------------------------------------------------------------
 
 
-def test_names_and_repositories_of_another_form(hub: SimpleNamespace) -> None:
-    with pytest.raises(SynthesightError, match="There is no file or folder"):
-        download("./models/mine", revision=None, half=False)
-    hub.files = ["model.safetensors", "config.json"]
-    with pytest.raises(SynthesightError, match="has no model_index"):
-        download("owner/model", revision=None, half=False)
-    hub.files = ["model_index.json"]
-    with pytest.raises(SynthesightError, match="broke off"):
-        download("owner/model", revision=None, half=False)
+def test_classes_are_found_by_index_and_name(folder_of: Callable[[str], Path]) -> None:
+    model = load_model(folder_of("dit"))
+    assert model.takes_labels
+    x, noise, steps, _ = triples(model, 4)
+    names = ["9", "Goldfish", "tinca tinca", "tench, Tinca tinca"]
+    found, expected = (
+        model.errors(x, noise, steps, model.prepare(prompts), torch.arange(4))
+        for prompts in (names, ["9", "1", "0", "0"])
+    )
+    assert torch.equal(found, expected)
+    with pytest.raises(SynthesightError, match=r"more than one class called 'crane': .* 2, 3"):
+        model.prepare(["crane"])
+    for prompt in ("A bad photo of a cat", "10", "-1"):
+        with pytest.raises(SynthesightError, match="from 0 to 9"):
+            model.prepare([prompt])
+    with pytest.raises(SynthesightError, match="no prompts"):
+        model.prepare([])
 
 
-def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
-    model = load_model(stable_diffusion_3(tmp_path / "sd3", with_t5=False))
-    assert model.texts[2] is None
-    assert model.prepare(["a cat"])["encoder_hidden_states"].shape[1] == 77 + 256
+def test_models_of_classes_know_the_16_categories(folder_of: Callable[[str], Path]) -> None:
+    observer = synthesight.load(folder_of("dit"), device="cpu", classes=["cat", "oven"])
+    assert observer.labels["oven"] == [766]
+    labels = {"a": ["1"], "b": ["0", "goldfish"]}
+    observer = synthesight.load(
+        folder_of("dit"), device="cpu", labels=labels, rule=Exhaustive(2), batch_size=8
+    )
+    assert observer.labels == labels
+    image = noise(np.random.default_rng(0), 2 * SIDE)
+    assert np.isfinite(observer.classify(image, classes=["a", "b"]).evidence).all()
+
+
+# Options of load, and of the command line ---------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -433,6 +226,7 @@ def test_sd3_folder_without_its_largest_encoder(tmp_path: Path) -> None:
         ({"batch_size": 100_000_000}, "`batch_size=100000000` cannot be"),
         ({"seed": -1}, "`seed=-1` cannot be: give a whole number from 0"),
         ({"seed": 0.5}, "`seed=0.5` cannot be"),
+        ({"dtype": "float64"}, "no `dtype='float64'`: choose one of float32, bfloat16, float16"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
@@ -443,3 +237,64 @@ def test_options_that_cannot_be(options: dict[str, Any], words: str) -> None:
 def test_a_network_has_no_misspelt_options() -> None:
     with pytest.raises(SynthesightError, match="no option 'clases': did you mean `classes`"):
         synthesight.load("natural-32-cnn", device="cpu", clases=["cat", "dog"])  # type: ignore[call-arg]
+
+
+def test_a_dtype_is_chosen_by_name(folder_of: Callable[[str], Path]) -> None:
+    observer = synthesight.load(
+        folder_of("sd1"), dtype="bfloat16", classes=["cat", "dog"], device="cpu"
+    )
+    assert observer.model.dtype == observer.model.pipeline.unet.dtype == torch.bfloat16
+
+
+def test_a_given_pipeline_keeps_its_precision(folder_of: Callable[[str], Path]) -> None:
+    pipeline = open_pipeline(folder_of("sd1"), dtype=torch.bfloat16).pipeline
+    model = load_model(pipeline)
+    assert (model.pipeline, model.dtype) == (pipeline, torch.bfloat16)
+    assert (model.name, model.device.type) == ("sd1", "cpu")
+    assert load_model(pipeline, dtype=torch.float32).dtype == torch.float32
+
+
+@pytest.fixture
+def tuned(folder_of: Callable[[str], Path], tmp_path: Path) -> tuple[Path, Path, Path]:
+    """The network of a checkpoint, its LoRA, and a folder in which both are one."""
+    base = folder_of("sd1")
+    shutil.copytree(base / "unet", tmp_path / "checkpoint-500" / "unet")
+    network = tmp_path / "checkpoint-500" / "unet" / NETWORK
+    weights = {name: 1.1 * value for name, value in load_file(network).items()}
+    save_file(weights, network, {"format": "pt"})
+    generator = torch.Generator().manual_seed(0)
+    low, high = torch.randn(2, 2, 8, generator=generator)
+    lora = tmp_path / "style.safetensors"
+    tensors = {f"unet.{LAYER}.lora_A.weight": low, f"unet.{LAYER}.lora_B.weight": high.T}
+    save_file({name: value.contiguous() for name, value in tensors.items()}, lora)
+    merged = Path(shutil.copytree(base, tmp_path / "merged"))
+    weights[f"{LAYER}.weight"] += 0.5 * high.T @ low
+    save_file(weights, merged / "unet" / NETWORK, {"format": "pt"})
+    return network.parent, lora, merged
+
+
+def test_a_checkpoint_with_a_lora_answers_as_their_sum(
+    tuned: tuple[Path, Path, Path], folder_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    checkpoint, lora, merged = tuned
+    base = folder_of("sd1")
+    image = tmp_path / "image.png"  # draws depend on its name
+    noise(np.random.default_rng(0), 2 * SIDE).save(image)
+    options: dict[str, Any] = {"classes": ["cat", "dog"], "rule": "exhaustive"}
+    options |= {"max_draws": 2, "batch_size": 8, "device": "cpu"}
+    expected = synthesight.load(merged, **options).classify(image).evidence
+    plain = synthesight.load(checkpoint, config=base, **options)
+    assert not np.allclose(plain.classify(image).evidence, expected, rtol=1e-6)
+    for more in ({"lora": f"{lora}:0.5"}, {"lora": [(lora, 0.25), (lora, 0.25)]}):
+        observer = synthesight.load(checkpoint, config=base, **options, **more)
+        np.testing.assert_allclose(observer.classify(image).evidence, expected, rtol=1e-4)
+    assert observer.model.source["config"] == str(base)
+    assert [each["scale"] for each in observer.model.source["loras"]] == [0.25, 0.25]
+    command = ["classify", image, "--model", checkpoint, "--lora", f"{lora}:0.5"]
+    command += ["--classes", "cat,dog", "--rule", "exhaustive", "--max-draws", 2]
+    command += ["--batch-size", 8, "--device", "cpu"]
+    (line,) = done(*command, "--config", base, "--json").splitlines()
+    assert json.loads(line)["response"] in ("cat", "dog")
+    np.testing.assert_allclose(json.loads(line)["evidence"], expected[0], rtol=1e-4, atol=1e-6)
+    assert "only parts of a pipeline: " in (said := refused(*command))
+    assert "--config" in said

@@ -31,8 +31,8 @@ SCHEDULES = {
 def test_weights_equal_their_formulas(schedule):
     t = schedule.times
     np.testing.assert_allclose(
-        schedule.alpha**2 + schedule.sigma**2 * (not schedule.flow),
-        1.0 if not schedule.flow else (1 - t) ** 2,
+        schedule.alpha**2 + schedule.sigma**2 * (not schedule.continuous),
+        (1 - t) ** 2 if schedule.continuous else 1.0,
     )
     np.testing.assert_allclose(weights("jaini", schedule), np.exp(-7 * t))
     np.testing.assert_allclose(weights("uniform", schedule), 1.0)
@@ -40,7 +40,7 @@ def test_weights_equal_their_formulas(schedule):
         weights("epsilon", schedule), schedule.alpha**2 / schedule.sigma**2, rtol=1e-12
     )
     snr = schedule.alpha**2 / schedule.sigma**2
-    if schedule.flow:
+    if schedule.continuous:
         np.testing.assert_allclose(weights("elbo", schedule), (1 - t) / t**3)
     else:
         expected = 0.5 * len(t) * (snr[:-1] - snr[1:])

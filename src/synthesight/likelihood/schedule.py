@@ -173,7 +173,7 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
             f"{name} has the prediction_type {prediction!r}, which is not supported: choose a "
             f"model that predicts one of {', '.join(PREDICTIONS[:4])}."
         )
-    if "sigma_data" in config:
+    if kind.startswith("EDM"):
         # Their v has the opposite sign of F, and is v of a variance-preserving schedule.
         levels = Schedule.edm(config["sigma_min"], config["sigma_max"], config["sigma_data"])
         return levels, "v_prediction" if prediction == "v_prediction" else "edm"
