@@ -125,3 +125,13 @@ def test_encoded_bytes_are_opened_late():
     (stimulus,) = as_stimuli(buffer.getvalue()[:40])
     with pytest.raises(SynthesightError, match="is not an image that can be read"):
         stimulus.open()
+
+
+def test_encoded_bytes_may_be_of_any_kind(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+    encoded = (tmp_path / "a.png").read_bytes()
+    with (tmp_path / "a.png").open("rb") as file:
+        found = as_stimuli([bytearray(encoded), memoryview(encoded), file])
+    assert {each.id for each in found} == {as_stimuli(encoded)[0].id}
+    (one,) = as_stimuli(bytearray(encoded))
+    np.testing.assert_array_equal(np.asarray(one.open()), RGB)

@@ -16,6 +16,7 @@ from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
+from tiny_models import pixel_flow
 
 
 class First(Observer):
@@ -108,3 +109,20 @@ def test_a_run_of_another_dataset_is_refused_by_the_datasets_name(folder, tmp_pa
     folder.rename(tmp_path / "drawn")
     with pytest.raises(SynthesightError, match=r"datasets = \['edge'\], not \['drawn'\]"):
         evaluate(First(), find_stimuli(tmp_path / "drawn"), tmp_path / "run")
+
+
+def test_a_run_records_its_pipeline_and_goes_on_with_it_elsewhere(tmp_path):
+    model = pixel_flow(tmp_path / "here" / "tiny")
+    images = tmp_path / "photos"
+    save_pictures(images, "cat/1.png", "dog/1.png")
+    quick = {"max_draws": 2, "device": "cpu", "batch_size": 4}
+    run = evaluate(model, images, tmp_path / "run", resolution="8x16", **quick)
+    observer = run.manifest["observer"]
+    assert observer["resolution"] == [8, 16]
+    assert observer["pipeline"]["pipeline"] == "PixArtSigmaPipeline"
+    assert observer["pipeline"]["source"]["model"] == str(model)
+    moved = model.rename(tmp_path / "tiny")
+    again = evaluate(moved, images, tmp_path / "run", resolution=(8, 16), **quick)
+    assert again.manifest == run.manifest
+    with pytest.raises(SynthesightError, match=r"observer\.resolution = \[8, 16\], not 8"):
+        evaluate(moved, images, tmp_path / "run", **quick)

@@ -194,3 +194,12 @@ def test_rows_as_hugging_face_has_them_are_stimuli(tmp_path):
     assert {s.open().size for s in found} == {(8, 8)}
     with pytest.raises(SynthesightError, match="Row 1 has no 'image', only label"):
         find_stimuli([rows[0], {"label": "cat"}])
+
+
+def test_patterns_and_addresses(tmp_path):
+    save_pictures(tmp_path, "a.png", "b.png", "c.jpg")
+    assert [each.id for each in find_stimuli(f"{tmp_path}/*.png")] == ["a.png", "b.png"]
+    with pytest.raises(SynthesightError, match="There is no file or folder"):
+        find_stimuli(f"{tmp_path}/*.gif")
+    with pytest.raises(SynthesightError, match="is an address: download it"):
+        find_stimuli("https://example.org/cat.jpg")

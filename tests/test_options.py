@@ -61,7 +61,14 @@ def test_the_command_line_has_the_options_of_python(name, kind, own):
 
 
 def test_a_classifier_takes_the_same_names():
-    elsewhere = {"config", "lora", "device", "dtype"}  # of the model, which is open already
+    # Of the model, which is open already.
+    elsewhere = {
+        "config",
+        "lora",
+        "resolution",
+        "device",
+        "dtype",
+    }
     names = {each.name for each in dataclasses.fields(ModelOptions)} - elsewhere
     assert names <= set(inspect.signature(GenerativeClassifier).parameters)
 
@@ -109,7 +116,7 @@ def test_a_record_can_be_kept_as_json():
     record = json.loads(json.dumps(given.record()))
     assert record == {
         "classes": ["cat", "dog"],
-        "rule": "Exhaustive(max_draws=8, name='exhaustive')",
+        "rule": "Exhaustive(max_draws=8)",
         "weighting": [1.0, 0.5],
         "labels": "labels.json",
     }
@@ -150,7 +157,7 @@ def test_an_observer_is_returned_and_objects_are_opened():
     assert again.prompts == ["a {class}"]
     with pytest.raises(synthesight.SynthesightError, match="is open already: leave out `dtype`"):
         synthesight.load(generative.model, dtype="float32")
-    with pytest.raises(synthesight.SynthesightError, match="A dict is not a model"):
+    with pytest.raises(synthesight.SynthesightError, match="of the type dict is no model"):
         synthesight.load({})
 
 
@@ -173,3 +180,9 @@ def test_pipelines_and_single_networks_are_opened():
         synthesight.load("natural-32", config=folder)
     with pytest.raises(synthesight.SynthesightError, match="network: leave out `lora`"):
         synthesight.load("natural-32-cnn", lora="style.safetensors:0.8")
+
+
+@pytest.mark.parametrize("wrong", ["big", "8x", 0, -8, 8.5, (8, 8, 8), ("a", "b")])
+def test_a_resolution_that_is_none_is_refused(wrong):
+    with pytest.raises(synthesight.SynthesightError, match="is no size of an image: give a side"):
+        synthesight.load("natural-32", resolution=wrong)

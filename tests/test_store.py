@@ -67,10 +67,12 @@ def test_a_run_says_in_a_line_what_it_is(tmp_path):
     run = Run.create(str(tmp_path / "run"), made)
     run.append([row("d/a.png")])
     assert repr(run) == f"<Run {tmp_path / 'run'}: 1 trial of <m> on edge, mine>"
-    page = Run.open(str(run.folder))._repr_html_()
+    page = Run(str(run.folder))._repr_html_()
     assert "<th>classes</th><td>cat, dog</td>" in page
     assert "&lt;m&gt;" in page
     assert "0 trials of an observer" in repr(Run.create(tmp_path / "other", {}))
+    with pytest.raises(SynthesightError, match="is not a run but holds runs: name them, as "):
+        Run.open(tmp_path)
 
 
 def test_a_stimulus_that_was_shown_twice_counts_once(run):

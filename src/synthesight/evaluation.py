@@ -42,7 +42,18 @@ LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 # What may differ when a run goes on. Options that change responses are in the observer's own
 # description, the classes and the stimuli.
-MAY_DIFFER = ("options", "versions", "platform", "device", "started")
+MAY_DIFFER = (
+    "options",
+    "versions",
+    "platform",
+    "device",
+    "started",
+    # Where files are; how well a precision was measured; which of two equal ways is taken.
+    "observer.pipeline.source.model",
+    "observer.pipeline.source.config",
+    "observer.pipeline.precision",
+    "observer.pipeline.door",
+)
 
 
 @typed(EvaluateOptions)

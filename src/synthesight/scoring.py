@@ -93,8 +93,7 @@ def score(
     Parameters
     ----------
     model
-        An observer from :func:`synthesight.load`, the name of one, or an object that meets a
-        protocol of :mod:`synthesight.likelihood.protocol`.
+        An observer, or what :func:`synthesight.load` takes, such as a name.
     stimuli
         What :func:`synthesight.find_stimuli` takes: images, stimuli, paths, names of datasets. An
         image that cannot be read has no rows, and a warning says so.
@@ -147,9 +146,12 @@ def score(
     parts = horizon_of(likelihood)
     if draws is None:
         draws = DRAWS if parts is None else parts
-    if draws < 1 or (parts is not None and draws > parts):
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise SynthesightError(f"`seed={seed!r}` cannot be: give a whole number from 0.")
+    number = isinstance(draws, int | np.integer)
+    if not number or draws < 1 or (parts is not None and draws > parts):
         most = "" if parts is None else f" to {parts}"
-        raise SynthesightError(f"`draws={draws}` cannot be: give a whole number from 1{most}.")
+        raise SynthesightError(f"`draws={draws!r}` cannot be: give a whole number from 1{most}.")
     plan = _Plan(likelihood, prompts, draws, seed)
     if out is None:
         frames = list(_frames(plan, shown, tuner, report))
@@ -329,7 +331,7 @@ def _model(
     batch_size: int | None,
 ) -> tuple[DrawModel | PartModel, Tuner]:
     """The model as what gives nats, and what finds out how it runs best."""
-    if isinstance(model, str | Path):
+    if not (isinstance(model, Observer) or hasattr(model, "prepare")):
         model = synthesight.load(model)
     tuner = Tuner(batch_size)
     if isinstance(model, Observer):
@@ -339,10 +341,20 @@ def _model(
                 "generative `model`."
             )
         tuner = model.tuner if batch_size is None else tuner
-        if weighting is not None and weighting == model.weighting and times is None:
+        own = weighting is not None and np.array_equal(
+            np.asarray(weighting), np.asarray(model.weighting)
+        )
+        if own and times is None:
             return model.likelihood, tuner  # with its own proposal
         model = model.model
     likelihood = as_likelihood(model, weighting)
+    if times is not None:
+        values = np.asarray(times)
+        numbers = values.dtype.kind in "fiu" and values.ndim == 1 and len(values) > 0
+        if not (numbers and ((values > 0) & (values <= 1)).all()):
+            raise SynthesightError(
+                f"`times={times!r}` cannot be: give a list of numbers above 0 and up to 1."
+            )
     if isinstance(likelihood, DenoiserLikelihood):
         how = "uniform" if weighting is None else weighting
         return DenoiserLikelihood(likelihood.denoiser, how, times=times), tuner

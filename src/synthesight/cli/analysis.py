@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED
+from synthesight.cli.options import MOST_SEED, written_to
 from synthesight.errors import SynthesightError
 
 studies = typer.Typer()
@@ -20,9 +20,7 @@ def report(
         list[Path] | None,
         typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the page, figures and tables.")] = Path(
-        "report"
-    ),
+    out: Annotated[Path, written_to("Folder for the page, figures and tables.")] = Path("report"),
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with human-trials and model-trials; default: SYNTHESIGHT_DATA."),
@@ -63,7 +61,7 @@ def export(
     runs: Annotated[
         list[Path], typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for <dataset>/<dataset>_<observer>_….csv.")],
+    out: Annotated[Path, written_to("Folder for <dataset>/<dataset>_<observer>_….csv.")],
 ) -> None:
     """Write trials in the published CSV layout, which the model-vs-human toolbox plots."""
     import polars as pl

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Data, end, split
+from synthesight.cli.options import MOST_SEED, Commands, Data, end, split, written_to
 from synthesight.errors import SynthesightError
 
 datasets = typer.Typer(
@@ -84,7 +84,7 @@ def data_make(
     manipulation: Annotated[
         str, typer.Option(help="contrast, low-pass, eidolonI, …: a parametric dataset's name.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
+    out: Annotated[Path, written_to("Folder of the new dataset.")],
     level: Annotated[
         list[str] | None,
         typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
@@ -112,7 +112,7 @@ def data_make(
 
 @datasets.command("draw")
 def data_draw(
-    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
+    out: Annotated[Path, written_to("Folder of the new dataset.")],
     classes: Annotated[
         str | None, typer.Option(help="Categories of both cues: cat,dog,…; default: all 16.")
     ] = None,

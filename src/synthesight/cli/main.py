@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from synthesight import __version__
+from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
 from synthesight.cli.data import datasets
-from synthesight.cli.options import Commands, end, translate, with_options
+from synthesight.cli.options import Commands, end, translate, with_options, written_to
 from synthesight.cli.train import training
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.options import EvaluateOptions, ModelOptions
@@ -36,7 +37,10 @@ app.add_typer(training, name="train")
 app.add_typer(datasets, name="data")
 
 Model = Annotated[
-    str, typer.Option(help="A name of `synthesight models`, a folder, or owner/model.")
+    str,
+    typer.Option(
+        "--model", "-m", help="A name of `synthesight models`, a folder or file, or owner/model."
+    ),
 ]
 
 
@@ -67,6 +71,7 @@ def classify(
     from synthesight.stimuli.find import find_stimuli
 
     resolve(model)
+    mistakes.check_no_classes(images, options.classes)
     stimuli = find_stimuli(images)
     observer = open_observer(model, options)
     chosen = observer.choose(None)
@@ -95,7 +100,7 @@ def evaluate(
             "repeatable."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes it.")],
+    out: Annotated[Path, written_to("Folder of the run; the same command resumes it.")],
     options: EvaluateOptions,
     model: Model = "natural-32",
 ) -> None:
@@ -125,9 +130,7 @@ def models(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the figure and the drawn images.")] = Path(
-        "demo"
-    ),
+    out: Annotated[Path, written_to("Folder for the figure and the drawn images.")] = Path("demo"),
 ) -> None:
     """Tour the bundled models, offline, in a few minutes on two cores."""
     from synthesight.demo import run_demo
@@ -149,10 +152,13 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit code 2."""
     warnings.formatwarning = _formatted
     try:
-        app()
+        sys.exit(app(prog_name="synthesight", standalone_mode=False))
     except SynthesightError as error:
         print(f"synthesight: {translate(str(error))}", file=sys.stderr)
         sys.exit(2)
+    except typer.Abort:
+        print("synthesight: Stopped.", file=sys.stderr)
+        sys.exit(130)
     except OSError as error:
         if error.errno == errno.ENOSPC and error.filename is None:
             print(
@@ -171,4 +177,9 @@ def main() -> None:
             "permissions and the room on its disk.",
             file=sys.stderr,
         )
+        sys.exit(2)
+    except Exception as error:
+        if not mistakes.is_usage(error):
+            raise
+        print(mistakes.sentence(error), file=sys.stderr)
         sys.exit(2)

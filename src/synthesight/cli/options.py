@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperGroup
 
+from synthesight.cli.mistakes import check_once, no_command
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
 Device = Annotated[
@@ -25,6 +26,12 @@ Data = Annotated[
     Path | None,
     typer.Option(help="Folder of the datasets. Default: SYNTHESIGHT_DATA, else the cache."),
 ]
+
+
+def written_to(help: str) -> Any:
+    """Return the option of a place to write to, which other programs call by other names."""
+    return typer.Option("--out", "--output", "-o", help=help)
+
 
 _PARAMETER = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 
@@ -37,7 +44,10 @@ class Commands(TyperGroup):
     """Commands whose messages speak of their options, and that say so when they are stopped."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise no_command(args[0], ctx.command_path, list(self.commands))
         found = super().resolve_command(ctx, args)
+        check_once(found[1], found[2])
         _options.set(flags(found[1]))
         return found
 
@@ -52,7 +62,7 @@ class Commands(TyperGroup):
 def flags(command: Any) -> dict[str, str]:
     """Return a command's options by the names that they have in Python."""
     return {
-        each.name: max(each.opts, key=len)
+        each.name: next((name for name in each.opts if name.startswith("--")), each.opts[0])
         for each in getattr(command, "params", ())
         if each.param_type_name == "option"
     }
@@ -178,4 +188,5 @@ __all__ = [
     "split",
     "translate",
     "with_options",
+    "written_to",
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Device
+from synthesight.cli.options import MOST_SEED, Commands, Device, written_to
 from synthesight.errors import SynthesightError
 
 TrainingSeed = Annotated[
@@ -20,7 +20,7 @@ training = typer.Typer(cls=Commands, help="Train the small models that ship.", n
 @training.command("generative")
 def train_generative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    out: Annotated[Path, written_to("Folder of the training; the same command resumes it.")],
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
@@ -52,7 +52,7 @@ def train_generative(
 @training.command("discriminative")
 def train_discriminative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
-    out: Annotated[Path, typer.Option(help="Folder of the training; the same command resumes it.")],
+    out: Annotated[Path, written_to("Folder of the training; the same command resumes it.")],
     epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
     seed: TrainingSeed = 0,
     device: Device = None,

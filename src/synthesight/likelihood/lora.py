@@ -85,7 +85,7 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
 
     Returns
     -------
-    ``lora``, ``scale`` and ``sha256`` of the file, to be recorded.
+    ``lora`` (the file's name, or that on the Hub), ``scale`` and ``sha256``, to be recorded.
 
     Raises
     ------
@@ -122,7 +122,9 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
             f"{path} could not be added to {name} as a LoRA ({first_line(error)}): choose one "
             "that was trained for this model."
         ) from error
-    return {"lora": lora.source, "scale": lora.scale, "sha256": hash_of(path)}
+    # Not its path, which may change while the file is the same.
+    label = path.name if Path(lora.source).expanduser().exists() else lora.source
+    return {"lora": label, "scale": lora.scale, "sha256": hash_of(path)}
 
 
 def is_lora(keys: Sequence[str]) -> bool:

@@ -113,8 +113,8 @@ def _given(pipeline: Any, asked: dict[str, Any]) -> Opened:
 
     if not isinstance(pipeline, DiffusionPipeline):
         raise SynthesightError(
-            f"A {type(pipeline).__name__} is not a model: give a name, a path or a pipeline of "
-            "diffusers."
+            f"An object of the type {type(pipeline).__name__} is no model: give a name, a path, a "
+            "pipeline of diffusers, or what meets a protocol of synthesight.likelihood.protocol."
         )
     for option, value in asked.items():
         if value:
@@ -122,7 +122,8 @@ def _given(pipeline: Any, asked: dict[str, Any]) -> Opened:
                 f"The pipeline is open already: leave `{option}` out, or apply it when you open "
                 "the pipeline."
             )
-    where = pipeline.config.get("_name_or_path")
+    given = pipeline.config.get("_name_or_path")
+    where = str(given) if given else None  # it may be a Path
     kind = type(pipeline).__name__
     name = (Path(where).name if Path(where).is_dir() else where) if where else kind
     return Opened(pipeline, name, {"model": where, "pipeline": kind})

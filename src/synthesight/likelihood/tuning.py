@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from synthesight.errors import SynthesightError
 from synthesight.likelihood.memory import encode, is_out_of_memory
 from synthesight.likelihood.protocol import DrawModel, PartModel, Resolution
 
-LARGEST = 1024
+LARGEST = 1024  # that measurement ever chooses
+MOST_BATCH = 16_384  # that a user may ask for
 LONG = 300.0
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
@@ -28,6 +30,11 @@ class Tuner:
     batch_size
         Evaluations a batch; None finds the best by measurement.
 
+    Raises
+    ------
+    SynthesightError
+        If the batch size is no whole number from 1 to ``MOST_BATCH``.
+
     Attributes
     ----------
     compiled
@@ -35,6 +42,12 @@ class Tuner:
     """
 
     def __init__(self, batch_size: int | None = None) -> None:
+        if batch_size is not None and not (
+            isinstance(batch_size, int | np.integer) and 1 <= batch_size <= MOST_BATCH
+        ):
+            raise SynthesightError(
+                f"`batch_size={batch_size}` cannot be: give a whole number from 1 to {MOST_BATCH}."
+            )
         self.batch_size = batch_size
         self.compiled: bool | None = None
         # Batch sizes, by resolution and what was asked for; seconds a batch.

@@ -28,9 +28,9 @@ def html_facts(facts: Mapping[str, object]) -> str:
     return f"<table>{rows}</table>"
 
 
-def count(number: int, what: str) -> str:
+def count(number: float, what: str) -> str:
     """Return a number of things in words, such as ``"1 image"``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:.10g} {what}{'' if number == 1 else 's'}"
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from synthesight.likelihood.diffusion import DEFAULT_WEIGHTING, DenoiserLikeliho
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.evaluator import Usage
 from synthesight.likelihood.grouped import class_evidence
+from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser, DrawModel, PartModel, horizon_of
 from synthesight.likelihood.rules import Rule, make_rule
 from synthesight.likelihood.tuning import Tuner, owner
@@ -27,7 +28,6 @@ from synthesight.observers.prompts import (
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.stimulus import Stimulus
 
-MOST_BATCH = 16_384  # sixteen times what measurement ever chooses: of no use beyond
 TYPICAL_DRAWS = 20  # a class, by the sequential rule: for guessing how long work will take
 
 
@@ -98,12 +98,6 @@ class GenerativeClassifier(Observer):
         if combine not in ("logsumexp", "best"):
             raise SynthesightError(
                 f"There is no way {combine!r} to combine labels: choose logsumexp or best."
-            )
-        if batch_size is not None and not (
-            isinstance(batch_size, int | np.integer) and 1 <= batch_size <= MOST_BATCH
-        ):
-            raise SynthesightError(
-                f"`batch_size={batch_size}` cannot be: give a whole number from 1 to {MOST_BATCH}."
             )
         if not isinstance(seed, int | np.integer) or seed < 0:
             raise SynthesightError(f"`seed={seed}` cannot be: give a whole number from 0.")
@@ -176,6 +170,8 @@ class GenerativeClassifier(Observer):
             "kind": self.kind,
             "weights": weights_hash(getattr(owner(self.likelihood), "network", None)),
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
+            "resolution": self.model.resolution,
+            "pipeline": self.model.describe() if isinstance(self.model, PipelineDenoiser) else None,
             "prompt": self.prompts,
             "names": {key: list(value) for key, value in self.names.items()},
             "labels": {name: [str(label) for label in own] for name, own in self.labels.items()}

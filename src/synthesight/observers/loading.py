@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from inspect import Parameter, signature
@@ -20,6 +21,7 @@ from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
 DTYPES = ("float32", "bfloat16", "float16")
+OF_WEIGHTS = ("device", "dtype", "config", "lora", "resolution")  # options of opening them
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 
@@ -69,6 +71,8 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
         given["classes"] = check_classes(options.classes)
     if options.prompt is not None:
         given["prompt"] = check_prompts(options.prompt)
+    if options.resolution is not None:
+        given["resolution"] = read_resolution(options.resolution)
     if isinstance(options.labels, str | Path):
         given["labels"] = _read_labels(Path(options.labels))
     if not isinstance(model, str | Path):
@@ -170,8 +174,9 @@ def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Obser
     from synthesight.likelihood.loading import load_model
     from synthesight.observers.generative import GenerativeClassifier
 
-    how = {key: given.pop(key) for key in ("device", "dtype", "config", "lora") if key in given}
+    how = {key: given.pop(key) for key in OF_WEIGHTS if key in given}
     if (dtype := how.get("dtype")) is not None:
+        dtype = str(dtype).removeprefix("torch.")
         if dtype not in DTYPES:
             raise SynthesightError(
                 f"There is no `dtype={dtype!r}`: choose one of {', '.join(DTYPES)}."
@@ -222,6 +227,31 @@ def _refuse_others(given: Collection[str], known: Collection[str], what: str) ->
 
 def _kind(observer: Observer) -> str:
     return f"a {observer.kind} " + ("model" if observer.kind == "generative" else "network")
+
+
+def read_resolution(resolution: Any) -> int | tuple[int, int]:
+    """Return an image size: a side, or (height, width).
+
+    Raises
+    ------
+    SynthesightError
+        If it is none.
+
+    Examples
+    --------
+    >>> read_resolution("512"), read_resolution("512x768"), read_resolution((512, 768))
+    (512, (512, 768), (512, 768))
+    """
+    given = resolution.lower().split("x") if isinstance(resolution, str) else resolution
+    sides: list[int] = []
+    with suppress(TypeError, ValueError):
+        sides = [int(side) for side in ([given] if isinstance(given, int) else given)]
+    if not 1 <= len(sides) <= 2 or min(sides) < 1:
+        raise SynthesightError(
+            f"`resolution={resolution!r}` is no size of an image: give a side in pixels, or height "
+            "and width, such as 512x768."
+        )
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
 def _read_labels(path: Path) -> dict[str, list[str]]:

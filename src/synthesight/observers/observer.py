@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -13,6 +14,7 @@ import polars as pl
 from synthesight.errors import SynthesightError
 from synthesight.observers.display import MOST, count, html_facts, html_table
 from synthesight.stimuli.arrays import as_stimuli
+from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.stimulus import Stimulus
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Response:
             return f"<Response to {self.stimulus.id}: {self.error}>"
         return (
             f"<Response {self.response!r} to {self.stimulus.id}: posterior "
-            f"{np.max(self.posterior):.3f}, {self.evaluations:g} evaluations>"
+            f"{np.max(self.posterior):.3f}, {count(self.evaluations, 'evaluation')}>"
         )
 
 
@@ -202,7 +204,8 @@ class Observer(ABC):
         ----------
         images
             An image or several: paths, Pillow images, bytes, rows of a Hugging Face dataset, arrays
-            or tensors; see :func:`~synthesight.stimuli.as_stimuli`.
+            or tensors, as :func:`~synthesight.stimuli.as_stimuli` takes them; or a text that
+            :func:`~synthesight.find_stimuli` takes, such as a folder.
         classes
             Class names; None uses those that the observer was made with.
         range
@@ -215,6 +218,8 @@ class Observer(ABC):
         SynthesightError
             If an image cannot be read, or the classes are no choice.
         """
+        if isinstance(images, str | Path):
+            images = find_stimuli(images)
         stimuli = as_stimuli(images, range=range, layout=layout)
         found = {id(r.stimulus): r for r in self.respond(stimuli, classes)}
         responses = [found[id(stimulus)] for stimulus in stimuli]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
+    import torch
+
     from synthesight.likelihood.rules import Rule
 
 MOST_SEED = 2**32 - 1  # what every generator takes
@@ -71,6 +73,9 @@ class ModelOptions:
     config, lora
         For a single file, or a folder of one network: the pipeline that it belongs to. LoRAs to
         add to the weights: a file or name each, or ``"file:scale"``.
+    resolution
+        Pixels of the images that the model is shown, for one that makes images of several sizes: a
+        side, (height, width), or a text such as ``"512x768"``; None for the model's own.
     device, dtype
         Where a model runs, and in which precision.
     batch_size
@@ -95,7 +100,10 @@ class ModelOptions:
         ),
     )
     max_draws: int | None = field(
-        default=None, metadata=about("Draws of a class at most. Default: 200.", text=int)
+        default=None,
+        metadata=about(
+            "Draws of a class at most. Default: 200; of repeated-t 2000, as published.", text=int
+        ),
     )
     weighting: str | Sequence[float] | None = field(
         default=None,
@@ -123,10 +131,14 @@ class ModelOptions:
         default=None,
         metadata=about("LoRA to add, FILE_OR_NAME[:SCALE]; repeatable.", many=True),
     )
-    device: str | None = field(
+    resolution: int | str | tuple[int, int] | None = field(
+        default=None,
+        metadata=about("Image size in pixels: 512, or 512x768 (height x width). Default: its own."),
+    )
+    device: str | torch.device | None = field(
         default=None, metadata=about("cpu, cuda or cuda:1. Default: the GPU if there is one.")
     )
-    dtype: str | None = field(
+    dtype: str | torch.dtype | None = field(
         default=None, metadata=about("float32, bfloat16 or float16. Default: chosen by device.")
     )
     batch_size: int | None = field(
@@ -162,8 +174,9 @@ class ModelKeywords(TypedDict, total=False):
     seed: int
     config: str | Path | None
     lora: str | Path | Sequence[str | Path | tuple[str, float]] | None
-    device: str | None
-    dtype: str | None
+    resolution: int | str | tuple[int, int] | None
+    device: str | torch.device | None
+    dtype: str | torch.dtype | None
     batch_size: int | None
 
 

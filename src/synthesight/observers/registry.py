@@ -193,6 +193,8 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
             f"The URL {name} does not tell what the weights fit: open them with torch, and give "
             "the network to synthesight.observers.ImageNetNetwork."
         )
+    if name.startswith((".", "/", "~")) or name.endswith(("/", ".safetensors")):
+        raise SynthesightError(f"There is no file or folder {name}: check the path of the model.")
     near = nearest(name)
     hint = f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them"
     raise SynthesightError(

@@ -34,7 +34,7 @@ def as_stimuli(
     images
         One image or several, of any of these kinds:
 
-        * a path, a Pillow image, or the bytes of an encoded image;
+        * a path, a Pillow image, or an encoded image as bytes or as an open binary file;
         * a row of a Hugging Face dataset, a mapping whose ``"image"`` is an image or a mapping of
           ``"bytes"`` and ``"path"``;
         * an array or tensor of shape (H, W), (H, W, C), (C, H, W), (N, H, W, C) or (N, C, H, W),
@@ -67,6 +67,8 @@ def as_stimuli(
 def _several(images: Any) -> Iterable[Any]:
     if isinstance(images, str | Path | bytes | Image.Image | Stimulus | Mapping):
         return [images]
+    if isinstance(images, bytearray | memoryview) or hasattr(images, "read"):
+        return [images]
     dimensions = getattr(images, "ndim", None)
     if dimensions in (2, 3):
         return [images]
@@ -82,6 +84,10 @@ def _stimulus(image: Any, range: Range | None, layout: str | None) -> Stimulus:
         return _from_row(image, range, layout)
     if isinstance(image, str | Path):
         return Stimulus(id=Path(image).name, source=Path(image))
+    if hasattr(image, "read"):
+        image = image.read()
+    if isinstance(image, bytearray | memoryview):
+        image = bytes(image)
     if isinstance(image, bytes):
         return Stimulus(id=_name(image), source=image)
     if not isinstance(image, Image.Image):

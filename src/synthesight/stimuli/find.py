@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
     Parameters
     ----------
     source
-        * an image;
+        * an image, or a pattern such as ``"photos/*.jpg"``;
         * a folder ``<category>/<image>``, or of images without categories;
         * a folder in the published session layout, ``dnn/session-<n>/<image>``, where the image's
           name is ``<trial>_<experiment>_dnn_<condition>_<category>_<number>_<image>``;
@@ -95,6 +96,10 @@ def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
     try:
         if source in datasets() and not path.exists():
             path = dataset_folder(source, data)
+        if source.startswith(("http://", "https://")):
+            raise SynthesightError(f"{source} is an address: download it, and give the file.")
+        if not path.exists() and (matches := sorted(glob(str(path)))):  # noqa: PTH207
+            return [stimulus for match in matches for stimulus in _from_text(match, data)]
         if path.is_file():
             if path.suffix.lower() in (".parquet", ".csv"):
                 return from_table(path)
@@ -155,8 +160,8 @@ def sample(
     2
     """
     for option, value in (("limit", limit), ("per_category", per_category)):
-        if value is not None and value < 1:
-            raise SynthesightError(f"`{option}={value}` leaves no stimuli: give 1 or more.")
+        if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
+            raise SynthesightError(f"`{option}={value!r}` leaves no stimuli: give 1 or more.")
     table = pl.DataFrame(
         {"id": [s.id for s in stimuli], "category": [s.category for s in stimuli]},
         schema={"id": pl.String, "category": pl.String},

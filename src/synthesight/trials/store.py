@@ -35,20 +35,20 @@ class Run:
     folder
         Folder of the run.
     manifest
-        Record of what made the trials.
+        Record of what made the trials; None to read that of the folder.
 
     Examples
     --------
-    >>> run = Run.open("runs/natural-32")  # doctest: +SKIP
+    >>> run = Run("runs/natural-32")  # doctest: +SKIP
     >>> run  # doctest: +SKIP
     <Run runs/natural-32: 320 trials of natural-32 on cue-conflict>
     >>> run[0]["response"]  # doctest: +SKIP
     'cat'
     """
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self.folder = folder
-        self.manifest = manifest
+    def __init__(self, folder: str | Path, manifest: dict[str, Any] | None = None) -> None:
+        self.folder = Path(folder)
+        self.manifest = _read_manifest(self.folder) if manifest is None else manifest
 
     def __len__(self) -> int:
         count = self._lazy(sort=False).select(pl.struct(KEY).n_unique())
@@ -92,15 +92,7 @@ class Run:
         SynthesightError
             If the folder is no run.
         """
-        folder = Path(folder)
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SynthesightError(
-                f"{folder} is not a run (its {MANIFEST} cannot be read): give a folder that "
-                "`synthesight evaluate` wrote."
-            ) from error
-        return cls(folder, manifest)
+        return cls(folder)
 
     @classmethod
     def create(cls, folder: str | Path, manifest: dict[str, Any]) -> Run:
@@ -260,6 +252,20 @@ class Run:
                 except (pl.exceptions.PolarsError, OSError):
                     raise _damaged(path) from error
             raise
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if inner := sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")):
+            raise SynthesightError(
+                f"{folder} is not a run but holds runs: name them, as {folder / inner[0]}."
+            ) from None
+        raise SynthesightError(
+            f"{folder} is not a run (its {MANIFEST} cannot be read): give a folder that "
+            "`synthesight evaluate` wrote."
+        ) from error
 
 
 def _first_difference(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -69,7 +70,7 @@ class Sequential:
 
     def __post_init__(self) -> None:
         check_draws(self.max_draws)
-        if not 0 < self.delta < 0.5:
+        if not (isinstance(self.delta, Real) and 0 < self.delta < 0.5):
             raise SynthesightError(
                 f"`delta={self.delta}` is not a probability of error: choose one between 0 and "
                 "0.5, such as 0.01."
