@@ -82,7 +82,7 @@ def test_another_package_adds_a_model(installed):
     opened = run(
         "import numpy as np, synthesight; "
         "observer = synthesight.load('grey-matter', classes=['night', 'day'], device='cpu'); "
-        "print(observer.predict(np.full((2, 4, 4, 3), [[[[0]]], [[[255]]]], dtype=np.uint8)), "
+        "print(observer.predict(np.full((2, 8, 8, 3), [[[[0]]], [[[255]]]], dtype=np.uint8)), "
         "synthesight.load('natural-32', device='cpu').kind)"
     )
     assert opened.stdout.strip() == "['night' 'day'] generative", opened.stderr

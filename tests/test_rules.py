@@ -380,7 +380,7 @@ def test_another_package_adds_a_rule_by_an_entry_point(tmp_path, monkeypatch):
     rule = find_rule("hasty")()
     _, evaluations = replay(rule, simulated(2, 4, 5, "normal"))
     assert evaluations.tolist() == [12, 12]
-    with pytest.raises(SynthesightError, match="no rule 'hasti': did you mean hasty"):
+    with pytest.raises(SynthesightError, match="no `rule='hasti'`: did you mean hasty"):
         find_rule("hasti")
 
 
@@ -393,7 +393,7 @@ def test_rules_are_made_by_name_with_their_own_options():
         make_rule("exhaustive", model, delta=0.1)
     with pytest.raises(SynthesightError, match="`max_draws=9` was given beside a rule"):
         make_rule(Sequential(), model, max_draws=9)
-    with pytest.raises(SynthesightError, match="no rule 'best': choose one of sequential, exhaus"):
+    with pytest.raises(SynthesightError, match="no `rule='best'`: choose one of sequential, "):
         make_rule("best", model)
     with pytest.raises(SynthesightError, match="did you mean sequential"):
         make_rule("sequentiel", model)

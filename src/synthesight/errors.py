@@ -1,13 +1,13 @@
-"""The one exception class, and the one class of warnings, that a user of Synthesight ever sees."""
+"""Define the one exception and the one warning that users of Synthesight see."""
 
 
 class SynthesightError(Exception):
-    """A mistake that the user can put right.
+    """Report a mistake that the user can put right.
 
-    The message is one sentence that names the file or the option at fault and the way out. The
-    command line prints it without a traceback and exits with status 2.
+    The message is one sentence: what is wrong, where, and what to do. It names parameters as Python
+    does; the command line writes them as options, prints no traceback, and exits with status 2.
     """
 
 
 class SynthesightWarning(UserWarning):
-    """What the user should know of, in one sentence, though work goes on."""
+    """Tell the user in one sentence what to know, while work goes on."""

@@ -1,4 +1,4 @@
-"""Which weights a network has, so that a run of one network is not taken for another's."""
+"""Name the weights of a network, so that no run is taken for another network's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SAMPLE = 256  # values of each tensor: every training changes nearly all of them
 
 
 def weights_hash(network: object) -> str | None:
-    """A hash of a network's weights.
+    """Return a hash of a network's weights.
 
     Of each parameter and buffer its shape and ``SAMPLE`` evenly spaced values, so that a network
     of many gigabytes takes no longer to name than a small one.

@@ -1,4 +1,4 @@
-"""Classifiers, and networks of images and text, of the library transformers."""
+"""Open classifiers, and networks of images and text, of the library transformers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from synthesight.observers.discriminative.packages import Opened, first_line
 
 
 class TransformersImageText(ImageTextModel):
-    """A CLIP, SigLIP or ALIGN."""
+    """Encode images and texts by a CLIP, SigLIP or ALIGN of transformers."""
 
     def __init__(self, model: torch.nn.Module, tokenizer: Any) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class TransformersImageText(ImageTextModel):
 
 
 def _compares(model: Any) -> bool:
-    """Whether a network puts whole images and sentences into one space, and scales it."""
+    """Say whether a network puts whole images and sentences into one space, and scales it."""
     if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
         return False
     patches = "spatial_shapes" in signature(model.get_image_features).parameters
@@ -52,12 +52,12 @@ def _compares(model: Any) -> bool:
 
 
 def _pooled(output: Any) -> torch.Tensor:
-    """Features; transformers 5 wraps them."""
+    """Return the features, which transformers 5 wraps."""
     return getattr(output, "pooler_output", output)
 
 
 def open_transformers(location: str) -> Opened:
-    """A model folder, or a name on the Hub, as a classifier or a network of images and text."""
+    """Open a folder, or a name on the Hub, as a classifier or a network of images and text."""
     from transformers import (
         AutoConfig,
         AutoImageProcessor,
@@ -102,7 +102,7 @@ def open_transformers(location: str) -> Opened:
 
 
 def pixels_of(processor: Any, location: str) -> dict[str, Any]:
-    """How an image processor of transformers makes an image of the network's size a tensor."""
+    """Return how an image processor of transformers normalises images, and their size."""
     if getattr(processor, "do_flip_channel_order", False):
         raise SynthesightError(
             f"transformers:{location} wants its channels blue first, which is not supported: look "

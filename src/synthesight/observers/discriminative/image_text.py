@@ -1,4 +1,4 @@
-"""Networks that compare images with sentences (CLIP), as zero-shot classifiers."""
+"""Use networks that compare images with sentences (CLIP) as zero-shot classifiers."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ TEXTS = 256  # sentences encoded at a time
 
 
 class ImageTextModel(torch.nn.Module, ABC):
-    """Puts images and sentences into one space."""
+    """Put images and sentences into one space."""
 
     @abstractmethod
     def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Normalised images (B, 3, R, R) to features (B, D)."""
+        """Return features (B, D) of normalised images (B, 3, R, R)."""
 
     @abstractmethod
     def encode_texts(self, texts: list[str]) -> torch.Tensor:
-        """Sentences to features (T, D)."""
+        """Return features (T, D) of T sentences."""
 
     @abstractmethod
     def scale(self) -> torch.Tensor:
-        """By what the cosine of two features is multiplied to be a logit."""
+        """Return the factor that makes the cosine of two features a logit."""
 
 
 class ImageTextNetwork(Network):
-    """Answers with the class whose prompts are nearest to the image (Radford et al. 2021).
+    """Answer with the class whose prompts are nearest to the image (Radford et al. 2021).
 
-    A class stands where the mean of its prompts' features lies, each of length 1.
+    The features of a class are the mean of its prompts' features, each of length 1.
 
     Parameters
     ----------

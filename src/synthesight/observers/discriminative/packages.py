@@ -1,4 +1,4 @@
-"""Libraries of image models, of which not all are installed: what opening one takes and gives."""
+"""Import libraries of image models, not all of which are installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Opened = tuple["torch.nn.Module", dict[str, Any]]
 
 
 def package(name: str, extra: str) -> Any:
-    """An optional package.
+    """Import an optional package.
 
     Parameters
     ----------
@@ -47,6 +47,6 @@ def package(name: str, extra: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says first."""
+    """Return the first line of what a library's error says."""
     text = str(error).strip()
     return text.splitlines()[0].rstrip(".") if text else type(error).__name__

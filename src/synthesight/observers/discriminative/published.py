@@ -43,7 +43,7 @@ RENAMED = (
 
 
 def open_published(entry: Entry) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """The network of an entry whose source is a URL, and how its images are normalised.
+    """Open the network of an entry whose source is a URL, and say how it takes its images.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def open_published(entry: Entry) -> tuple[torch.nn.Module, dict[str, Any]]:
 
 
 def fetch_weights(url: str, sha256: str | None = None) -> Path:
-    """The local file of published weights, downloaded if it is not there yet.
+    """Return the local file of published weights, downloaded if it is not there yet.
 
     Files lie in the user's cache, in ``synthesight/weights``.
     """
@@ -85,7 +85,7 @@ def fetch_weights(url: str, sha256: str | None = None) -> Path:
 def read_weights(
     path: Path, *, inside: str | None = None, keep: str = ""
 ) -> OrderedDict[str, torch.Tensor]:
-    """The weights of a network out of a checkpoint; nothing in the file is run.
+    """Read the weights of a network from a checkpoint; nothing in the file is run.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def _renamed(key: str) -> str:
 
 
 def hash_in_name(url: str) -> str | None:
-    """The first digits of a file's SHA-256, where PyTorch's convention puts them in its name."""
+    """Return the digits of a file's SHA-256 that its name holds by PyTorch's convention, or None."""
     found = re.search(r"-([0-9a-f]{8,})\.[a-z.]+$", urlsplit(url).path)
     return found[1] if found else None
 
@@ -163,7 +163,7 @@ def _timm(name: str) -> torch.nn.Module:
 
 
 def _vit_small() -> torch.nn.Module:
-    """The ViT-S that timm had until June 2021: 8 layers of 768 channels (timm 0.4.9)."""
+    """Build the ViT-S that timm had until June 2021: 8 layers of 768 channels (timm 0.4.9)."""
     return package("timm", "timm").create_model(
         "vit_small_patch16_224",
         pretrained=False,
@@ -177,7 +177,7 @@ def _vit_small() -> torch.nn.Module:
 
 
 def _adapt_vit_small(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """To today's layers: patches were cut by hand, and attention had the scale 768 ** -0.5."""
+    """Fit its weights to today's layers: patches, and the attention's scale 768 ** -0.5."""
     adapted = dict(weights)
     for key, value in weights.items():
         if key == "patch_embed.proj.weight":

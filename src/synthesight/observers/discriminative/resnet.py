@@ -1,4 +1,4 @@
-"""ResNet-50 of any width, and BagNets: what published weights of many papers fit.
+"""Build ResNet-50 of any width, and BagNets, for the published weights of many papers.
 
 The names of the layers are those of torchvision's ResNet, which the weights were saved with.
 """
@@ -18,7 +18,7 @@ BAGNETS = {9: (1, 1, 0, 0), 17: (1, 1, 1, 0), 33: (1, 1, 1, 1)}
 
 
 class Bottleneck(nn.Module):
-    """1 × 1, k × k and 1 × 1 convolutions with batch normalisation, and a shortcut.
+    """Apply 1 × 1, k × k and 1 × 1 convolutions with batch normalisation, and a shortcut.
 
     The stride is that of the second convolution (He et al. 2016, as torchvision has it). Without
     padding, the shortcut is cut to the size of the output (Brendel & Bethge 2019).
@@ -40,7 +40,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shape (B, inputs, H, W) to (B, 4 · planes, H', W')."""
+        """Return features (B, 4 · planes, H', W') of features (B, inputs, H, W)."""
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -49,7 +49,7 @@ class Bottleneck(nn.Module):
 
 
 class _Stages(nn.Module):
-    """Four stages of bottlenecks, the mean over places, and a linear readout."""
+    """Apply four stages of bottlenecks, a mean over places, and a linear readout."""
 
     def __init__(
         self, width: int, strides: Sequence[int], looking: Sequence[int], *, padded: bool
@@ -75,14 +75,14 @@ class _Stages(nn.Module):
         self.fc = nn.Linear(channels, 1000)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """What the last stage makes of the stem's output, shape (B, C, H, W)."""
+        """Return the last stage's features of the stem's output (B, C, H, W)."""
         for stage in range(len(BLOCKS)):
             x = self.get_submodule(f"layer{stage + 1}")(x)
         return x
 
 
 class ResNet50(_Stages):
-    """ResNet-50 (He et al. 2016).
+    """Classify images by a ResNet-50 (He et al. 2016).
 
     Parameters
     ----------
@@ -97,13 +97,13 @@ class ResNet50(_Stages):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, 1000) of normalised images (B, 3, H, W)."""
+        """Return logits (B, 1000) of normalised images (B, 3, H, W)."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
         return self.fc(self.features(x).mean(dim=(2, 3)))
 
 
 class BagNet(_Stages):
-    """A ResNet-50 that sees an image as a bag of small patches (Brendel & Bethge 2019).
+    """Classify images as bags of small patches, by a ResNet-50 (Brendel & Bethge 2019).
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ class BagNet(_Stages):
         self.bn1 = nn.BatchNorm2d(64)
 
     def patches(self, x: torch.Tensor) -> torch.Tensor:
-        """Features of each patch of normalised images, shape (B, 2048, H', W')."""
+        """Return features of each patch of normalised images, shape (B, 2048, H', W')."""
         return self.features(torch.relu(self.bn1(self.conv2(self.conv1(x)))))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, 1000) of normalised images (B, 3, H, W)."""
+        """Return logits (B, 1000) of normalised images (B, 3, H, W)."""
         return self.fc(self.patches(x).mean(dim=(2, 3)))

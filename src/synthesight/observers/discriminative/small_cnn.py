@@ -1,4 +1,4 @@
-"""A small residual network for small images: the architecture of ``natural-32-cnn``."""
+"""Build the architecture of ``natural-32-cnn``: a residual network for small images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 × 3 convolutions with batch normalisation, and a shortcut (He et al. 2016)."""
+    """Apply two 3 × 3 convolutions with batch normalisation, and a shortcut (He et al. 2016)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -29,12 +29,12 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Shape (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+        """Return features (B, outputs, H / stride, W / stride) of features (B, inputs, H, W)."""
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
 class SmallCNN(nn.Module):
-    """Residual network on 2 × 2 pixel patches.
+    """Classify small images by a residual network on 2 × 2 pixel patches.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class SmallCNN(nn.Module):
         self.head = nn.Linear(before, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits (B, classes) of images (B, 3, R, R) in [-1, 1].
+        """Return logits (B, classes) of images (B, 3, R, R) in [-1, 1].
 
         Out of training, the mean over each image and its mirror image: the network was trained on
         both alike, so neither should be preferred.
