@@ -56,7 +56,7 @@ def _to_polars(trials: Any) -> tuple[pl.DataFrame, bool]:
     except TypeError as error:
         raise SynthesightError(
             f"`trials` is a {type(trials).__name__}, not a table: give a polars or pandas "
-            "DataFrame."
+            "DataFrame, such as `run.trials()`."
         ) from error
     if isinstance(frame, nw.LazyFrame):
         return frame.collect("polars").to_native(), False

@@ -135,7 +135,7 @@ def _renamed(key: str) -> str:
 
 
 def hash_in_name(url: str) -> str | None:
-    """Return the digits of a file's SHA-256 that its name holds by PyTorch's convention, or None."""
+    """Return the digits of a file's SHA-256 that PyTorch's convention puts in its name."""
     found = re.search(r"-([0-9a-f]{8,})\.[a-z.]+$", urlsplit(url).path)
     return found[1] if found else None
 
