@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from builders import trial_table
-from synthesight.analysis import shape_bias
+from synthesight.analysis import shape_bias, with_people
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.page import write_page
@@ -26,7 +26,7 @@ from synthesight.report.sections import (
     trials_section,
 )
 from synthesight.report.sources import gather
-from synthesight.report.tables import shown_table, to_latex, to_markdown, with_people
+from synthesight.report.tables import shown_table, to_latex, to_markdown
 from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.schema import conform
 

@@ -393,7 +393,7 @@ def test_rules_are_made_by_name_with_their_own_options():
         make_rule("exhaustive", model, delta=0.1)
     with pytest.raises(SynthesightError, match="`max_draws=9` was given beside a rule"):
         make_rule(Sequential(), model, max_draws=9)
-    with pytest.raises(SynthesightError, match="no `rule='best'`: choose one of sequential, "):
+    with pytest.raises(SynthesightError, match="no `rule='best'`: choose among sequential, "):
         make_rule("best", model)
     with pytest.raises(SynthesightError, match="did you mean sequential"):
         make_rule("sequentiel", model)

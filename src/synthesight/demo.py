@@ -13,7 +13,8 @@ from rich.table import Table
 import synthesight
 from synthesight.analysis import SHAPE_BIAS, accuracy, shape_bias
 from synthesight.observers.options import EvaluateKeywords
-from synthesight.report.figures import answers_chart, save_figure, shape_bias_chart
+from synthesight.report.figures import answers_chart, save_figure, shape_bias_means
+from synthesight.report.looks import picked
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
 from synthesight.stimuli.stimulus import Stimulus
@@ -55,8 +56,8 @@ def run_demo(out: Path) -> None:
     cost = trials.group_by("observer").agg(pl.col("evaluations").mean())
     console.print(result_table(right, bias, dict(cost.iter_rows())))
     figure = alt.vconcat(
-        _examples(conflict, trials), shape_bias_chart(bias, SHAPE_BIAS), spacing=14
-    )
+        _examples(conflict, trials), shape_bias_means(bias, SHAPE_BIAS, MODELS), spacing=14
+    ).add_params(picked(MODELS))
     path = out / "shape-bias.png"
     save_figure(figure.to_dict(), path.with_suffix(".svg"), path)
     console.print(

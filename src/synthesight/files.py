@@ -87,6 +87,31 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+@contextmanager
+def writing(place: Path, other: str = "`out`") -> Iterator[None]:
+    """Say in one sentence that a file or folder cannot be written.
+
+    Parameters
+    ----------
+    place
+        What is written; where an error names another file, that is named instead.
+    other
+        What to choose anew, for the message.
+
+    Raises
+    ------
+    SynthesightError
+        If the operating system raises an error inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SynthesightError(
+            f"{error.filename or place} cannot be written ({error.strerror or error}): choose "
+            f"another {other}."
+        ) from error
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove the files that killed processes left; a younger one may be another process's."""
     for path in folder.glob(f"*{UNFINISHED}"):

@@ -14,7 +14,7 @@ intervals out.
 """
 
 # Imported at once: each metric has the name of its module, which would hide it from a lazy import.
-from synthesight.analysis._stats.agreement import PEOPLE, Agreement
+from synthesight.analysis._stats.agreement import IS_HUMAN, PEOPLE, Agreement, with_people
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
@@ -45,6 +45,7 @@ __all__ = [
     "ACCURACY_2020",
     "BENCHMARK_METRICS",
     "ERROR_CONSISTENCY_2020",
+    "IS_HUMAN",
     "PEOPLE",
     "RESAMPLES",
     "SHAPE_BIAS",
@@ -75,5 +76,6 @@ __all__ = [
     "shape_bias",
     "squared_accuracy_difference",
     "trials_needed",
+    "with_people",
     "without_trivial",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from synthesight.analysis._stats.agreement import PEOPLE, against_people
+from synthesight.analysis._stats.agreement import IS_HUMAN, against_people, with_people
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.response_matrix import judged
@@ -60,9 +60,7 @@ def benchmark(
         "resamples": resamples,
         "seed": seed,
     }
-    human = (pl.col("kind") == "human").fill_null(False)
-    who = pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
-    trials = judged(trials).with_columns(who)
+    trials = with_people(judged(trials))
     statistics: Any = [get_metric(name).statistic for name in RANKED]
     tables = {
         OOD: ood_table(trials, ["who", "kind"], **options).rename({"who": "observer"}),
@@ -81,7 +79,7 @@ def benchmark(
         result = result.join(figures, on=key, how="left", nulls_equal=True)
     # Ranks are among the models only, so people's figures are masked.
     ranks = [
-        pl.when(~human).then(name).rank(descending=get_metric(name).direction == "higher")
+        pl.when(~IS_HUMAN).then(name).rank(descending=get_metric(name).direction == "higher")
         for name in RANKED
     ]
     ranked = result.with_columns(

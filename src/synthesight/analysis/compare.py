@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from synthesight.analysis._stats.agreement import IS_HUMAN
 from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.paired import agreement_difference
@@ -266,7 +267,7 @@ def _agreement(
             f"{both.pop()!r} is both compared and a reference: name other reference observers."
         )
     if not reference:
-        people = trials.filter(pl.col("kind") == "human")["observer"].unique().sort()
+        people = trials.filter(IS_HUMAN)["observer"].unique().sort()
         reference = [name for name in people if name not in (first, second)]
     differences, n = agreement_difference(
         trials, first, second, reference, statistic,

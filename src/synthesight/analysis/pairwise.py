@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import agreements, correctness
+from synthesight.analysis._stats.agreement import Agreement, agreements, correctness
 from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, interval
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.means import Means
@@ -47,26 +48,20 @@ def pairwise_consistency(
     """
     bootstrap = Bootstrap(resamples, seed)
     parts = []
-    for matrix in correctness(judged(trials), trivial=trivial):
-        names = matrix.columns["observer"]
-        a, b = np.triu_indices(len(names), k=1)
-        if len(a) == 0:
-            continue
-        agreement, n = agreements(matrix, a, b, bootstrap)
+    for key, pairs, agreement, n in _pairs(trials, trivial=trivial, bootstrap=bootstrap):
         values = kappa_of(agreement)
         low, high = interval(values[1:])
         figures = np.stack([values[0], low, high, agreement.observed[0], agreement.expected[0]])
         figures[1:3, np.isnan(values[0])] = np.nan
-        parts.append((matrix.key, names.gather(a), names.gather(b), figures, n))
+        parts.append((key, pairs, figures, n))
     if not parts:
         raise SynthesightError(_ALONE)
-    keys, first, second, figures_of, n_of = zip(*parts, strict=True)
-    key = pl.DataFrame(keys, {"dataset": pl.String, "condition": pl.String}, orient="row")
+    keys, pairs_of, figures_of, n_of = zip(*parts, strict=True)
+    where = pl.DataFrame(keys, {"dataset": pl.String, "condition": pl.String}, orient="row")
     columns = ("estimate", "low", "high", "observed", "expected")
     figure = zip(columns, np.concatenate(figures_of, axis=1), strict=True)
-    table = key[np.repeat(np.arange(len(keys)), [len(n) for n in n_of])].with_columns(
-        pl.concat(first).alias("first"),
-        pl.concat(second).alias("second"),
+    table = where[np.repeat(np.arange(len(keys)), [len(n) for n in n_of])].with_columns(
+        *pl.concat(pairs_of),
         *(pl.Series(name, values).fill_nan(None) for name, values in figure),
         pl.Series("n", np.concatenate(n_of)),
     )
@@ -100,21 +95,26 @@ def pairwise_means(
     """
     bootstrap = Bootstrap(resamples, seed)
     tables = []
-    everywhere = correctness(judged(trials), trivial=trivial)
-    for dataset, matrices in groupby(everywhere, key=lambda matrix: str(matrix.key[0])):
-        parts = []
-        for matrix in matrices:
-            names = matrix.columns["observer"]
-            a, b = np.triu_indices(len(names), k=1)
-            pairs = pl.DataFrame({"first": names.gather(a), "second": names.gather(b)})
-            agreement, n = agreements(matrix, a, b, bootstrap)
-            parts.append((pairs, kappa_of(agreement), n))
+    everywhere = _pairs(trials, trivial=trivial, bootstrap=bootstrap)
+    for dataset, conditions in groupby(everywhere, key=lambda each: str(each[0][0])):
+        parts = [(pairs, kappa_of(agreement), n) for _, pairs, agreement, n in conditions]
         means = Means(pl.concat([pairs for pairs, _, _ in parts]).unique(), resamples)
         for pairs, values, n in parts:
             means.add(dataset, pairs, values[0], values[1:], n)
         table = means.table().filter(pl.col("n") > 0).sort("first", "second")
         tables.append(table.select(pl.lit(dataset).alias("dataset"), *_MEANS))
-    result = pl.concat(tables)
-    if result.is_empty():
+    if all(table.is_empty() for table in tables):
         raise SynthesightError(_ALONE)
-    return result
+    return pl.concat(tables)
+
+
+def _pairs(
+    trials: pl.DataFrame, *, trivial: bool, bootstrap: Bootstrap
+) -> Iterator[tuple[tuple[object, ...], pl.DataFrame, Agreement, np.ndarray]]:
+    """Yield dataset and condition, its pairs of observers, how they agree, and stimuli of each."""
+    for matrix in correctness(judged(trials), trivial=trivial):
+        names = matrix.columns["observer"]
+        a, b = np.triu_indices(len(names), k=1)
+        if len(a):
+            pairs = pl.DataFrame({"first": names.gather(a), "second": names.gather(b)})
+            yield matrix.key, pairs, *agreements(matrix, a, b, bootstrap)

@@ -22,7 +22,6 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -36,7 +35,7 @@ from narwhals.typing import IntoFrame
 from synthesight.analysis._stats.agreement import Agreement
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
-from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.errors import SynthesightError, SynthesightWarning, suggestion
 from synthesight.references import Reference, reference
 
 GROUP = "synthesight.metrics"
@@ -191,9 +190,7 @@ def get_metric(name: str) -> Metric:
     known = metrics()
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(near)}" if near else f"choose among {', '.join(known)}"
-    raise SynthesightError(f"There is no metric {name!r}: {hint}.")
+    raise SynthesightError(f"There is no metric {name!r}: {suggestion(name, known)}.")
 
 
 @cache

@@ -32,11 +32,11 @@ def report(
     """Compare runs with people: one page, its figures and its tables."""
     from rich.console import Console
 
+    from synthesight.analysis import with_people
     from synthesight.report.coverage import strangers
     from synthesight.report.looks import counted
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
-    from synthesight.report.tables import with_people
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")

@@ -157,4 +157,5 @@ def write_network(
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()
     }
-    save_file(weights, folder / "model.safetensors")
+    with files.whole(folder / "model.safetensors") as unfinished:
+        save_file(weights, unfinished)

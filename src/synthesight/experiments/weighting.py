@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from synthesight import files
 from synthesight.experiments.images import LabelledImages
 from synthesight.likelihood.loading import load_model
 from synthesight.likelihood.protocol import Denoiser
@@ -207,4 +208,4 @@ def write_settings(
         "weighting": [float(f"{value:.4g}") for value in weighting],
         "proposal": [float(f"{value:.4g}") for value in proposal],
     }
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    files.write(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 
 INDEX = "model_index.json"
 # What a pipeline lists but only needs to censor its images, mark them, or be shown others.
@@ -293,10 +293,9 @@ def _download(
         except GatedRepoError as error:  # a gated repository may still list its files
             raise SynthesightError(gated) from error
         except Exception as error:
-            text = str(error).strip() or type(error).__name__
             raise SynthesightError(
-                f"The download of {name}{at} broke off ({text.splitlines()[0].rstrip('.')}): run "
-                "it again, and what has arrived is kept."
+                f"The download of {name}{at} broke off ({first_line(error)}): run it again, and "
+                "what has arrived is kept."
             ) from error
 
     return fetch(choose(files, fetch))

@@ -14,8 +14,7 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.files import hash_of
 from synthesight.likelihood.hub import PICKLE_SUFFIXES, download_lora, pick_lora
-from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.parts import first_line
+from synthesight.likelihood.memory import opening
 
 ADAPTER = "synthesight"
 _MATRICES = ("lora", "lokr")  # what their tensors are called, whoever trained them
@@ -99,7 +98,10 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
             f"diffusers knows no LoRA for a {type(pipeline).__name__}, as {name} is: leave `lora` "
             "out."
         )
-    try:
+    with opening(
+        f"{path} could not be added to {name} as a LoRA",
+        "choose one that was trained for this model",
+    ):
         place = {"weight_name": path.name, "local_files_only": True, "use_safetensors": True}
         network = getattr(pipeline, "unet", None)  # whose blocks some trainers number
         read = pipeline.lora_state_dict(
@@ -113,15 +115,6 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
         roles = sorted({layer.split(".", 1)[0] for layer in layers})
         pipeline.fuse_lora(components=roles, lora_scale=lora.scale, adapter_names=[ADAPTER])
         pipeline.unload_lora_weights()
-    except SynthesightError:
-        raise
-    except Exception as error:  # the libraries raise all sorts for files that do not fit
-        if is_out_of_memory(error):
-            raise
-        raise SynthesightError(
-            f"{path} could not be added to {name} as a LoRA ({first_line(error)}): choose one "
-            "that was trained for this model."
-        ) from error
     # Not its path, which may change while the file is the same.
     label = path.name if Path(lora.source).expanduser().exists() else lora.source
     return {"lora": label, "scale": lora.scale, "sha256": hash_of(path)}

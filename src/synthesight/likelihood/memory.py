@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.likelihood.protocol import LikelihoodModel
 
 # In small letters. What only may come of it, such as CUBLAS_STATUS_NOT_INITIALIZED, is not here.
@@ -25,6 +26,26 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         sign in str(error).lower() for sign in OUT_OF_MEMORY
     )
+
+
+@contextmanager
+def opening(what: str, advice: str) -> Iterator[None]:
+    """Say in one sentence that a library could not do something with files.
+
+    The libraries raise all sorts for files that are damaged or do not fit; only that memory ran out
+    is told from it.
+    """
+    try:
+        yield
+    except SynthesightError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        # Diffusers makes an empty model, and stumbles over what a file did not fill.
+        empty = "meta tensor" in str(error)
+        why = "some of its tensors are missing" if empty else first_line(error)
+        raise SynthesightError(f"{what} ({why}): {advice}.") from error
 
 
 def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:

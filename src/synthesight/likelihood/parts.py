@@ -27,7 +27,7 @@ from synthesight.likelihood.hub import (
     read_json,
     weight_files,
 )
-from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.memory import opening
 
 LARGE_ENCODER = 4 * 2**30  # bytes of weights from which a text encoder is not kept in float32
 LARGE_NETWORK = 16 * 2**30  # and from which a network is not opened in float32 to be measured
@@ -171,15 +171,9 @@ class PipelineFolder:
     def pipeline(self, **given: Any) -> Any:
         """Return the pipeline, with the parts that are given and all others from this folder."""
         parts = {role: given[role] if role in given else self.open(role) for role in self.classes}
-        try:
+        what = f"The parts of {self.path} do not make a {self.pipeline_class.__name__}"
+        with opening(what, "download or save the model again"):
             pipeline = self.pipeline_class(**self.settings, **parts)
-        except Exception as error:  # the libraries raise all sorts for parts that do not match
-            if is_out_of_memory(error):
-                raise
-            raise SynthesightError(
-                f"The parts of {self.path} do not make a {self.pipeline_class.__name__} "
-                f"({first_line(error)}): download or save the model again."
-            ) from error
         pipeline.register_to_config(_name_or_path=str(self.path))
         return pipeline
 
@@ -271,11 +265,6 @@ def quantisation(kind: str) -> Any:
     return transformers.TorchAoConfig(import_module("torchao.quantization").Int8WeightOnlyConfig())
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an exception says, without its full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
 def _tokenizer(role: str) -> str:
     return role.replace("text_encoder", "tokenizer")
 
@@ -295,12 +284,6 @@ def _is_diffusers(thing: Any) -> bool:
 
 
 def _call(kind: Any, where: str, folder: Path, **options: Any) -> Any:
-    try:
+    what = f"{where} could not be opened as a {kind.__name__}"
+    with opening(what, "download or save the model again"):
         return kind.from_pretrained(folder, local_files_only=True, **options)
-    except Exception as error:  # the libraries raise all sorts for damaged files
-        if is_out_of_memory(error):
-            raise
-        raise SynthesightError(
-            f"{where} could not be opened as a {kind.__name__} ({first_line(error)}): download or "
-            "save the model again."
-        ) from error

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.likelihood.hub import PICKLE_SUFFIXES, read_json
 from synthesight.likelihood.lora import is_lora
-from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.parts import PipelineFolder, first_line
+from synthesight.likelihood.memory import opening
+from synthesight.likelihood.parts import PipelineFolder
 
 # What a file of the first publications holds, by how the names of its tensors begin.
 NETWORK_PREFIX = "model.diffusion_model."
@@ -154,19 +154,11 @@ class SingleFile:
         return network
 
     def _opened(self, kind: Any, base: PipelineFolder, **options: Any) -> Any:
-        try:
+        what = f"{self.path} could not be opened as a {kind.__name__}"
+        with opening(what, "check `config`, or download the file again"):
             return kind.from_single_file(
                 str(self.path), config=str(base.path), local_files_only=True, **options
             )
-        except Exception as error:  # the libraries raise all sorts for files that do not fit
-            if is_out_of_memory(error):
-                raise
-            # They build an empty model, and stumble over what the file did not fill.
-            why = "some of its tensors are missing" if "meta tensor" in str(error) else ""
-            raise SynthesightError(
-                f"{self.path} could not be opened as a {kind.__name__} "
-                f"({why or first_line(error)}): check `config`, or download the file again."
-            ) from error
 
     def _check_whole(self, module: Any) -> None:
         """Refuse a module with tensors that the file did not fill."""

@@ -72,7 +72,8 @@ class Tuner:
         if self.compiled is None and hasattr(owner(model), "network"):
             measured = model.resolution, size
             if measured not in self._seconds:
-                self._seconds[measured] = seconds_a_batch(model, conditioning, size)
+                x = _grey(model)
+                self._seconds[measured] = seconds_a_batch(model, conditioning, x, size)
             self.compiled = compile_network(
                 model, conditioning, size, evaluations, self._seconds[measured]
             )
@@ -101,11 +102,8 @@ def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
     x = _grey(model)
     patience = 2
     while size <= LARGEST and patience:
-        try:
-            rate = size / _seconds(model, conditioning, x, size)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
+        rate = size / seconds_a_batch(model, conditioning, x, size)
+        if not rate:
             break
         if rate > GAIN * best_rate:
             best, best_rate = size, rate
@@ -144,22 +142,20 @@ def choose_memory_format(
     ):
         return "contiguous"
     x, size = _grey(model), min(most or 8, 8)
-    try:
-        plain = _seconds(model, conditioning, x, size)
-        network.to(memory_format=torch.channels_last)
-        if _seconds(model, conditioning, x, size) < plain:
-            return "channels_last"
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
+    plain = seconds_a_batch(model, conditioning, x, size)
+    network.to(memory_format=torch.channels_last)
+    if seconds_a_batch(model, conditioning, x, size) < plain:
+        return "channels_last"
     network.to(memory_format=torch.contiguous_format)
     return "contiguous"
 
 
-def seconds_a_batch(model: DrawModel | PartModel, conditioning: object, size: int) -> float:
+def seconds_a_batch(
+    model: DrawModel | PartModel, conditioning: object, x: torch.Tensor, size: int
+) -> float:
     """How long a batch of ``size`` evaluations takes; infinitely long where it does not fit."""
     try:
-        return _seconds(model, conditioning, _grey(model), size)
+        return _seconds(model, conditioning, x, size)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

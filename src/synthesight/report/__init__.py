@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from synthesight.report.figures import (
         answers_chart,
         save_figure,
-        shape_bias_chart,
         shape_bias_figure,
+        shape_bias_means,
     )
     from synthesight.report.metrics import metric_section
     from synthesight.report.page import write_page
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         shown_table,
         to_latex,
         to_markdown,
-        with_people,
         write_table,
     )
 
@@ -39,13 +38,12 @@ __all__ = [
     "gather",
     "metric_section",
     "save_figure",
-    "shape_bias_chart",
     "shape_bias_figure",
+    "shape_bias_means",
     "shown_table",
     "strangers",
     "to_latex",
     "to_markdown",
-    "with_people",
     "write_page",
     "write_report",
     "write_table",
@@ -55,12 +53,12 @@ __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "coverage": ["fewer_conditions", "fewer_images", "strangers"],
-        "figures": ["answers_chart", "save_figure", "shape_bias_chart", "shape_bias_figure"],
+        "figures": ["answers_chart", "save_figure", "shape_bias_figure", "shape_bias_means"],
         "metrics": ["metric_section"],
         "page": ["write_page"],
         "report": ["write_report"],
         "section": ["Section"],
         "sources": ["gather"],
-        "tables": ["shown_table", "to_latex", "to_markdown", "with_people", "write_table"],
+        "tables": ["shown_table", "to_latex", "to_markdown", "write_table"],
     },
 )

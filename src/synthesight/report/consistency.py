@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from synthesight.report.looks import how_many, is_picked, legend, observer_looks, picked
+from synthesight.report.looks import is_picked, legend, observer_looks, panel_title, picked
 
 FEW = 20  # observers; matrices of more have small cells without figures
 
@@ -57,13 +57,8 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
             )
         )
     side = alt.Step(24 if few else 12)
-    title = alt.TitleParams(
-        dataset,
-        subtitle=how_many(pairs["n"], "images a pair"),
-        subtitleColor="#595959",
-        subtitleFontSize=10.5,
-        anchor="start",
-    )
+    title = panel_title(dataset, pairs["n"], "images a pair")
+    title.anchor = "start"
     return alt.layer(*layers).properties(width=side, height=side, title=title)
 
 

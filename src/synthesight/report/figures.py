@@ -18,63 +18,6 @@ from synthesight.errors import SynthesightError
 from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
 from synthesight.stimuli.categories import in_order
 
-# Of the palette of Okabe & Ito (2008).
-COLOURS = {"generative": "#0072B2", "discriminative": "#D55E00", "people": "#009E73"}
-
-
-def shape_bias_chart(measured: pl.DataFrame, published: dict[str, float]) -> alt.Chart:
-    """Draw the shape bias of observers, with 95 % intervals, beside published figures.
-
-    Parameters
-    ----------
-    measured
-        Columns ``observer``, ``kind``, ``estimate``, ``low``, ``high`` and ``n``.
-    published
-        Label to shape bias; drawn as hollow points, without an interval.
-    """
-    rows = [
-        row | {"label": f"{row['observer']} (n = {row['n']})", "source": "measured here"}
-        for row in measured.select("observer", "kind", "estimate", "low", "high", "n").to_dicts()
-    ]
-    rows += [
-        {
-            "label": f"{name} (published)",
-            "kind": "people" if name == "people" else _kind(name),
-            "estimate": value,
-            "low": value,
-            "high": value,
-            "source": "published",
-        }
-        for name, value in published.items()
-    ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("label:N", sort=[row["label"] for row in rows], title=None),
-        color=alt.Color(
-            "kind:N",
-            scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
-    )
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
-    interval = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X(
-            "low:Q",
-            scale=alt.Scale(domain=[0, 1]),
-            axis=axis,
-            title="shape bias: shape decisions / (shape + texture decisions), 95 % interval",
-        ),
-        x2="high:Q",
-    )
-    point = base.encode(x="estimate:Q")
-    measured_here = point.mark_point(size=90, filled=True, opacity=1).transform_filter(
-        "datum.source == 'measured here'"
-    )
-    from_print = point.mark_point(size=90, strokeWidth=2, opacity=1).transform_filter(
-        "datum.source == 'published'"
-    )
-    layers = interval + measured_here + from_print
-    return layers.properties(width=470, height=30 * len(rows))
-
 
 def shape_bias_figure(
     overall: pl.DataFrame,
@@ -115,7 +58,8 @@ def shape_bias_figure(
             "There is no shape bias to draw: show cue-conflict images to an observer first."
         )
     names = overall["observer"].to_list()
-    looks = observer_looks(observers or names, names)
+    observers = observers or names
+    looks = observer_looks(observers, names)
     points = by_category.drop_nulls("estimate")
     rows = alt.Y(
         "category:N",
@@ -144,16 +88,21 @@ def shape_bias_figure(
             tooltip=_said("observer", "category"),
         ),
     ).properties(width=420, height=22 * points["category"].n_unique())
-    both = alt.vconcat(upper, _means(overall, looks, published or {}), spacing=12)
+    both = alt.vconcat(upper, shape_bias_means(overall, published or {}, observers), spacing=12)
     if title:
         both = both.properties(title=alt.TitleParams(title, anchor="middle"))
-    return both.add_params(picked(observers or names)).configure_view(stroke="#bbbbbb")
+    return both.add_params(picked(observers)).configure_view(stroke="#bbbbbb")
 
 
-def _means(
-    overall: pl.DataFrame, looks: dict[str, Any], published: Mapping[str, float]
+def shape_bias_means(
+    overall: pl.DataFrame, published: Mapping[str, float], observers: Sequence[str]
 ) -> alt.LayerChart:
-    """Draw each observer's shape bias and interval, and published figures below."""
+    """Draw each observer's shape bias and interval, and published figures below.
+
+    Parameters are those of :func:`shape_bias_figure`. The chart that this one is part of must have
+    the parameter :func:`~synthesight.report.looks.picked`.
+    """
+    looks = observer_looks(observers, overall["observer"].to_list())
     label = pl.format("{} (n = {})", "observer", "n").alias("label")
     measured = overall.with_columns(label)
     printed = [{"label": f"{name} (published)", "estimate": v} for name, v in published.items()]
@@ -264,10 +213,6 @@ def save_figure(spec: dict[str, Any], *paths: Path) -> None:
             files.write(path, vl_convert.svg_to_pdf(svg))
         else:
             raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
-
-
-def _kind(name: str) -> str:
-    return "discriminative" if name == "ResNet-50" else "generative"
 
 
 def _data_url(image: Image.Image) -> str:

@@ -83,9 +83,14 @@ def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> li
     ]
 
 
-def how_many(counts: pl.Series, what: str) -> str:
-    """Return the numbers behind a panel's marks, such as "n = 80 to 160 a point"."""
-    return f"n = {span(counts)} {what}"
+def panel_title(title: str, counts: pl.Series, what: str) -> alt.TitleParams:
+    """Return a title, with the numbers behind the marks below, as "n = 80 to 160 a point"."""
+    return alt.TitleParams(
+        title,
+        subtitle=f"n = {span(counts)} {what}",
+        subtitleColor="#595959",
+        subtitleFontSize=10.5,
+    )
 
 
 def span(counts: pl.Series) -> str:

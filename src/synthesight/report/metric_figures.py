@@ -10,14 +10,15 @@ import polars as pl
 
 from synthesight.analysis import Metric
 from synthesight.report.looks import (
-    how_many,
     is_picked,
     legend,
     observer_looks,
+    panel_title,
     percent,
     picked,
     tooltip,
 )
+from synthesight.report.section import datasets_of
 from synthesight.stimuli.datasets import datasets
 
 COLUMNS = 3
@@ -46,7 +47,7 @@ def lines_by_condition(
     looks = observer_looks(observers, shown["observer"].to_list(), legend=legend())
     y = alt.Y("estimate:Q", **_axis(metric))
     panels = []
-    for dataset in _in_order(shown):
+    for dataset in datasets_of(shown):
         rows = shown.filter(pl.col("dataset") == dataset)
         base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
         order = list(datasets()[dataset].conditions)
@@ -72,7 +73,7 @@ def lines_by_condition(
         )
         panels.append(
             (intervals + lines + points).properties(
-                width=215, height=150, title=_title(dataset, rows["n"], "a point")
+                width=215, height=150, title=panel_title(dataset, rows["n"], "a point")
             )
         )
     if not panels:
@@ -99,7 +100,7 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
     shown = _records(table)
     if "dataset" in shown.columns:
         shown = shown.filter(~pl.col("dataset").is_in(_of_several_conditions()))
-        parts = [(name, shown.filter(pl.col("dataset") == name)) for name in _in_order(shown)]
+        parts = [(name, shown.filter(pl.col("dataset") == name)) for name in datasets_of(shown)]
     else:
         parts = [(metric.title, shown)] if len(shown) else []
     looks = observer_looks(observers, observers)
@@ -119,7 +120,7 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
         interval = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
         panels.append(
             (marks + halo + interval).properties(
-                width=250, height=alt.Step(20), title=_title(title, rows["n"], "a bar")
+                width=250, height=alt.Step(20), title=panel_title(title, rows["n"], "a bar")
             )
         )
     if not panels:
@@ -149,16 +150,3 @@ def _records(table: pl.DataFrame) -> pl.DataFrame:
 
 def _of_several_conditions() -> list[str]:
     return [name for name, each in datasets().items() if len(each.conditions) > 1]
-
-
-def _in_order(table: pl.DataFrame) -> list[str]:
-    """Return the datasets of a table: named ones in their order, then the others by name."""
-    names = set(table["dataset"])
-    known = [name for name in datasets() if name in names]
-    return [*known, *sorted(names.difference(known))]
-
-
-def _title(title: str, counts: pl.Series, what: str) -> alt.TitleParams:
-    return alt.TitleParams(
-        title, subtitle=how_many(counts, what), subtitleColor="#595959", subtitleFontSize=10.5
-    )

@@ -53,7 +53,10 @@ def write_page(
     html = templates.get_template("page.html").render(
         version=__version__,
         observers=observers,
-        sections=[vars(section) | {"shown": _tables(section)} for section in sections],
+        sections=[
+            vars(section) | {"shown": [_cells(*each) for each in section.tables.items()]}
+            for section in sections
+        ],
         specs=specs,
         figure_files=FIGURES,
         table_files=TABLES,
@@ -62,10 +65,6 @@ def write_page(
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, html)
     return path
-
-
-def _tables(section: Section) -> list[dict[str, Any]]:
-    return [_cells(name, table) for name, table in section.tables.items()]
 
 
 def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from pathlib import Path
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
-from synthesight.analysis import RESAMPLES
+from synthesight import files
+from synthesight.analysis import RESAMPLES, with_people
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
 from synthesight.report.page import FIGURES, write_page
 from synthesight.report.section import order
 from synthesight.report.sections import sections as all_sections
-from synthesight.report.tables import with_people, write_table
+from synthesight.report.tables import write_table
 
 
 def write_report(
@@ -70,15 +71,10 @@ def write_report(
             for name, figure in section.figures.items()
         }
     report("writing figures")
-    out = Path(out)
-    try:
+    with files.writing(out):
         for section in sections:
             for name, table in section.tables.items():
                 write_table(table, out / "tables", name)
             for name in section.figures:
                 save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
         return write_page(sections, specs, order(everyone), out / "index.html")
-    except OSError as error:
-        raise SynthesightError(
-            f"{error.filename or out} cannot be written ({error.strerror}): choose another `out`."
-        ) from None

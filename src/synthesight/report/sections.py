@@ -9,6 +9,7 @@ import polars as pl
 
 from synthesight.analysis import (
     BENCHMARK_METRICS,
+    IS_HUMAN,
     PEOPLE,
     SHAPE_BIAS,
     benchmark,
@@ -106,7 +107,7 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
     overall = section.tables["shape-bias"].drop_nulls("estimate")
     each = section.tables["shape-bias-by-category"]
     conflict = everyone.filter(pl.col("texture").is_not_null())
-    people = conflict.filter(pl.col("kind") == "human")
+    people = conflict.filter(IS_HUMAN)
     if not people.is_empty():
         section.tables["shape-bias-of-people"] = shape_bias(
             people, by=["dataset", "observer"], resamples=resamples
@@ -129,10 +130,9 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
 
 def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
-    human = (pl.col("kind") == "human").fill_null(False)
     compared = without_trivial(everyone)
-    models = compared.filter(~human)
-    people = set(compared.filter(human)["dataset"].unique())
+    models = compared.filter(~IS_HUMAN)
+    people = set(compared.filter(IS_HUMAN)["dataset"].unique())
     seen = models.group_by("observer").agg(pl.col("dataset").unique())["dataset"].to_list()
     common = sorted(people.intersection(*seen)) if seen else []
     if not common:

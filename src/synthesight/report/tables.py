@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 from synthesight import files
-from synthesight.analysis import PEOPLE
 
 _LATEX = str.maketrans({
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -76,14 +75,6 @@ def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
     }
     for suffix, write in writers.items():
         files.write(folder / f"{name}{suffix}", write(table))
-
-
-def with_people(trials: pl.DataFrame) -> pl.DataFrame:
-    """Return trials with a column ``who``: the observer, or "people" for every human observer."""
-    human = (pl.col("kind") == "human").fill_null(False)
-    return trials.with_columns(
-        pl.when(human).then(pl.lit(PEOPLE)).otherwise("observer").alias("who")
-    )
 
 
 def _number(name: str) -> pl.Expr:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.stimuli.stimulus import Stimulus, encoded_image
 from synthesight.stimuli.tables import LABELS, file_names, placed
 
@@ -139,7 +139,6 @@ def _try(open_it: Callable[[str], Any], name: str, *, called: str) -> Any:
     try:
         return open_it(name)
     except Exception as error:  # What it raises depends on the network, the Hub and the files.
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise SynthesightError(
-            f"{called} cannot be opened as a dataset: check the name ({reason[0].rstrip('.')})."
+            f"{called} cannot be opened as a dataset: check the name ({first_line(error)})."
         ) from None

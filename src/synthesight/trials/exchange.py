@@ -144,14 +144,10 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
             condition="condition",
             imagename=pl.col("stimulus").str.split("/").list.last(),
         )
-        try:
+        with files.writing(path, "folder"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.whole(path) as unfinished:
                 table.write_csv(unfinished)
-        except OSError as error:
-            raise SynthesightError(
-                f"{path} cannot be written ({error.strerror or error}): choose another folder."
-            ) from error
         written[path] = str(observer)
     return list(written)
 

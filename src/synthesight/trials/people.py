@@ -48,23 +48,8 @@ def load_model_trials(
 ) -> pl.DataFrame:
     """Return the published responses of AlexNet, GoogLeNet, VGG-16 and ResNet-50.
 
-    They are those of Geirhos et al. (2019).
-
-    Parameters
-    ----------
-    data
-        Folder that holds ``model-trials/<dataset>/*.csv``; None for SYNTHESIGHT_DATA.
-    datasets
-        Names; None for all that are there.
-
-    Returns
-    -------
-    The trial table.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such folder or dataset, or a file is not as published.
+    They are those of Geirhos et al. (2019), in ``model-trials/<dataset>/*.csv``. Parameters and
+    errors are those of :func:`load_human_trials`.
     """
     return _load(data, "model-trials", datasets, "discriminative")
 

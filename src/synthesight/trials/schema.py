@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.trials.conditions import published_condition
 
 # Counts are Int64, not unsigned: polars keeps the type in sums and differences, where 32 bits of a
@@ -78,9 +78,8 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     try:
         frame = frame.select(pl.col(column).cast(dtype) for column, dtype in SCHEMA.items())
     except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
         raise SynthesightError(
-            f"{origin} has a value that fits no trial, correct it: {reason}."
+            f"{origin} has a value that fits no trial, correct it: {first_line(error)}."
         ) from error
     for column in ("observer", "stimulus"):
         if frame[column].null_count():

@@ -120,15 +120,14 @@ class Run:
                 f"{folder} exists and is not a run: choose another `out`, so that nothing is lost."
             )
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        try:
+        with files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            files.write(folder / MANIFEST, text, replace=False)
-        except FileExistsError as error:
-            raise SynthesightError(
-                f"Another process has just begun a run in {folder}: choose another `out`."
-            ) from error
-        except OSError as error:
-            raise _unwritable(folder, error) from error
+            try:
+                files.write(folder / MANIFEST, text, replace=False)
+            except FileExistsError as error:
+                raise SynthesightError(
+                    f"Another process has just begun a run in {folder}: choose another `out`."
+                ) from error
         return cls(folder, json.loads(text))
 
     @classmethod
@@ -184,11 +183,8 @@ class Run:
         # The number only keeps a listing in order; the random part keeps shards apart.
         number = len(self._parts())
         path = self.folder / f"part-{number:05d}-{secrets.token_hex(8)}.parquet"
-        try:
-            with files.whole(path) as unfinished:
-                frame.write_parquet(unfinished)
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
+        with files.writing(self.folder), files.whole(path) as unfinished:
+            frame.write_parquet(unfinished)
 
     def trials(self) -> pl.DataFrame:
         """Return all trials, each once, sorted by observer, dataset, condition, session, stimulus.
@@ -291,11 +287,4 @@ def _foreign(path: Path) -> bool:
 def _damaged(path: Path) -> SynthesightError:
     return SynthesightError(
         f"{path} is damaged: delete it and run the same command again, which makes its trials anew."
-    )
-
-
-def _unwritable(folder: Path, error: OSError) -> SynthesightError:
-    return SynthesightError(
-        f"{folder} cannot be written to ({error.strerror or error}): choose another `out`, or make "
-        "room."
     )

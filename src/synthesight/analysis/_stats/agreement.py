@@ -20,6 +20,7 @@ from synthesight.analysis._stats.trivial import without_trivial
 from synthesight.errors import SynthesightError
 
 PEOPLE = "people"  # name of the row of all human observers together
+IS_HUMAN = (pl.col("kind") == "human").fill_null(False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,11 @@ class Agreement:
     def expected(self) -> np.ndarray:
         """Agreement of two independent observers of these accuracies."""
         return self.first * self.second + (1 - self.first) * (1 - self.second)
+
+
+def with_people(trials: pl.DataFrame) -> pl.DataFrame:
+    """Return trials with a column ``who``: the observer, or "people" for every human observer."""
+    return trials.with_columns(who=pl.when(IS_HUMAN).then(pl.lit(PEOPLE)).otherwise("observer"))
 
 
 def agreements(
@@ -144,8 +150,7 @@ def against_people(
     SynthesightError
         If there are no human observers of the same datasets.
     """
-    human = pl.col("kind") == "human"
-    models = trials.filter(~human.fill_null(False)).select("observer", "kind").unique()
+    models = trials.filter(~IS_HUMAN).select("observer", "kind").unique()
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
     means = [Means(groups, resamples) for _ in statistics]
@@ -153,10 +158,10 @@ def against_people(
     crowds = None
     if resample_observers:
         counted = trials if trivial else without_trivial(trials)
-        crowds = Crowds(counted.filter(human), [], ["observer", "kind"], bootstrap)
+        crowds = Crowds(counted.filter(IS_HUMAN), [], ["observer", "kind"], bootstrap)
     alone = True
     for matrix in correctness(trials, trivial=trivial):
-        persons = np.flatnonzero(matrix.columns.select(human.fill_null(False)).to_series())
+        persons = np.flatnonzero(matrix.columns.select(IS_HUMAN).to_series())
         others = np.setdiff1d(np.arange(len(matrix.columns)), persons)
         grid = [grid.ravel() for grid in np.meshgrid(others, persons, indexing="ij")]
         two = np.triu_indices(len(persons), k=1)

@@ -8,11 +8,10 @@ whose name is the rule's.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, suggestion
 from synthesight.likelihood.protocol import LikelihoodModel, horizon_of
 from synthesight.likelihood.rules.exhaustive import Exhaustive
 from synthesight.likelihood.rules.repeated_t import RepeatedTTest
@@ -46,9 +45,7 @@ def find_rule(name: str) -> type[Any]:
     if name in others.names:
         return others[name].load()
     known = [*RULES, *sorted(others.names)]
-    near = get_close_matches(str(name), known, n=1)
-    hint = f"did you mean {near[0]}" if near else f"choose one of {', '.join(known)}"
-    raise SynthesightError(f"There is no `rule={name!r}`: {hint}.")
+    raise SynthesightError(f"There is no `rule={name!r}`: {suggestion(name, known)}.")
 
 
 def make_rule(

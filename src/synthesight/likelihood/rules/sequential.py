@@ -77,7 +77,9 @@ class Sequential:
             )
 
     def review_at(self, n: np.ndarray) -> np.ndarray:
-        return _reviews(n, self.min_draws, self.max_draws)
+        # First after ``min_draws``, then after each draw, and ever more rarely: n/32 apart.
+        following = np.where(n < self.min_draws, self.min_draws, n + np.maximum(1, n // 32))
+        return np.minimum(following, self.max_draws)
 
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
         alive = evidence.alive_[slots]
@@ -146,9 +148,3 @@ def lent_variance(
     variance = (known.sum(axis=1, keepdims=True) - known) / some
     lent = 1 / ((1 + 1 / some) / ALIKE + 1 / (some * own))
     return np.where(count > 0, lent, 0.0), variance
-
-
-def _reviews(n: np.ndarray, min_draws: int, max_draws: int) -> np.ndarray:
-    """First after ``min_draws``, then after each draw, and ever more rarely: n/32 apart."""
-    following = np.where(n < min_draws, min_draws, n + np.maximum(1, n // 32))
-    return np.minimum(following, max_draws)

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.observers.discriminative.image_text import ImageTextModel
-from synthesight.observers.discriminative.packages import Opened, first_line
+from synthesight.observers.discriminative.packages import Opened
 
 
 class TransformersImageText(ImageTextModel):

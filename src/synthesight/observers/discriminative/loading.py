@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 from synthesight.observers.discriminative.hugging_face import open_transformers
 from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.observers.discriminative.packages import Opened, first_line, package
+from synthesight.observers.discriminative.packages import Opened, package
 from synthesight.observers.discriminative.published import (
     fetch_weights,
     fit_weights,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -41,12 +41,6 @@ def package(name: str, extra: str) -> Any:
 
         raise SynthesightError(
             f"The package {name} cannot be imported beside torch {torch.__version__} "
-            f"({str(error).strip().splitlines()[0]}): install the torchvision that was made for "
+            f"({first_line(error)}): install the torchvision that was made for "
             "it, from the same place, as in pip install --force-reinstall torch torchvision."
         ) from None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what a library's error says."""
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

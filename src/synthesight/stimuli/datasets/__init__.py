@@ -27,7 +27,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -35,7 +34,7 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, suggestion
 from synthesight.references import Reference, reference
 from synthesight.stimuli.categories import SIXTEEN
 
@@ -126,9 +125,7 @@ def dataset(name: str) -> Dataset:
     known = datasets()
     if name in known:
         return known[name]
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"choose among {', '.join(known)}."
-    raise SynthesightError(f"There is no dataset {name!r}: {hint}")
+    raise SynthesightError(f"There is no dataset {name!r}: {suggestion(name, known)}.")
 
 
 def _folders() -> Iterator[Traversable]:

@@ -82,17 +82,12 @@ def save(stimuli: Iterable[Stimulus], folder: Path) -> None:
     SynthesightError
         If the folder cannot be written to.
     """
-    try:
+    with files.writing(folder, "folder"):
         for stimulus in stimuli:
             path = folder / str(stimulus.category) / stimulus.id.rsplit("/", 1)[-1]
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.whole(path) as unfinished:
                 stimulus.open().save(unfinished, "PNG")
-    except OSError as error:
-        raise SynthesightError(
-            f"{error.filename or folder} cannot be written ({error.strerror}): choose another "
-            "folder."
-        ) from None
 
 
 def _drawn(shape: str, surface: str, number: int, size: int, seed: int, dataset: str) -> Stimulus:

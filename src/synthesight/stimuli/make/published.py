@@ -84,7 +84,7 @@ def make_dataset(
     if manipulation == "power-equalisation":
         amplitude = mean_amplitude(image for _, image in _read(stimuli, size, []))
     folder = out / "dnn" / "session-1"
-    try:
+    with files.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Numbers in the names depend on all that is made: another making would add images twice.
         ours = {name for names in made for name in names}
@@ -102,11 +102,6 @@ def make_dataset(
                 with files.whole(folder / name) as unfinished:
                     Image.fromarray(changed).save(unfinished, "PNG")
             report()
-    except OSError as error:
-        raise SynthesightError(
-            f"{error.filename or folder} cannot be written ({error.strerror}): choose another "
-            "`out`."
-        ) from None
     return failures
 
 
