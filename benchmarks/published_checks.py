@@ -15,8 +15,8 @@ from rich.table import Table
 from synthesight.analysis import (
     ACCURACY_2020,
     ERROR_CONSISTENCY_2020,
+    SHAPE_BIAS,
     SHAPE_BIAS_2019,
-    SHAPE_BIAS_PUBLISHED,
     accuracy,
     error_consistency,
     shape_bias,
@@ -30,12 +30,12 @@ def checks(data: Path) -> list[tuple[str, float, float, int]]:
     networks = load_model_trials(data, list(ACCURACY_2020))
     rows = []
     bias = shape_bias(people, resamples=0)["estimate"]
-    printed = SHAPE_BIAS_PUBLISHED["people"].value
+    printed = SHAPE_BIAS["people"]
     rows.append(("shape bias, mean of ten people", printed, float(bias.to_numpy().mean()), 2))
     for observer, estimate in (
         shape_bias(networks, by="observer", resamples=0).rows_by_key("observer").items()
     ):
-        rows.append((f"shape bias, {observer}", SHAPE_BIAS_2019[observer].value, estimate[0][0], 3))
+        rows.append((f"shape bias, {observer}", SHAPE_BIAS_2019[observer], estimate[0][0], 3))
     everyone = pl.concat([people, networks])
     kappas = {
         name: dict(
@@ -48,7 +48,7 @@ def checks(data: Path) -> list[tuple[str, float, float, int]]:
     for observer, figure in ERROR_CONSISTENCY_2020.items():
         what = "people with people" if observer == "people" else f"{observer} with people"
         ours = kappas["cue-conflict"][observer]
-        rows.append((f"error consistency, cue-conflict, {what}", figure.value, ours, 3))
+        rows.append((f"error consistency, cue-conflict, {what}", figure, ours, 3))
     right = accuracy(people, resamples=0)
     for name, printed_each in ACCURACY_2020.items():
         each = right.filter(dataset=name).sort("observer")["estimate"]

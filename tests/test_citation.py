@@ -70,7 +70,7 @@ def test_a_run_is_cited_with_what_it_used(tmp_path, monkeypatch):
 def test_several_runs_are_cited_together_and_each_entry_once(tmp_path, monkeypatch):
     monkeypatch.delenv("SYNTHESIGHT_DATA", raising=False)
     one = run(tmp_path / "one", GENERATIVE_MODEL, ["edge"])
-    network = {"model": "owner/some-network", "kind": "discriminative"}
+    network = {"model": "transformers:owner/some-network@v1", "kind": "discriminative"}
     two = run(tmp_path / "two", network, ["mine"], ["timm"])
     cited = keys(cite(one, two))
     assert len(cited) == len(set(cited))

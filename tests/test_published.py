@@ -28,7 +28,7 @@ def test_people_agree_with_people_as_printed(people, data_folder):
     found = dict(
         error_consistency(everyone, resamples=0).select("observer", "estimate").iter_rows()
     )
-    printed = {name: figure.value for name, figure in ERROR_CONSISTENCY_2020.items()}
+    printed = ERROR_CONSISTENCY_2020
     assert round(found["people"], 3) == printed["people"]
     # Another ResNet-50 and another AlexNet: docs/published-checks.md.
     assert found["resnet50"] == pytest.approx(printed["resnet50"], abs=0.005)

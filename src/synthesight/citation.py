@@ -107,6 +107,7 @@ def _methods(run: Run) -> Iterator[Reference]:
 
 def _models(run: Run) -> Iterable[Reference]:
     name = str(run.manifest.get("observer", {}).get("model", ""))
+    name = name.removeprefix("transformers:").partition("@")[0]
     if (entry := entries().get(name)) and entry.papers:
         return map(reference, entry.papers)
     # A model of the Hub is cited by its address.

@@ -33,8 +33,6 @@ from synthesight.analysis.published import (
     ERROR_CONSISTENCY_2020,
     SHAPE_BIAS,
     SHAPE_BIAS_2019,
-    SHAPE_BIAS_PUBLISHED,
-    Published,
 )
 from synthesight.analysis.registry import Metric, get_metric, metric, metrics
 from synthesight.analysis.response_entropy import response_entropy
@@ -50,11 +48,9 @@ __all__ = [
     "RESAMPLES",
     "SHAPE_BIAS",
     "SHAPE_BIAS_2019",
-    "SHAPE_BIAS_PUBLISHED",
     "Agreement",
     "Difference",
     "Metric",
-    "Published",
     "Ratio",
     "accuracy",
     "benchmark",

@@ -34,6 +34,7 @@ from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
 from synthesight.experiments.text import prompts_of, small_text_encoder, train_tokenizer
+from synthesight.likelihood.opening import quiet
 
 COMPILE_STEPS = 500
 REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
@@ -264,10 +265,11 @@ def write_pipeline(model: TextToImage, tokenizer: object, folder: Path) -> None:
     text_encoder.load_state_dict(model.text_encoder.state_dict())
     transformer = PixArtTransformer2DModel.from_config(model.transformer.config)
     transformer.load_state_dict(model.transformer.state_dict())
-    text_encoder.half().save_pretrained(folder / "text_encoder")
-    transformer.half().save_pretrained(folder / "transformer")
-    tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
-    FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
+    with quiet():
+        text_encoder.half().save_pretrained(folder / "text_encoder")
+        transformer.half().save_pretrained(folder / "transformer")
+        tokenizer.save_pretrained(folder / "tokenizer")  # type: ignore[attr-defined]
+        FlowMatchEulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     files.write(folder / "model_index.json", json.dumps(index, indent=2) + "\n")
 
 

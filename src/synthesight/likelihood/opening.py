@@ -97,7 +97,7 @@ def open_pipeline(
     if quantise is not None:
         quantisation(quantise)
     left_out = (without,) if isinstance(without, str) else tuple(without)
-    with _quiet():
+    with quiet():
         if not isinstance(source, str | Path):
             given = {"config": config, "revision": revision, "without": left_out}
             opened = _given(source, given | {"quantise": quantise})
@@ -224,7 +224,7 @@ def _open_file(path: Path, template: PipelineFolder, config: str | Path | None) 
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' bars and notes from standing between our lines of output."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -22,14 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.errors import SynthesightError, SynthesightWarning, first_line
 from synthesight.likelihood import special_cases
 from synthesight.likelihood.autoencoder import Autoencoder, Pixels
 from synthesight.likelihood.capture import PROBES, NotCaptured, Watch
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
 from synthesight.likelihood.doors import CapturedCall, SchedulerCall
 from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.parts import first_line
 from synthesight.likelihood.plumbing import FirstCall, Layout, cast, dtype_of, first_call, learn
 from synthesight.likelihood.schedule import Schedule, read_schedule
 
