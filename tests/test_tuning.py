@@ -181,5 +181,5 @@ def test_an_image_that_does_not_fit_is_one_sentence(observer, stimuli, monkeypat
 
 @pytest.mark.parametrize("device", ["xpu", "meta"])
 def test_devices_that_cannot_be_used(device):
-    with pytest.raises(SynthesightError, match="choose --device cpu"):
+    with pytest.raises(SynthesightError, match="choose `device=cpu`"):
         synthesight.load("natural-32", device=device)

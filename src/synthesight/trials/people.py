@@ -35,10 +35,6 @@ def load_human_trials(
     ------
     SynthesightError
         If there is no such folder or dataset, or a file is not as published.
-
-    Examples
-    --------
-    >>> trials = load_human_trials(datasets=["edge"])  # doctest: +SKIP
     """
     return _load(data, "human-trials", datasets, "human")
 
