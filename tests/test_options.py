@@ -186,3 +186,8 @@ def test_pipelines_and_single_networks_are_opened():
 def test_a_resolution_that_is_none_is_refused(wrong):
     with pytest.raises(synthesight.SynthesightError, match="is no size of an image: give a side"):
         synthesight.load("natural-32", resolution=wrong)
+
+
+def test_a_resolution_that_the_network_cannot_divide_is_refused():
+    with pytest.raises(synthesight.SynthesightError, match=r"no images of `resolution=33`: give"):
+        synthesight.load("natural-32", resolution=33, device="cpu")

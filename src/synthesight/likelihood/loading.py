@@ -92,7 +92,12 @@ def load_model(
         return model
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
-            raise
+            if resolution is None:
+                raise
+            raise SynthesightError(
+                f"{name or source} makes no images of `resolution={resolution!r}`: give sides that "
+                "its network can divide, such as multiples of 16."
+            ) from error
         raise SynthesightError(
             f"{name or source} does not fit in the memory of {place}: use `dtype=bfloat16`, a "
             "smaller model, or a device with more memory."
