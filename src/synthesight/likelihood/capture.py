@@ -321,7 +321,8 @@ class Watch:
         recording = recording_scheduler(self.pipeline.scheduler, times, stepped, read)
         with self._patched(recording, counter, network, decode):
             try:
-                with _listening() as self.said:
+                # A pipeline may draw without the generator that it is given.
+                with torch.random.fork_rng(devices=[]), _listening() as self.said:
                     self.pipeline(**arguments)
             except _Stop as stopped:
                 return stopped.value

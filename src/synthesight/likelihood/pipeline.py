@@ -119,8 +119,8 @@ class PipelineDenoiser(DenoiserModel):
         self.source: dict[str, Any] = {}
         self.precision: dict[str, float] | None = None
         self._watch = Watch(pipeline)
+        self._visitors: list[nn.Module] = []
         self.takes_labels = "prompt" not in self._watch.parameters
-        self._home = torch.device("cpu")
         self._place(device, dtype)
         with self._assembled(), torch.no_grad():
             try:
@@ -152,6 +152,10 @@ class PipelineDenoiser(DenoiserModel):
         )
         self.reference = reference
         self.door = self._checked(door)
+        if self.door is reference:  # whose every call encodes its prompt: text encoders stay
+            for part in self._visitors:
+                part.to(self.device)
+            self._visitors = []
 
     def describe(self) -> dict[str, Any]:
         """Return what made the scores besides the weights, as JSON can hold it."""
@@ -232,9 +236,11 @@ class PipelineDenoiser(DenoiserModel):
     def _tried(self, run: Callable[[], T]) -> T:
         try:
             return run()
-        except (NotCaptured, SynthesightError, torch.OutOfMemoryError):
+        except (NotCaptured, SynthesightError):
             raise
         except Exception as error:  # whatever a pipeline raises when asked for what it cannot do
+            if is_out_of_memory(error):
+                raise
             reason = first_line(error)
             raise SynthesightError(
                 f"{self.name} cannot be scored: its {type(self.pipeline).__name__} cannot do with "
@@ -281,10 +287,12 @@ class PipelineDenoiser(DenoiserModel):
                         raise
                     reason = first_line(error)
                     continue
-                gap = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
-                if float(gap) <= plain:
+                if not torch.isfinite(expected).all():  # which `errors` refuses with its reason
                     return candidate
-                gaps.append((float(gap), candidate))
+                gap = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+                if gap <= plain:
+                    return candidate
+                gaps.append((gap, candidate))
         # The cheapest of those that differ as little as rounding lets them.
         least = min((gap for gap, _ in gaps), default=1.0)
         if least <= bound:
@@ -301,7 +309,6 @@ class PipelineDenoiser(DenoiserModel):
 
     def _place(self, device: torch.device | str | None, dtype: torch.dtype | None) -> None:
         """Put the network and the autoencoder on the device, unless the library places them."""
-        self._visitors: list[nn.Module] = []
         self._visited: torch.device | None = None
         for network in self._watch.networks.values():
             network.eval().requires_grad_(False)
