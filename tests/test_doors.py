@@ -118,7 +118,7 @@ def test_predicted_variance_is_dropped(key: str) -> None:
     torch.testing.assert_close(errors, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("key", ["PixArtSigmaPipeline"])
+@pytest.mark.parametrize("key", ["StableDiffusionPipeline", "PixArtSigmaPipeline"])
 def test_prompts_that_are_cut_are_announced(key: str) -> None:
     model = opened(key)
     with pytest.warns(SynthesightWarning, match="too long for the text encoder, which does not"):

@@ -10,13 +10,14 @@ the prompt, then call the network directly with any mix of them.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from synthesight.errors import SynthesightWarning
 from synthesight.likelihood.capture import Call, Watch, has_rows, rebuild, stacked
@@ -33,6 +34,7 @@ from synthesight.likelihood.plumbing import (
 
 PROMPTS_AT_ONCE = 32
 TOKEN_MULTIPLE = 8  # lengths that suit attention kernels
+SPECIAL_TOKENS = re.compile(r"<[^<>\s]*>")  # such as <|endoftext|>, of which padding is made
 
 Arguments = Callable[[list[Any]], dict[str, Any]]
 """The arguments of the pipeline's call for some prompts."""
@@ -92,7 +94,15 @@ class CapturedCall:
         self.trimmed = trimmed
         self._arguments = arguments
         self._timestep = timestep
-        self._dtype = dtype_of(self.network)
+
+    @property
+    def network(self) -> nn.Module:
+        """The module that is called."""
+        return self._network
+
+    @network.setter
+    def network(self, network: nn.Module) -> None:
+        self._network, self._dtype = network, dtype_of(network)
 
     def __repr__(self) -> str:
         how = ["captured call"]
@@ -248,7 +258,7 @@ class CapturedCall:
 def warn_of_cuts(said: list[str]) -> None:
     """Warn if a pipeline noted that it cut a prompt."""
     for note in said:
-        cut = note.rpartition("[")[2].split("<|")[0].strip("]'\" ")[:40]
+        cut = SPECIAL_TOKENS.sub("", note.partition("[")[2]).strip("]', \"")[:40]
         if "truncated" in note and any(map(str.isalnum, cut)):
             warnings.warn(
                 f"A prompt is too long for the text encoder, which does not read {cut!r}: shorten "
