@@ -283,7 +283,7 @@ def test_the_network_can_be_replaced(draws: tuple[Tensor, ...]) -> None:
     assert float(model.errors(x, noise, steps, prepared, rows).min()) > 1
     model.network = Network(lambda *_: noise - x)
     assert float(model.errors(x, noise, steps, prepared, rows).max()) < 1e-9
-    model.set_network(Network(lambda *_: noise - x, torch.bfloat16))
+    model.network = Network(lambda *_: noise - x, torch.bfloat16)
     assert model.dtype == torch.bfloat16
     assert "bfloat16" in repr(model)
     np.testing.assert_array_less(model.errors(x, noise, steps, prepared, rows), 1e-9)

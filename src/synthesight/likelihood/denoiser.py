@@ -121,10 +121,6 @@ class DenoiserModel:
     @network.setter
     def network(self, network: nn.Module) -> None:
         self.door.network = network
-
-    def set_network(self, network: nn.Module) -> None:
-        """Replace the network by one of other precision."""
-        self.door.network = network
         self.dtype = dtype_of(network)
 
     def __repr__(self) -> str:

@@ -117,22 +117,13 @@ class PipelineDenoiser(DenoiserModel):
         self.pipeline = pipeline
         self.name = label
         self.source: dict[str, Any] = {}
-        self.precision: dict[str, float] | None = None
+        self.precision: dict[str, float | None] | None = None
         self._watch = Watch(pipeline)
         self._visitors: list[nn.Module] = []
         self.takes_labels = "prompt" not in self._watch.parameters
         self._place(device, dtype)
-        with self._assembled(), torch.no_grad():
-            try:
-                first = self._first(schedule, resolution)
-                schedule = _as_told(schedule, first)
-                layout, door = self._tried(lambda: self._learn(schedule, first))
-            except NotCaptured:
-                raise SynthesightError(
-                    f"{label} cannot be scored: what its {type(pipeline).__name__} does with its "
-                    "latents could not be made out. Choose another model, or give an object with "
-                    "the methods of synthesight.likelihood.Denoiser."
-                ) from None
+        first, layout, door = self._watched(schedule, resolution)
+        schedule = _as_told(schedule, first)
         space, size = self._space(layout)
         if resolution is not None and size != _pair(resolution):
             raise SynthesightError(
@@ -150,7 +141,17 @@ class PipelineDenoiser(DenoiserModel):
             resolution=size[0] if size[0] == size[1] else size,
             clamped=type(pipeline).__name__ in special_cases.CLAMPED,
         )
+        self._asked = resolution
+        self._use(reference, door)
+
+    def reopen(self) -> None:
+        """Learn anew how the network is called, as after its precision was changed."""
+        first, layout, door = self._watched(self.schedule, self._asked)
+        self._use(SchedulerCall(self._watch, layout, self._call, first), door)
+
+    def _use(self, reference: SchedulerCall, door: CapturedCall | str) -> None:
         self.reference = reference
+        self.dtype = dtype_of(reference.network)
         self.door = self._checked(door)
         if self.door is reference:  # whose every call encodes its prompt: text encoders stay
             for part in self._visitors:
@@ -199,6 +200,21 @@ class PipelineDenoiser(DenoiserModel):
         }
         return {key: value for key, value in (given | self._fixed).items() if key in known}
 
+    def _watched(
+        self, schedule: Schedule, resolution: int | tuple[int, int] | None
+    ) -> tuple[FirstCall, Layout, CapturedCall | str]:
+        """Run the pipeline and learn how its network is called, or why that cannot be learnt."""
+        with self._assembled(), torch.no_grad():
+            try:
+                first = self._first(schedule, resolution)
+                return first, *self._tried(lambda: self._learn(schedule, first))
+            except NotCaptured:
+                raise SynthesightError(
+                    f"{self.name} cannot be scored: what its {type(self.pipeline).__name__} does "
+                    "with its latents could not be made out. Choose another model, or give an "
+                    "object with the methods of synthesight.likelihood.Denoiser."
+                ) from None
+
     def _first(self, schedule: Schedule, resolution: int | tuple[int, int] | None) -> FirstCall:
         """Run one step, with the guidance that calls the network with the fewest rows."""
         kind = type(self.pipeline).__name__
@@ -242,6 +258,11 @@ class PipelineDenoiser(DenoiserModel):
             if is_out_of_memory(error):
                 raise
             reason = first_line(error)
+            if "height" in self._fixed:
+                raise SynthesightError(
+                    f"{self.name} does not make images of the `resolution` that was asked for "
+                    f"({reason}): choose another, or leave it out."
+                ) from error
             raise SynthesightError(
                 f"{self.name} cannot be scored: its {type(self.pipeline).__name__} cannot do with "
                 f"one prompt or one image ({reason}). Choose a text-to-image model."

@@ -8,6 +8,7 @@ bfloat16, and by 4 to 9 % in float16. So the difference is what is measured, on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def half_precisions(device: torch.device) -> list[torch.dtype]:
 
 def choose_precision(
     model: PipelineDenoiser, candidates: Sequence[torch.dtype]
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Measure the candidates and leave the network in the best of them.
 
     Parameters
@@ -46,7 +47,7 @@ def choose_precision(
     Returns
     -------
     For each candidate, the error of the difference between two classes, relative to its size
-    in float32; inf where it overflows. Empty where float32 does not fit in memory: the first
+    in float32; None where it overflows. Empty where float32 does not fit in memory: the first
     candidate is then taken unmeasured. Else it is the one of the least error, if that is at most
     ``LIMIT``, or float32.
     """
@@ -57,16 +58,17 @@ def choose_precision(
         # In place, since the pipeline's own call runs its own network and no copy of it.
         for tensor, values in whole:
             tensor.data = values
-        model.set_network(cast(network, dtype))
+        cast(network, dtype)
+        model.reopen()
 
-    errors: dict[str, float] = {}
+    errors: dict[str, float | None] = {}
     best, least = torch.float32, LIMIT
     try:
         expected = difference(model)
         for dtype in candidates:
             put(dtype)
             error = _error(model, expected)
-            errors[str(dtype).removeprefix("torch.")] = error
+            errors[str(dtype).removeprefix("torch.")] = error if isfinite(error) else None
             if error <= least:
                 best, least = dtype, error
     except (RuntimeError, MemoryError) as error:

@@ -187,7 +187,7 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
     if bar is None:
         raise SynthesightError(
             f"{name} has a scheduler of class {kind}, which has neither alphas_cumprod nor "
-            "straight paths: choose a DDPM-like or a FlowMatch scheduler."
+            "straight paths: choose a DDPM-like, a FlowMatch or an EDM scheduler."
         )
     schedule = Schedule.diffusion(as_tensor(bar).double().numpy())
     if prediction == "epsilon" and not schedule.alpha.all():

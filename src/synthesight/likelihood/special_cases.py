@@ -51,4 +51,4 @@ CLAMPED = ("IFPipeline",)
 REFUSED_SETTINGS: dict[str, str] = {
     "time_cond_proj_dim": "its network is told a guidance scale, as distilled samplers are",
 }
-REFUSED_SCHEDULERS = ("LCM", "TCD", "SCM")  # of distilled samplers
+REFUSED_SCHEDULERS = ("LCM", "FlowMatchLCM", "TCD", "SCM")  # of distilled samplers
