@@ -67,7 +67,7 @@ def table() -> str:
         cells = [
             shown,
             type(model.network).__name__,
-            model.prediction.removesuffix("_prediction"),
+            model.prediction.removesuffix("_prediction").replace("reversed_flow", "flow, reversed"),
             repr(model.door),
             "0" if own else f"{disagreement(model, tiny):.0e}",
             str(model.describe()["arguments"].get("guidance_scale", "")),

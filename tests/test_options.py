@@ -65,6 +65,8 @@ def test_a_classifier_takes_the_same_names():
     elsewhere = {
         "config",
         "lora",
+        "without",
+        "quantise",
         "resolution",
         "device",
         "dtype",

@@ -97,8 +97,10 @@ class PipelineDenoiser(DenoiserModel):
 
     Examples
     --------
-    >>> pipeline = diffusers.DiffusionPipeline.from_pretrained("owner/model")  # doctest: +SKIP
-    >>> model = PipelineDenoiser(pipeline, device="cuda")  # doctest: +SKIP
+    >>> import synthesight
+    >>> model = synthesight.load("natural-32", device="cpu").model
+    >>> model.pipeline.__class__.__name__, model.size
+    ('PixArtSigmaPipeline', (32, 32))
     """
 
     def __init__(

@@ -21,7 +21,8 @@ from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
 DTYPES = ("float32", "bfloat16", "float16")
-OF_WEIGHTS = ("device", "dtype", "config", "lora", "resolution")  # options of opening them
+# Options of opening weights.
+OF_WEIGHTS = ("device", "dtype", "config", "lora", "without", "quantise", "resolution")
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 

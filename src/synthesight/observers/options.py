@@ -73,6 +73,8 @@ class ModelOptions:
     config, lora
         For a single file, or a folder of one network: the pipeline that it belongs to. LoRAs to
         add to the weights: a file or name each, or ``"file:scale"``.
+    without, quantise
+        Text encoders to leave out, of models that can do without; and how to quantise large ones.
     resolution
         Pixels of the images that the model is shown, for one that makes images of several sizes: a
         side, (height, width), or a text such as ``"512x768"``; None for the model's own.
@@ -131,6 +133,13 @@ class ModelOptions:
         default=None,
         metadata=about("LoRA to add, FILE_OR_NAME[:SCALE]; repeatable.", many=True),
     )
+    without: str | Sequence[str] | None = field(
+        default=None,
+        metadata=about("Text encoder to leave out, such as text_encoder_3; repeatable.", many=True),
+    )
+    quantise: str | None = field(
+        default=None, metadata=about("nf4 or int8, for text encoders above 4 GiB.")
+    )
     resolution: int | str | tuple[int, int] | None = field(
         default=None,
         metadata=about("Image size in pixels: 512, or 512x768 (height x width). Default: its own."),
@@ -174,6 +183,8 @@ class ModelKeywords(TypedDict, total=False):
     seed: int
     config: str | Path | None
     lora: str | Path | Sequence[str | Path | tuple[str, float]] | None
+    without: str | Sequence[str] | None
+    quantise: str | None
     resolution: int | str | tuple[int, int] | None
     device: str | torch.device | None
     dtype: str | torch.dtype | None
