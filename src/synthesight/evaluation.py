@@ -97,9 +97,15 @@ def evaluate(
 
     Examples
     --------
-    >>> run = synthesight.evaluate(
-    ...     "natural-32", "cue-conflict", "runs/natural-32", limit=100
-    ... )  # doctest: +SKIP
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from synthesight.stimuli import Stimulus
+    >>> shown = [Stimulus("a.png", Image.new("RGB", (32, 32), "red"), category="truck"),
+    ...          Stimulus("b.png", Image.new("RGB", (32, 32), "blue"), category="bird")]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = evaluate("natural-32-cnn", shown, f"{folder}/run", device="cpu", progress=False)
+    ...     run.trials()["category"].to_list()
+    ['truck', 'bird']
     """
     given = read_options(EvaluateOptions, options)
     return run_evaluation(model, stimuli, out, given, progress=progress)

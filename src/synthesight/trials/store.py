@@ -39,11 +39,12 @@ class Run:
 
     Examples
     --------
-    >>> run = Run("runs/natural-32")  # doctest: +SKIP
-    >>> run  # doctest: +SKIP
-    <Run runs/natural-32: 320 trials of natural-32 on cue-conflict>
-    >>> run[0]["response"]  # doctest: +SKIP
-    'cat'
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = Run.create(f"{folder}/run", {"classes": ["cat", "dog"]})
+    ...     run.append([{"observer": "me", "stimulus": "a.png", "response": "cat"}])
+    ...     len(run), run[0]["response"]
+    (1, 'cat')
     """
 
     def __init__(self, folder: str | Path, manifest: dict[str, Any] | None = None) -> None:
