@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pipeline_table import disagreement
 from synthesight.errors import SynthesightError, SynthesightWarning
-from synthesight.likelihood.capture import LinearMap, NotCaptured, probes
 from synthesight.likelihood.doors import CapturedCall
 from synthesight.likelihood.pipeline import PipelineDenoiser
+from synthesight.likelihood.rearrangement import LinearMap, NotCaptured, probes
 from tiny_pipelines import PIPELINES, REFUSED
 
 # Whose networks cannot be called directly.

@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,11 +24,12 @@ from torch import Tensor, nn
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
 from synthesight.likelihood import special_cases
 from synthesight.likelihood.autoencoder import Autoencoder, Pixels
-from synthesight.likelihood.capture import PROBES, NotCaptured, Watch
+from synthesight.likelihood.capture import Watch
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
 from synthesight.likelihood.doors import CapturedCall, SchedulerCall
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.plumbing import FirstCall, Layout, cast, dtype_of, first_call, learn
+from synthesight.likelihood.rearrangement import PROBES, NotCaptured
 from synthesight.likelihood.schedule import Schedule, read_schedule
 
 # What every pipeline is asked for, if it knows the argument.
@@ -113,14 +113,15 @@ class PipelineDenoiser(DenoiserModel):
         resolution: int | tuple[int, int] | None = None,
     ) -> None:
         label = name or pipeline.config.get("_name_or_path") or type(pipeline).__name__
-        refuse(pipeline, label)
+        watch = Watch(pipeline)
+        special_cases.refuse(watch, label)
         schedule, prediction = read_schedule(pipeline.scheduler, label)
         pipeline.set_progress_bar_config(disable=True)
         self.pipeline = pipeline
         self.name = label
         self.source: dict[str, Any] = {}
         self.precision: dict[str, float | None] | None = None
-        self._watch = Watch(pipeline)
+        self._watch = watch
         self._visitors: list[nn.Module] = []
         self.takes_labels = "prompt" not in self._watch.parameters
         self._place(device, dtype)
@@ -401,45 +402,6 @@ class PipelineDenoiser(DenoiserModel):
             for name in (label, *label.split(",")):
                 names[name.strip().casefold()].add(int(index))
         return names
-
-
-def refuse(pipeline: Any, name: str) -> None:
-    """Refuse pipelines that give no likelihood of an image given a text or a class.
-
-    Raises
-    ------
-    SynthesightError
-        With the reason.
-    """
-    kind = type(pipeline).__name__
-    reason = next(
-        (why for like, why in special_cases.REFUSED.items() if fnmatchcase(kind, like)), None
-    )
-    watch = Watch(pipeline)
-    scheduler = getattr(pipeline, "scheduler", None)
-    if reason is None and type(scheduler).__name__.startswith(special_cases.REFUSED_SCHEDULERS):
-        reason = "its scheduler is that of a distilled sampler, not of a denoiser"
-    for network in watch.networks.values():
-        for setting, why in special_cases.REFUSED_SETTINGS.items():
-            if reason is None and getattr(network, "config", {}).get(setting) is not None:
-                reason = why
-    if reason is None and (scheduler is None or not watch.networks):
-        reason = "it has no denoising network with a scheduler of its own"
-    if reason is None and not {"prompt", "class_labels"} & set(watch.parameters):
-        reason = "it takes neither a prompt nor a class"
-    required = [
-        key
-        for key, parameter in watch.parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        and key not in ("self", "prompt", "class_labels")
-    ]
-    if reason is None and required:
-        reason = f"it needs {required[0]!r} besides a prompt"
-    if reason is not None:
-        raise SynthesightError(
-            f"{name} is a {kind}, which cannot be scored: {reason}. Choose a text-to-image model."
-        )
 
 
 def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:

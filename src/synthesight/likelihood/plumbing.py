@@ -1,8 +1,9 @@
 """Learn how a pipeline's network is called, by watching one call of the pipeline.
 
-Images whose elements tell their own places (:func:`~synthesight.likelihood.capture.probes`) are
-handed out by the scheduler, and answers of the same kind by a network that does not run. Where
-they turn up says how latents are packed and unpacked, in what order and with what sign.
+Images whose elements tell their own places
+(:func:`~synthesight.likelihood.rearrangement.probes`) are handed out by the scheduler, and answers
+of the same kind by a network that does not run. Where they turn up says how latents are packed and
+unpacked, in what order and with what sign.
 """
 
 from __future__ import annotations
@@ -16,18 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from synthesight.likelihood.capture import (
-    PROBES,
     Call,
-    LinearMap,
-    NotCaptured,
     Watch,
     flatten,
     has_rows,
     of_length,
-    probes,
     rebuild,
     stacked,
 )
+from synthesight.likelihood.rearrangement import PROBES, LinearMap, NotCaptured, probes
 
 Path = tuple[Any, ...]
 """Where in a tree of arguments a leaf is."""

@@ -6,7 +6,11 @@ itself, by running the pipeline, what it needs to know.
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
+
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.capture import Watch
 
 # Classes, by how their names begin or end, whose pipelines give no likelihood of an image given a
 # text; the sentence goes on from "cannot be scored: ".
@@ -52,3 +56,39 @@ REFUSED_SETTINGS: dict[str, str] = {
     "time_cond_proj_dim": "its network is told a guidance scale, as distilled samplers are",
 }
 REFUSED_SCHEDULERS = ("LCM", "FlowMatchLCM", "TCD", "SCM")  # of distilled samplers
+
+
+def refuse(watch: Watch, name: str) -> None:
+    """Refuse pipelines that give no likelihood of an image given a text or a class.
+
+    Raises
+    ------
+    SynthesightError
+        With the reason.
+    """
+    kind = type(watch.pipeline).__name__
+    reason = next((why for like, why in REFUSED.items() if fnmatchcase(kind, like)), None)
+    scheduler = getattr(watch.pipeline, "scheduler", None)
+    if reason is None and type(scheduler).__name__.startswith(REFUSED_SCHEDULERS):
+        reason = "its scheduler is that of a distilled sampler, not of a denoiser"
+    for network in watch.networks.values():
+        for setting, why in REFUSED_SETTINGS.items():
+            if reason is None and getattr(network, "config", {}).get(setting) is not None:
+                reason = why
+    if reason is None and (scheduler is None or not watch.networks):
+        reason = "it has no denoising network with a scheduler of its own"
+    if reason is None and not {"prompt", "class_labels"} & set(watch.parameters):
+        reason = "it takes neither a prompt nor a class"
+    required = [
+        key
+        for key, parameter in watch.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and key not in ("self", "prompt", "class_labels")
+    ]
+    if reason is None and required:
+        reason = f"it needs {required[0]!r} besides a prompt"
+    if reason is not None:
+        raise SynthesightError(
+            f"{name} is a {kind}, which cannot be scored: {reason}. Choose a text-to-image model."
+        )
