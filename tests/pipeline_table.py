@@ -59,7 +59,7 @@ def table() -> str:
                     build(), name="it", resolution=tiny.resolution if tiny else None
                 )
             except SynthesightError as error:
-                reason = str(error).partition("cannot be scored: ")[2].rpartition(". Choose")[0]
+                reason = str(error).partition(": ")[2].rpartition(". Choose")[0]
                 refused.append(f"| {shown} | {reason} |")
                 continue
         assert tiny is not None

@@ -261,14 +261,15 @@ class PipelineDenoiser(DenoiserModel):
             if is_out_of_memory(error):
                 raise
             reason = first_line(error)
+            at, other = "", "Choose a text-to-image model."
             if "height" in self._fixed:
-                raise SynthesightError(
-                    f"{self.name} does not make images of the `resolution` that was asked for "
-                    f"({reason}): choose another, or leave it out."
-                ) from error
+                at, other = (
+                    " at this `resolution`",
+                    "Choose another `resolution`, or another model.",
+                )
             raise SynthesightError(
-                f"{self.name} cannot be scored: its {type(self.pipeline).__name__} cannot do with "
-                f"one prompt or one image ({reason}). Choose a text-to-image model."
+                f"{self.name} cannot be scored{at}: its {type(self.pipeline).__name__} cannot do "
+                f"with one prompt or one image ({reason}). {other}"
             ) from error
 
     def _learn(self, schedule: Schedule, first: FirstCall) -> tuple[Layout, CapturedCall | str]:
