@@ -18,7 +18,7 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # PyTorch goes first: pip then keeps the build that this machine offers.
 $(VENV)/.installed: pyproject.toml constraints.txt

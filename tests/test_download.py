@@ -174,7 +174,7 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     assert result.returncode == 2
     assert "1 unreadable" in result.stdout
     assert "cat2.png is empty" in result.stderr
-    assert "no dataset 'edges': did you mean edge?" in refused("data", "get", "edges")
+    assert "no dataset 'edges': did you mean edge." in refused("data", "get", "edges")
 
 
 @pytest.mark.parametrize(

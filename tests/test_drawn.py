@@ -105,7 +105,8 @@ def test_the_command_line_draws_a_dataset_that_is_found_again(tmp_path):
         (["--per-pair", "0"], "--per-pair 0"),
         (["--out", str(tmp_path / "file")], "cannot be written"),
     ):
-        assert words in refused(*draw, *options)
+        given = dict(zip(draw[2::2], draw[3::2], strict=True)) | dict([options])
+        assert words in refused(*draw[:2], *(part for pair in given.items() for part in pair))
 
 
 def test_an_unknown_cue_names_the_known_ones():

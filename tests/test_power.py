@@ -67,8 +67,9 @@ def test_a_study_in_which_kappa_is_never_defined_has_no_interval():
 
 
 def test_the_command_line_says_how_many_trials():
-    arguments = ["power", "--accuracy", "0.8", "--accuracy", "0.7", "--kappa", "0.3"]
-    assert "trials for a power of 80 %" in done(*arguments, "--difference", "0.1")
+    arguments = ["power", "--accuracy", "0.8", "--accuracy", "0.7"]
+    asked = done(*arguments, "--kappa", "0.3", "--difference", "0.1")
+    assert "trials for a power of 80 %" in asked
     for wrong, message in (
         (["--kappa", "0.99"], "cannot have"),
         (["--kappa", "nan"], "cannot have"),
