@@ -282,12 +282,23 @@ def test_a_checkpoint_with_a_lora_answers_as_their_sum(
     noise(np.random.default_rng(0), 2 * SIDE).save(image)
     options: dict[str, Any] = {"classes": ["cat", "dog"], "rule": "exhaustive"}
     options |= {"max_draws": 2, "batch_size": 8, "device": "cpu"}
-    expected = synthesight.load(merged, **options).classify(image).evidence
+
+    def errors(observer: Any) -> np.ndarray:
+        # Evidence is a small difference of these, and of its digits fewer can be told: they depend
+        # on which memory format was found to be the faster.
+        prompts = ["A bad photo of a cat", "A bad photo of a dog"]
+        scores = synthesight.score(observer, image, prompts, draws=2, weighting="jaini")
+        return scores["error"].to_numpy()
+
+    whole = synthesight.load(merged, **options)
     plain = synthesight.load(checkpoint, config=base, **options)
-    assert not np.allclose(plain.classify(image).evidence, expected, rtol=1e-6)
+    expected, evidence = errors(whole), whole.classify(image).evidence[0]
+    resolved = 1e-6 * expected.mean()
+    assert np.abs(errors(plain) / expected - 1).max() > 1e-4
+    assert np.abs(plain.classify(image).evidence[0] - evidence).max() > 10 * resolved
     for more in ({"lora": f"{lora}:0.5"}, {"lora": [(lora, 0.25), (lora, 0.25)]}):
         observer = synthesight.load(checkpoint, config=base, **options, **more)
-        np.testing.assert_allclose(observer.classify(image).evidence, expected, rtol=1e-4)
+        np.testing.assert_allclose(errors(observer), expected, rtol=1e-6)
     assert observer.model.source["config"] == str(base)
     assert [each["scale"] for each in observer.model.source["loras"]] == [0.25, 0.25]
     command = ["classify", image, "--model", checkpoint, "--lora", f"{lora}:0.5"]
@@ -295,6 +306,6 @@ def test_a_checkpoint_with_a_lora_answers_as_their_sum(
     command += ["--batch-size", 8, "--device", "cpu"]
     (line,) = done(*command, "--config", base, "--json").splitlines()
     assert json.loads(line)["response"] in ("cat", "dog")
-    np.testing.assert_allclose(json.loads(line)["evidence"], expected[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(json.loads(line)["evidence"], evidence, rtol=0, atol=resolved)
     assert "only parts of a pipeline: " in (said := refused(*command))
     assert "--config" in said
