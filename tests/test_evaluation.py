@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from builders import save_pictures
-from synthesight.errors import SynthesightError
+from builders import picture, save_pictures
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.evaluation import answerable, evaluate
 from synthesight.observers.observer import Observer, Response
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials.store import Run
 from tiny_models import pixel_flow
 
 
@@ -126,3 +128,21 @@ def test_a_run_records_its_pipeline_and_goes_on_with_it_elsewhere(tmp_path):
     assert again.manifest == run.manifest
     with pytest.raises(SynthesightError, match=r"observer\.resolution = \[8, 16\], not 8"):
         evaluate(moved, images, tmp_path / "run", **quick)
+
+
+def test_trials_keep_the_factors_of_their_stimuli(tmp_path, monkeypatch):
+    rows: list[dict[str, Any]] = []
+    monkeypatch.setattr(Run, "append", lambda run, more: rows.extend(more))
+    factors = [{"viewpoint": 30, "light": "dim"}, {"viewpoint": np.float32(0.5)}, {"seed": 3}]
+    shown = [
+        Stimulus(f"{n}.png", picture(), category=["cat", "dog"][n % 2], factors=one)
+        for n, one in enumerate(factors)
+    ]
+    with pytest.warns(SynthesightWarning, match="factors seed are left out"):
+        evaluate(First(), shown, tmp_path / "run", progress=False)
+    assert [row["viewpoint"] for row in rows] == [30.0, 0.5, None]
+    assert [row["light"] for row in rows] == ["dim", None, None]
+    assert [row["seed"] for row in rows] == [0, 0, 0]
+    odd = replace(shown[0], factors={"light": ["dim"]})
+    with pytest.raises(SynthesightError, match=r"'light' of 0\.png is \['dim'\]: give text"):
+        evaluate(First(), [odd, shown[1]], tmp_path / "odd", progress=False)

@@ -6,7 +6,7 @@ import hashlib
 import platform
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,8 @@ from synthesight.progress import Progress
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.trials.schema import SCHEMA
 from synthesight.trials.store import Run
 
 if TYPE_CHECKING:
@@ -167,13 +168,14 @@ def run_evaluation(
     done = run.done()
     mine = [s for s in shown[part::parts] if s.id not in done]
     spelling = _spelling(shown, chosen)
+    factors = _factors(shown)
     seed = manifest["observer"].get("seed", 0)
     rows: list[dict[str, Any]] = []
     flushed = time.monotonic()
     try:
         with Progress(f"Evaluating {observer.name}", len(mine), show=progress) as far:
             for response in observer.respond(mine, chosen):
-                rows.append(_row(response, observer, spelling, seed))
+                rows.append(_row(response, observer, spelling, seed, factors))
                 far.advance()
                 if len(rows) >= PART_ROWS or time.monotonic() - flushed > PART_SECONDS:
                     run.append(rows)
@@ -296,10 +298,33 @@ def _spelling(stimuli: Iterable[Stimulus], classes: Iterable[str]) -> Spelling:
     return Spelling([(s.dataset, _file_name(s), s.category) for s in stimuli], classes)
 
 
-def _row(response: Response, observer: Observer, spelling: Spelling, seed: int) -> dict[str, Any]:
+def _factors(stimuli: Iterable[Stimulus]) -> dict[str, type]:
+    """Return the factors that trials keep, with their types; warn of those that they cannot."""
+    found = factor_types(stimuli)
+    if taken := sorted(found.keys() & SCHEMA.keys()):
+        warnings.warn(
+            f"The stimuli's factors {', '.join(taken)} are left out: columns of trials have these "
+            "names. Rename them to keep them.",
+            SynthesightWarning,
+            stacklevel=4,
+        )
+    return {name: kind for name, kind in found.items() if name not in SCHEMA}
+
+
+def _row(
+    response: Response,
+    observer: Observer,
+    spelling: Spelling,
+    seed: int,
+    factors: Mapping[str, type],
+) -> dict[str, Any]:
     stimulus = response.stimulus
     name = _file_name(stimulus)
-    return {
+    row: dict[str, Any] = {
+        factor: kind(stimulus.factors[factor]) if factor in stimulus.factors else None
+        for factor, kind in factors.items()
+    }
+    return row | {
         "observer": observer.name,
         "kind": observer.kind,
         "dataset": stimulus.dataset,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from synthesight.errors import SynthesightError
 from synthesight.stimuli.images import read_image
 
+Factor = str | int | float | bool
 Source = str | Path | bytes | Image.Image | Mapping[str, Any] | Callable[[], Path | bytes]
 
 
@@ -33,6 +36,9 @@ class Stimulus:
         The ground truth (in cue conflict: the *shape*), or None where it is not known.
     session
         Session of the published experiment that showed the image; 1 where there is but one.
+    factors
+        What else is known of it, by name, such as ``{"viewpoint": 30, "lighting": "dim"}``. Trials
+        keep them as columns.
 
     Examples
     --------
@@ -47,6 +53,7 @@ class Stimulus:
     condition: str = "0"
     category: str | None = None
     session: int = 1
+    factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
 
     def open(self) -> Image.Image:
         """Return the image as 8-bit RGB, as a viewer would show it.
@@ -60,6 +67,34 @@ class Stimulus:
         if isinstance(source, Mapping):
             source = encoded_image(source)
         return read_image(Path(source) if isinstance(source, str) else source, name=self.id)
+
+
+def factor_types(stimuli: Iterable[Stimulus]) -> dict[str, type]:
+    """Return the type of each factor: that of its values, or one that can hold them all.
+
+    Raises
+    ------
+    SynthesightError
+        If a value is neither text, number nor truth value.
+
+    Examples
+    --------
+    >>> sizes = [{"size": 2}, {"size": 2.5, "light": True}, {"light": "dim"}]
+    >>> factor_types([Stimulus(f"{n}.png", b"", factors=one) for n, one in enumerate(sizes)])
+    {'size': <class 'float'>, 'light': <class 'str'>}
+    """
+    found: dict[str, type] = {}
+    for stimulus in stimuli:
+        for name, value in stimulus.factors.items():
+            kind = type(value.item() if isinstance(value, np.generic) else value)
+            if kind not in (str, int, float, bool):
+                raise SynthesightError(
+                    f"The factor {name!r} of {stimulus.id} is {value!r}: give text, a number, True "
+                    "or False."
+                )
+            if (before := found.setdefault(name, kind)) is not kind:
+                found[name] = float if {before, kind} == {int, float} else str
+    return found
 
 
 def encoded_image(image: Mapping[str, Any]) -> Path | bytes:
