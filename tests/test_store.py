@@ -10,9 +10,11 @@ import time
 import polars as pl
 import pytest
 
+from builders import trial_table
 from synthesight import files
+from synthesight.analysis import accuracy, confusion
 from synthesight.errors import SynthesightError
-from synthesight.trials.schema import SCHEMA, conform
+from synthesight.trials.schema import SCHEMA, conform, factors
 from synthesight.trials.store import Run
 
 MANIFEST = {"observer": {"name": "m", "rule": {"delta": 0.01}}, "classes": ["cat", "dog"], "v": 1}
@@ -261,3 +263,18 @@ def test_runs_whose_evaluations_were_whole_numbers_stay_readable(run):
     assert again.trials()["evaluations"].to_list() == [40.0, 12.5]
     assert again.lazy().select("evaluations").collect().schema == {"evaluations": pl.Float64}
     assert again.done() == {"d/a.png", "d/b.png"}
+
+
+def test_further_columns_are_factors_of_the_study_and_group_its_trials():
+    trials = trial_table(["cat", "dog", "cat", "cat"], viewpoint=[0, 0, 45, 45]).with_columns(
+        size=pl.Series(["s", "l", "s", "l"], dtype=pl.Categorical)
+    )
+    kept = conform(trials)
+    assert factors(kept) == ["viewpoint", "size"]
+    assert kept["viewpoint"].to_list() == [0, 0, 45, 45]
+    assert kept.schema["size"] == pl.String
+    assert accuracy(kept, by="viewpoint").select("viewpoint", "estimate").rows() == [
+        (0, 0.5),
+        (45, 1.0),
+    ]
+    assert len(confusion(kept, by=["size", "viewpoint"])["size"].unique()) == 2

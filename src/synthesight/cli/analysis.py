@@ -69,7 +69,7 @@ def export(
     from synthesight.trials.exchange import write_csv
     from synthesight.trials.reading import read_trials
 
-    trials = pl.concat([read_trials(run) for run in runs])
+    trials = pl.concat([read_trials(run) for run in runs], how="diagonal_relaxed")
     files = write_csv(trials, out)
     shown = trials["error"].null_count()
     unread = len(trials) - shown

@@ -50,13 +50,13 @@ def gather(runs: Sequence[Path], data: Path | None = None) -> pl.DataFrame:
             if chosen := [name for name in names if not runs or name in of_runs]:
                 published.append(load(root, chosen))
     if published:
-        tables.append(_beside(pl.concat(published), tables))
+        tables.append(_beside(pl.concat(published, how="diagonal_relaxed"), tables))
     if not tables:
         raise SynthesightError(
             "There is nothing to report: name a run, or set SYNTHESIGHT_DATA to the folder that "
             "has human-trials."
         )
-    return pl.concat(tables)
+    return pl.concat(tables, how="diagonal_relaxed")
 
 
 def _beside(published: pl.DataFrame, runs: list[pl.DataFrame]) -> pl.DataFrame:
@@ -66,7 +66,7 @@ def _beside(published: pl.DataFrame, runs: list[pl.DataFrame]) -> pl.DataFrame:
     """
     if not runs:
         return published
-    own = pl.concat(runs)
+    own = pl.concat(runs, how="diagonal_relaxed")
     trial = [*KEY, "trial", "response"]
     published = published.join(own, on=trial, how="anti", nulls_equal=True, maintain_order="left")
     image = ["observer", "dataset", "condition", "image"]

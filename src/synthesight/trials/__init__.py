@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from synthesight.trials.exchange import read_csv, write_csv
     from synthesight.trials.people import load_human_trials, load_model_trials
     from synthesight.trials.reading import read_trials
-    from synthesight.trials.schema import KEY, KINDS, SCHEMA, conform
+    from synthesight.trials.schema import KEY, KINDS, SCHEMA, conform, factors
     from synthesight.trials.store import Run
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "SCHEMA",
     "Run",
     "conform",
+    "factors",
     "load_human_trials",
     "load_model_trials",
     "read_csv",
@@ -32,7 +33,7 @@ __getattr__, __dir__ = lazy.attach(
         "exchange": ["read_csv", "write_csv"],
         "people": ["load_human_trials", "load_model_trials"],
         "reading": ["read_trials"],
-        "schema": ["KEY", "KINDS", "SCHEMA", "conform"],
+        "schema": ["KEY", "KINDS", "SCHEMA", "conform", "factors"],
         "store": ["Run"],
     },
 )

@@ -308,4 +308,6 @@ def _spelled(frame: pl.DataFrame, categories: Sequence[str] | None) -> pl.DataFr
     for table in (images, responses):
         key = [column for column in table.columns if column in frame.columns]
         frame = frame.join(table, on=key, how="left", nulls_equal=True, maintain_order="left")
-    return frame.with_columns(category="_category", response="_response")
+    return frame.with_columns(category="_category", response="_response").drop(
+        "_category", "_response"
+    )

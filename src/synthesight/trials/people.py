@@ -66,4 +66,6 @@ def _load(
         )
     if datasets is None:
         return read_csv(folder, kind=kind)
-    return pl.concat([read_csv(folder / each, each, kind=kind) for each in datasets])
+    return pl.concat(
+        [read_csv(folder / each, each, kind=kind) for each in datasets], how="diagonal_relaxed"
+    )

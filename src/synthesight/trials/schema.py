@@ -1,8 +1,13 @@
-"""The trial table: one row for each observer and stimulus (and session, where one is repeated)."""
+"""The trial table: one row for each observer and stimulus (and session, where one is repeated).
+
+Its core is the typed columns of :data:`SCHEMA`. Any further column is a factor of the study, such
+as viewpoint, size or age, which analyses take as ``by``.
+"""
 
 from __future__ import annotations
 
 import polars as pl
+import polars.selectors as cs
 
 from synthesight.errors import SynthesightError, first_line
 from synthesight.trials.conditions import published_condition
@@ -38,7 +43,7 @@ _DEFAULTS = {"dataset": "", "condition": "0", "session": 1}
 
 
 def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
-    """Return a table with exactly the columns of a trial table.
+    """Return a trial table: the columns of :data:`SCHEMA`, and after them any factors.
 
     Columns that may be null can be left out; dataset, condition and session are then ``""``,
     ``"0"`` and 1, and ``image`` is the stimulus's file name. Conditions of published datasets get
@@ -47,13 +52,14 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     Parameters
     ----------
     frame
-        At least the columns observer, stimulus and response. Others than a trial's are dropped.
+        At least the columns observer, stimulus and response. Columns that are not a trial's are
+        factors, and are kept as they are; categorical ones become text.
     origin
         What an error calls the table, such as the file that it came from.
 
     Returns
     -------
-    A table with the columns and types of :data:`SCHEMA`.
+    A table with the columns and types of :data:`SCHEMA`, then the factors in their order.
 
     Raises
     ------
@@ -66,6 +72,8 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     >>> frame = pl.DataFrame({"observer": ["me"], "stimulus": ["cat/1.png"], "response": ["cat"]})
     >>> conform(frame).select("dataset", "condition", "session", "image").row(0)
     ('', '0', 1, '1.png')
+    >>> factors(conform(frame.with_columns(viewpoint=45)))
+    ['viewpoint']
     """
     for column in REQUIRED:
         if column not in frame.columns:
@@ -75,12 +83,15 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     frame = frame.with_columns(
         pl.lit(_DEFAULTS.get(column)).alias(column) for column in SCHEMA if column not in frame
     )
+    core = [pl.col(column).cast(dtype) for column, dtype in SCHEMA.items()]
     try:
-        frame = frame.select(pl.col(column).cast(dtype) for column, dtype in SCHEMA.items())
+        frame = frame.select(*core, pl.exclude(*SCHEMA))
     except pl.exceptions.PolarsError as error:
         raise SynthesightError(
             f"{origin} has a value that fits no trial, correct it: {first_line(error)}."
         ) from error
+    # Categories are numbered in each table for itself; as text, tables can be joined.
+    frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String))
     for column in ("observer", "stimulus"):
         if frame[column].null_count():
             row = frame[column].is_null().arg_max()
@@ -95,6 +106,11 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
         if frame["image"].null_count()
         else "image"
     )
+
+
+def factors(trials: pl.DataFrame) -> list[str]:
+    """Return the columns of a trial table that are factors, in their order."""
+    return [column for column in trials.columns if column not in SCHEMA]
 
 
 def _spelled(frame: pl.DataFrame) -> pl.DataFrame:

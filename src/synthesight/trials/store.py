@@ -231,7 +231,9 @@ class Run:
         if not parts:
             return pl.LazyFrame(schema=SCHEMA)
         # A bracket in a path is no wildcard.
-        scan = pl.scan_parquet(parts, schema=SCHEMA, glob=False, cast_options=OLDER)
+        scan = pl.scan_parquet(
+            parts, schema=SCHEMA, glob=False, cast_options=OLDER, extra_columns="ignore"
+        )
         if not sort:
             return scan
         # A stimulus that could not be read may have been shown again since.
@@ -245,7 +247,9 @@ class Run:
             # polars does not say which file: read them one by one.
             for path in self._parts():
                 try:
-                    pl.scan_parquet(path, schema=SCHEMA, glob=False, cast_options=OLDER).collect()
+                    pl.scan_parquet(
+                        path, schema=SCHEMA, glob=False, cast_options=OLDER, extra_columns="ignore"
+                    ).collect()
                 except (pl.exceptions.PolarsError, OSError):
                     raise _damaged(path) from error
             raise

@@ -15,7 +15,7 @@ from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.images import Images, images_of
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.names import is_shown
-from synthesight.trials.schema import SCHEMA, conform
+from synthesight.trials.schema import conform
 
 # What tells a stimulus's stratum; any other column tells who answered.
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
@@ -72,8 +72,7 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     SynthesightError
         If such a column is missing, or it is no trial table.
     """
-    extra = trials.drop(SCHEMA, strict=False)
-    trials = pl.concat([conform(trials), extra], how="horizontal")
+    trials = conform(trials)
     if missing := [column for column in by if column not in trials.columns]:
         raise SynthesightError(
             f"There is no column {missing[0]!r} to group trials by: choose among "
