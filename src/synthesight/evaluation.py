@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import synthesight
 from synthesight.errors import SynthesightError, SynthesightWarning
-from synthesight.observers.loading import open_observer
+from synthesight.observers.class_files import names_only, read_classes
+from synthesight.observers.loading import open_observer, read_wording
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.options import (
     EvaluateKeywords,
@@ -24,7 +25,6 @@ from synthesight.observers.options import (
     read_options,
     typed,
 )
-from synthesight.observers.prompts import check_classes
 from synthesight.observers.registry import resolve
 from synthesight.progress import Progress
 from synthesight.stimuli.categories import Vocabulary
@@ -128,12 +128,11 @@ def run_evaluation(
     else:
         model = _observer(model, options)
     shown = find_stimuli(stimuli)
-    classes = options.classes
+    classes = read_wording(options).get("classes")
     if classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
         classes = categories_of(shown)
     else:
-        classes = check_classes(classes)
         kept = answerable(shown, classes)
         if left_out := len(shown) - len(kept):
             warnings.warn(
@@ -191,6 +190,8 @@ def _observer(model: Any, options: EvaluateOptions) -> Observer:
     names = {each.name for each in fields(ModelOptions)}
     given = {key: value for key, value in options.given().items() if key in names}
     if isinstance(model, Observer):
+        if options.classes is not None:
+            names_only(read_classes(options.classes).wording(None), f"{model.name} is open already")
         # Of an evaluation and not of the observer: what it chooses among, and the sample.
         given.pop("classes", None)
         given.pop("seed", None)

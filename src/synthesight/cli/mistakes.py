@@ -138,7 +138,7 @@ def check_once(command: Any, arguments: Sequence[str]) -> None:
             )
 
 
-def check_no_classes(images: Sequence[str], classes: Sequence[str] | None) -> None:
+def check_no_classes(images: Sequence[str], classes: Any) -> None:
     """Refuse classes that are given between blanks and so are taken for images.
 
     Raises
@@ -147,7 +147,7 @@ def check_no_classes(images: Sequence[str], classes: Sequence[str] | None) -> No
         With the classes between commas.
     """
     strays = [name for name in images if name.isalpha() and not Path(name).exists()]
-    if strays and classes:
+    if strays and isinstance(classes, list):
         raise SynthesightError(
             f"There is no file or folder {strays[0]}: write commas between the classes, as in "
             f"`classes={[*classes, *strays]}`."

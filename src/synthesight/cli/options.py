@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from synthesight.cli.mistakes import check_once, no_command
+from synthesight.observers.class_files import is_file
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
 Device = Annotated[
@@ -157,7 +158,7 @@ def _values(kind: type[ModelOptions], given: Mapping[str, Any]) -> dict[str, Any
     """Return the values that Python would be given: no empty lists, and names between commas."""
     lists = {each.name for each in fields(kind) if each.metadata["text"] is list}
     return {
-        name: split(value) if name in lists else (value if value != [] else None)
+        name: _split(value) if name in lists else (value if value != [] else None)
         for name, value in given.items()
     }
 
@@ -165,6 +166,11 @@ def _values(kind: type[ModelOptions], given: Mapping[str, Any]) -> dict[str, Any
 def split(names: str | None) -> list[str] | None:
     """Return names that are given between commas."""
     return None if names is None else names.split(",")
+
+
+def _split(names: str | None) -> list[str] | Path | None:
+    """Return names that are given between commas, or the file that has them."""
+    return Path(names) if names is not None and is_file(names) else split(names)
 
 
 def end(failures: list[str], count: int) -> None:

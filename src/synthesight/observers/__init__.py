@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.observers.class_files import Classes, read_classes, read_prompts
     from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
     from synthesight.observers.discriminative.imagenet import ImageNetNetwork
     from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from synthesight.observers.registry import Entry, entries, find
 
 __all__ = [
+    "Classes",
     "Classification",
     "DiscriminativeNetwork",
     "Entry",
@@ -33,12 +35,15 @@ __all__ = [
     "entries",
     "find",
     "load",
+    "read_classes",
+    "read_prompts",
     "write_prompts",
 ]
 
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "class_files": ["Classes", "read_classes", "read_prompts"],
         "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
         "discriminative.imagenet": ["ImageNetNetwork"],
         "discriminative.network": ["DiscriminativeNetwork", "Network"],

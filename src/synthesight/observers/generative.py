@@ -42,7 +42,8 @@ class GenerativeClassifier(Observer):
     classes
         Class names, when calls do not name them.
     prompt
-        One or several prompts with ``{class}`` where the name goes.
+        One or several prompts with ``{class}`` where the name goes, or for each class its whole
+        prompts.
     names
         For some classes, the names to use in prompts instead (synonyms).
     labels
@@ -83,7 +84,7 @@ class GenerativeClassifier(Observer):
         model: Denoiser | DrawModel | PartModel,
         *,
         classes: Sequence[str] | None = None,
-        prompt: str | Sequence[str] = DEFAULT_PROMPT,
+        prompt: str | Sequence[str] | Mapping[str, Sequence[str]] = DEFAULT_PROMPT,
         names: Mapping[str, Sequence[str]] | None = None,
         labels: Mapping[str, Sequence[str | int]] | None = None,
         combine: str = "logsumexp",

@@ -14,9 +14,10 @@ from typing import Any, Unpack
 import numpy as np
 
 from synthesight.errors import SynthesightError
+from synthesight.observers.class_files import names_only, read_classes, read_prompts
 from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
-from synthesight.observers.prompts import check_classes, check_prompts
+from synthesight.observers.prompts import check_classes
 from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
@@ -68,10 +69,7 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
     What needs no model is checked before anything heavy is imported.
     """
     given = options.given()
-    if options.classes is not None:
-        given["classes"] = check_classes(options.classes)
-    if options.prompt is not None:
-        given["prompt"] = check_prompts(options.prompt)
+    given |= read_wording(options)
     if options.resolution is not None:
         given["resolution"] = read_resolution(options.resolution)
     if isinstance(options.labels, str | Path):
@@ -90,8 +88,26 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
     if not any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
         # Networks leave nothing to chance, but one seed for all observers is no mistake.
         given.pop("seed", None)
+        if "names" not in taken:
+            given = names_only(given, f"{place.name} reads no text")
         _refuse_others(given, taken, f"{place.name} is {kind}")
     return open_it(place, **given)
+
+
+def read_wording(options: ModelOptions) -> dict[str, Any]:
+    """Return ``classes``, ``prompt`` and ``names`` as observers take them, from files if need be.
+
+    Raises
+    ------
+    SynthesightError
+        If they are no choice, or there is no reading them.
+    """
+    prompt, named = (None, None) if options.prompt is None else read_prompts(options.prompt)
+    if options.classes is None:
+        chosen = {} if named is None else {"classes": check_classes(named)}
+        return chosen | ({} if prompt is None else {"prompt": prompt})
+    classes = read_classes(options.classes)
+    return {"classes": classes.names} | classes.wording(prompt)
 
 
 @dataclass(frozen=True)
@@ -134,12 +150,22 @@ def _is_library(place: Place) -> bool:
 
 
 def _open_library(
-    place: Place, *, device: str, classes: list[str] | None = None, prompt: Any = None
+    place: Place,
+    *,
+    device: str,
+    classes: list[str] | None = None,
+    prompt: Any = None,
+    names: Any = None,
 ) -> Observer:
     from synthesight.observers.discriminative.loading import load_classifier
 
     return load_classifier(
-        str(place.location), place.entry, classes=classes, prompt=prompt, device=device
+        str(place.location),
+        place.entry,
+        classes=classes,
+        prompt=prompt,
+        names=names,
+        device=device,
     )
 
 

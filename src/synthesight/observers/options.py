@@ -58,9 +58,12 @@ class ModelOptions:
     Attributes
     ----------
     classes
-        Names of the classes to choose among; None for those that the model says it knows.
+        Names of the classes to choose among, a mapping of each to its words in prompts, or a file
+        (:func:`~synthesight.observers.read_classes`); None for those that the model says it knows.
     prompt
-        One or several prompts with ``{class}`` where the name goes; their evidence is averaged.
+        One or several prompts with ``{class}`` where the name goes, whose evidence is averaged; a
+        mapping of each class to its whole prompts; or files of these
+        (:func:`~synthesight.observers.read_prompts`).
     rule, delta, max_draws
         Decision rule, by name or as an object of :mod:`synthesight.likelihood.rules`; the
         probability of error that ``"sequential"`` promises; and draws of a class at most.
@@ -84,12 +87,15 @@ class ModelOptions:
         Network evaluations a batch.
     """
 
-    classes: Sequence[str] | None = field(
-        default=None, metadata=about("Categories to choose among: cat,dog,…", text=list)
-    )
-    prompt: str | Sequence[str] | None = field(
+    classes: Sequence[str] | Mapping[str, Any] | str | Path | None = field(
         default=None,
-        metadata=about('Prompt, repeatable. Default: "A bad photo of a {class}".', many=True),
+        metadata=about("Categories to choose among: cat,dog,… or a file.", text=list),
+    )
+    prompt: str | Path | Sequence[str | Path] | Mapping[str, str | Sequence[str]] | None = field(
+        default=None,
+        metadata=about(
+            'Prompt or file of prompts, repeatable. Default: "A bad photo of a {class}".', many=True
+        ),
     )
     rule: str | Rule | None = field(
         default=None, metadata=about("sequential (default), exhaustive, staged or repeated-t.")
@@ -172,8 +178,8 @@ class ModelOptions:
 class ModelKeywords(TypedDict, total=False):
     """Keywords of :func:`~synthesight.load`: the fields of :class:`ModelOptions`, for checkers."""
 
-    classes: Sequence[str] | None
-    prompt: str | Sequence[str] | None
+    classes: Sequence[str] | Mapping[str, Any] | str | Path | None
+    prompt: str | Path | Sequence[str | Path] | Mapping[str, str | Sequence[str]] | None
     rule: str | Rule | None
     delta: float | None
     max_draws: int | None

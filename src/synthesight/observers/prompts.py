@@ -7,6 +7,7 @@ n-th prompt of each class in turn, which costs no evaluation more than one promp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import lcm
 
@@ -16,6 +17,9 @@ from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import words
 
 DEFAULT_PROMPT = "A bad photo of a {class}"
+MOST_TURNS = 10_000  # of prompts, where classes have numbers of them that share no small multiple
+# Where the name goes: {} in CLIP's templates, {c} or {label} in others.
+_PLACE = re.compile(r"\{\w*\}")
 
 
 def check_classes(classes: Sequence[str]) -> list[str]:
@@ -42,31 +46,55 @@ def check_classes(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def check_prompts(prompt: str | Sequence[str]) -> list[str]:
-    """Return the prompts, each with its place for the class, as a list.
+def check_prompts(
+    prompt: str | Sequence[str] | Mapping[str, str | Sequence[str]],
+) -> list[str] | dict[str, list[str]]:
+    """Return templates, each with ``{class}`` in it, as a list; or whole prompts by class.
+
+    Parameters
+    ----------
+    prompt
+        Templates with a place for the class, ``{class}`` or CLIP's ``{}``; or for each class its
+        whole prompts.
 
     Raises
     ------
     SynthesightError
-        If they are no texts, there is none, or one lacks ``{class}``.
+        If they are no texts, there is none, or a template has no place for the class.
+
+    Examples
+    --------
+    >>> check_prompts("a photo of a {}.")
+    ['a photo of a {class}.']
+    >>> check_prompts({"cat": "A cat purrs.", "dog": ["A dog barks.", "A dog's wet nose."]})
+    {'cat': ['A cat purrs.'], 'dog': ['A dog barks.', "A dog's wet nose."]}
     """
-    texts = [prompt] if isinstance(prompt, str) else _texts(prompt, "['A photo of a {class}']")
+    if isinstance(prompt, Mapping):
+        whole = {str(label): _listed(own) for label, own in prompt.items()}
+        for label, own in whole.items():
+            if not own or not all(text.strip() for text in own):
+                raise SynthesightError(
+                    f"The class {label!r} has an empty prompt, or none: give it one or several."
+                )
+        if whole:
+            return whole
+    texts = [] if isinstance(prompt, Mapping) else _listed(prompt)
     if not texts:
         raise SynthesightError(
             "At least one prompt is needed, such as `prompt='A photo of a {class}'`."
         )
     for text in texts:
-        if "{class}" not in text:
+        if not _PLACE.search(text):
             raise SynthesightError(
                 f"The prompt {text!r} has no place for the class: write {{class}} where its name "
                 "goes, as in 'A bad photo of a {class}'."
             )
-    return texts
+    return [_PLACE.sub("{class}", text) for text in texts]
 
 
 def write_prompts(
     classes: Sequence[str],
-    prompts: Sequence[str] = (DEFAULT_PROMPT,),
+    prompts: Sequence[str] | Mapping[str, Sequence[str]] = (DEFAULT_PROMPT,),
     names: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[str], np.ndarray]:
     """Write all the prompts of the classes.
@@ -76,7 +104,8 @@ def write_prompts(
     classes
         K class names; alarm_clock enters a prompt as the words alarm clock.
     prompts
-        Texts with ``{class}`` where the name goes.
+        Texts with ``{class}`` where the name goes; or for each class its own texts, with or
+        without such a place.
     names
         For some classes, the names to use instead of the class itself (synonyms).
 
@@ -87,20 +116,37 @@ def write_prompts(
     rows : int64 array, shape (K, P)
         For each class, the index of the prompt that draw n uses, at n mod P. A class with fewer
         prompts than another repeats its own in turn.
+
+    Raises
+    ------
+    SynthesightError
+        If a class has no prompt.
     """
-    by_class = [
-        [
-            text.replace("{class}", name)
+    whole = prompts if isinstance(prompts, Mapping) else {}
+    if missing := [label for label in classes if whole and label not in whole]:
+        raise SynthesightError(
+            f"There is no prompt for the class {missing[0]!r}, only for {', '.join(whole)}: write "
+            "some in `prompt`, or choose other classes."
+        )
+    by_class = []
+    for label in classes:
+        own = (
+            name.join(_PLACE.split(text))
             for name in ((names or {}).get(label) or (words(label),))
-            for text in prompts
-        ]
-        for label in classes
-    ]
+            for text in (whole.get(label) or prompts)
+        )
+        by_class.append(list(dict.fromkeys(own)))
     written = list(dict.fromkeys(prompt for own in by_class for prompt in own))
     index = {prompt: row for row, prompt in enumerate(written)}
-    length = lcm(*(len(own) for own in by_class))
-    rows = [[index[own[n % len(own)]] for n in range(length)] for own in by_class]
-    return written, np.array(rows, dtype=np.int64)
+    length = min(lcm(*(len(own) for own in by_class)), MOST_TURNS)
+    rows = np.empty((len(by_class), length), dtype=np.int64)
+    for row, own_prompts in zip(rows, by_class, strict=True):
+        row[:] = np.resize([index[prompt] for prompt in own_prompts], length)
+    return written, rows
+
+
+def _listed(texts: str | Sequence[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else _texts(texts, "['A photo of a {class}']")
 
 
 def _texts(values: Iterable[str], example: str) -> list[str]:

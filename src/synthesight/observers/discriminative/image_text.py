@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import normalize
 
@@ -51,7 +52,9 @@ class ImageTextNetwork(Network):
     mean, std
         Of each channel, for pixels in [0, 1].
     prompt
-        Sentences with ``{class}`` where the class goes.
+        Sentences with ``{class}`` where the class goes, or for each class its whole sentences.
+    names
+        For some classes, the names to use in sentences instead (synonyms).
     classes
         Class names, when calls do not name them.
     device
@@ -68,11 +71,13 @@ class ImageTextNetwork(Network):
         resolution: int,
         mean: Sequence[float],
         std: Sequence[float],
-        prompt: str | Sequence[str] = DEFAULT_PROMPT,
+        prompt: str | Sequence[str] | Mapping[str, Sequence[str]] = DEFAULT_PROMPT,
+        names: Mapping[str, Sequence[str]] | None = None,
         classes: Sequence[str] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.prompts = check_prompts(prompt)
+        self.names = dict(names or {})
         self.device = torch.device(device)
         self.network = model.eval().to(self.device)
         self.name = name
@@ -83,17 +88,23 @@ class ImageTextNetwork(Network):
         self.classes = list(classes) if classes is not None else None
 
     def describe(self) -> dict[str, Any]:
-        return super().describe() | self.pixels | {"prompt": self.prompts}
+        return super().describe() | self.pixels | {"prompt": self.prompts, "names": self.names}
 
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
-        prompts, rows = write_prompts(classes, self.prompts)
+        prompts, rows = write_prompts(classes, self.prompts, self.names)
+        own = [np.unique(of_class) for of_class in rows]
+        member = torch.from_numpy(np.concatenate(own)).to(self.device)
+        of_class = np.repeat(np.arange(len(own)), [len(each) for each in own])
         with torch.inference_mode():
             parts = [
                 normalize(self.network.encode_texts(prompts[start : start + TEXTS]), dim=1)
                 for start in range(0, len(prompts), TEXTS)
             ]
-            texts = torch.cat(parts)[torch.from_numpy(rows).to(self.device)]
-            texts = normalize(texts.mean(dim=1), dim=1) * self.network.scale()
+            texts = torch.cat(parts)
+            # A sum points where the mean does.
+            summed = texts.new_zeros(len(own), texts.shape[1])
+            summed.index_add_(0, torch.from_numpy(of_class).to(self.device), texts[member])
+            texts = normalize(summed, dim=1) * self.network.scale()
 
         def scores(images: torch.Tensor) -> torch.Tensor:
             features = self.network.encode_images((images - self.mean) / self.std)

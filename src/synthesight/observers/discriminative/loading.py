@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from synthesight.errors import SynthesightError, first_line
+from synthesight.observers.class_files import names_only
 from synthesight.observers.discriminative.hugging_face import open_transformers
 from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
@@ -44,7 +45,8 @@ def load_classifier(
     entry: Entry | None = None,
     *,
     classes: Sequence[str] | None = None,
-    prompt: str | Sequence[str] | None = None,
+    prompt: str | Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    names: Mapping[str, Sequence[str]] | None = None,
     device: str = "cpu",
 ) -> ImageNetNetwork | ImageTextNetwork:
     """Open an ImageNet classifier, or a network of images and text.
@@ -61,8 +63,9 @@ def load_classifier(
         The zoo's entry, which names the observer and, for weights at a URL, tells what they are.
     classes, device
         As of :class:`~synthesight.observers.discriminative.imagenet.ImageNetNetwork`.
-    prompt
-        Prompts, for networks of images and text; None is the default one.
+    prompt, names
+        Prompts, and for some classes the names to use in them, for networks of images and text;
+        None is the default prompt.
 
     Raises
     ------
@@ -78,11 +81,13 @@ def load_classifier(
             network,
             name=name,
             prompt=prompt or DEFAULT_PROMPT,
+            names=names,
             classes=classes,
             device=device,
             **pixels,
         )
-    if prompt is not None:
+    wording = {"prompt": prompt, "names": names}
+    if names_only(wording, f"{name} reads no text").get("prompt") is not None:
         raise SynthesightError(f"{name} reads no text: leave out `prompt`.")
     return ImageNetNetwork(network, name=name, classes=classes, device=device, **pixels)
 
