@@ -106,12 +106,17 @@ def test_categories_of_a_named_dataset_have_its_spelling(tmp_path):
     assert read_csv(path, categories=["Aeroplane"])["response"].to_list() == ["Aeroplane"]
 
 
-@given(st.lists(WORD, min_size=1, max_size=6), WORD)
-def test_an_image_is_paired_by_the_end_of_its_name(before, last):
-    name = "_".join([*before, f"{last}.png"])
-    if not before[-1].startswith("n0"):
-        assert image_of(name) == f"{last}.png"
-    assert image_of("_".join([*before, "n01234567", f"{last}.png"])) == f"n01234567_{last}.png"
+@given(st.lists(WORD, min_size=1, max_size=5), WORD)
+def test_an_image_is_paired_by_its_name_without_what_an_experiment_put_before_it(before, last):
+    for image in ("_".join([*before, f"{last}.png"]), f"n01234567_{last}.png"):
+        assert image_of(image) == image
+        published = Shown(7, "cop", "s01", "c10", "cat", 0, f"n01234567_{last}.png")
+        assert image_of(str(published)) == f"n01234567_{last}.png"
+
+
+def test_names_of_two_photographs_that_end_alike_stay_apart():
+    assert image_of("tabby_A_1.jpg") != image_of("siamese_A_1.jpg")
+    assert image_of("ka\u0308tzchen.png") == image_of("k\u00e4tzchen.png")
 
 
 @given(WORD, WORD, st.integers(0, 99), st.integers(0, 99))

@@ -12,6 +12,7 @@ Many a name only looks so: ``video3-frame12.png`` is no cue conflict. :class:`Sp
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -21,11 +22,10 @@ from synthesight.stimuli.categories import SIXTEEN, Vocabulary, canonical
 from synthesight.stimuli.datasets import datasets
 
 # Both of Python's and of polars' regular expressions.
-_IMAGE = r"(?:^|_)((?:n0[^_]*_)?[^_]*)$"
 _SHOWN = r"(\d+)_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_(\d+)_([^/]+)$"
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
-_CUES = re.compile(r"([a-z]+)\d+-([a-z]+)\d+\.\w+", re.IGNORECASE)
+_CUES = re.compile(r"(?:^|_)([a-z]+)\d+-([a-z]+)\d+\.\w+$", re.IGNORECASE)
 _SESSION = re.compile(r"session[-_](\d+)")
 _TRIALS = re.compile(r"(?P<dataset>.+?)_(?P<observer>.+)_session[-_]\d+")
 
@@ -74,20 +74,26 @@ def is_shown(stimulus: pl.Expr) -> pl.Expr:
 def image_of(name: str) -> str:
     """Return the part of a file's name that pairs one image across observers.
 
+    Of the name of an image that was shown in a published experiment, that is the image's own; any
+    other name is the image's own already. Letters with accents are composed, as not every file
+    system keeps them.
+
     Examples
     --------
     >>> image_of("0001_s5n_s01_0_bird_00_bird3-bird2.png")
     'bird3-bird2.png'
     >>> image_of("0001_cop_s01_c10_bear_10_n02132136_5083.JPEG")
     'n02132136_5083.JPEG'
+    >>> image_of("tabby_A_1.jpg")
+    'tabby_A_1.jpg'
     """
-    found = re.search(_IMAGE, name)
-    return found[1] if found else name
+    found = re.match(_SHOWN, name)
+    return unicodedata.normalize("NFC", found[7] if found else name)
 
 
 def image_column(name: pl.Expr) -> pl.Expr:
     """Return :func:`image_of` of a column of file names."""
-    return name.str.extract(_IMAGE)
+    return pl.coalesce(name.str.extract("^" + _SHOWN, 7), name).str.normalize("NFC")
 
 
 def cues_of(name: str) -> tuple[str, str] | None:
@@ -98,7 +104,7 @@ def cues_of(name: str) -> tuple[str, str] | None:
     >>> cues_of("cat7-clock3.png")
     ('cat', 'clock')
     """
-    found = _CUES.fullmatch(image_of(name))
+    found = _CUES.search(image_of(name))
     return (found[1], found[2]) if found else None
 
 
