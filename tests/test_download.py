@@ -166,7 +166,7 @@ def test_server_errors_are_one_sentence(server, tmp_path):
 
 def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
-    assert done("data", "list").count("not here") == len(datasets())
+    assert done("data", "list").count("not here") == len(datasets()) + 1  # and people
     assert f"edge is in {tmp_path / 'edge'}" in done("data", "get", "edge")
     assert "edge: 3 images, 1 conditions, 1 categories, 0 unreadable" in done("data", "check")
     (tmp_path / "edge/cat/cat2.png").write_bytes(b"")

@@ -136,7 +136,9 @@ def alone(path: Path) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def download(url: str, path: Path, *, sha256: str | None = None, otherwise: str) -> str:
+def download(
+    url: str, path: Path, *, sha256: str | None = None, otherwise: str, show: bool = True
+) -> str:
     """Download one file, whole or not at all.
 
     What an attempt that broke off has fetched is kept beside it, and the next one goes on there.
@@ -150,6 +152,8 @@ def download(url: str, path: Path, *, sha256: str | None = None, otherwise: str)
         the file is there under its name.
     otherwise
         What else a user can do where it cannot be downloaded, for the message.
+    show
+        Whether to show a bar; only one can be shown at a time.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def download(url: str, path: Path, *, sha256: str | None = None, otherwise: str)
 
     partial = path.with_name(path.name + ".part")
     try:
-        _receive(url, partial)
+        _receive(url, partial, show=show)
     except requests.RequestException as error:
         kept = ", and what has arrived is kept" if partial.exists() else ""
         raise SynthesightError(
@@ -240,7 +244,7 @@ def unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _receive(url: str, partial: Path) -> None:
+def _receive(url: str, partial: Path, *, show: bool) -> None:
     """Download to a file, and go on where an earlier attempt stopped."""
     import requests
     from rich.console import Console
@@ -263,7 +267,9 @@ def _receive(url: str, partial: Path) -> None:
         with (
             partial.open("ab" if resumed else "wb") as file,
             # Standard output may be read by a program.
-            Progress(*columns, console=Console(stderr=True), transient=True) as progress,
+            Progress(
+                *columns, console=Console(stderr=True), transient=True, disable=not show
+            ) as progress,
         ):
             label = url.split("?")[0].rsplit("/", 1)[1]
             task = progress.add_task(label, total=total, completed=file.tell())

@@ -10,6 +10,8 @@ import typer
 from synthesight.cli.options import MOST_SEED, Commands, Data, end, split, written_to
 from synthesight.errors import SynthesightError
 
+PEOPLE = "people"  # what `data get` calls their trials
+
 datasets = typer.Typer(
     cls=Commands, help="Get, check and make datasets of stimuli.", no_args_is_help=True
 )
@@ -25,18 +27,27 @@ def data_list(data: Data = None) -> None:
 
 @datasets.command("get")
 def data_get(
-    names: Annotated[list[str], typer.Argument(help="Datasets by name, or `all`.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Datasets by name, `people` for the trials of people, or `all`."),
+    ],
     data: Data = None,
     sha256: Annotated[str | None, typer.Option(help="Expected hash of the archive.")] = None,
 ) -> None:
-    """Download published datasets that are not here yet."""
+    """Download published datasets, and the trials of people, that are not here yet."""
+    from synthesight.cli.output import print_people
     from synthesight.stimuli.datasets import dataset
     from synthesight.stimuli.datasets import datasets as known
     from synthesight.stimuli.datasets.local import dataset_folder, local_folder
+    from synthesight.trials import get_people
 
-    wanted = list(known()) if names == ["all"] else [dataset(name).name for name in names]
-    if sha256 is not None and len(wanted) > 1:
+    everything = names == ["all"]
+    people = everything or PEOPLE in names
+    wanted = list(known()) if everything else [dataset(n).name for n in names if n != PEOPLE]
+    if sha256 is not None and (people or len(wanted) > 1):
         raise SynthesightError("`sha256` is of one archive: name one dataset.")
+    if people:
+        print_people(get_people(data))
     for name in wanted:
         if sha256 is not None and (here := local_folder(name, data)):
             raise SynthesightError(

@@ -147,6 +147,7 @@ def print_datasets(data: Path | None) -> None:
     """Print the published datasets, with their conditions and places."""
     from synthesight.stimuli.datasets import datasets
     from synthesight.stimuli.datasets.local import download_root, local_folder
+    from synthesight.trials.obtain import HUMAN, published_people
 
     table = Table(title=f"Datasets; downloads go to {download_root(data)}")
     for column in ("name", "conditions", "place"):
@@ -154,7 +155,27 @@ def print_datasets(data: Path | None) -> None:
     for name, known in datasets().items():
         place = local_folder(name, data)
         table.add_row(name, " ".join(known.conditions), escape(str(place)) if place else "not here")
+    folder = download_root(data) / HUMAN
+    count = sum((folder / name).is_dir() for name in published_people())
+    place = folder if count else None
+    table.add_row(
+        "people", f"trials of {count} datasets", escape(str(place)) if place else "not here"
+    )
     Console().print(table)
+
+
+def print_people(folder: Path) -> None:
+    """Print where the trials of people are, under which licence, and whom to cite."""
+    from synthesight.trials import published_people
+
+    people = published_people()
+    count = sum(len(each.hashes) for each in people.values())
+    print(f"The trials of people, {count} files in {len(people)} datasets, are in {folder}.")
+    for licence in dict.fromkeys(each.licence for each in people.values()):
+        names = [name for name, each in people.items() if each.licence == licence]
+        print(f"Licence of {', '.join(names)}: {licence}.")
+    papers = {paper.key: paper.bibtex for each in people.values() for paper in each.papers}
+    print("Please cite:", *papers.values(), sep="\n\n")
 
 
 def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from synthesight import lazy
 
 if TYPE_CHECKING:
     from synthesight.trials.exchange import read_csv, write_csv
+    from synthesight.trials.obtain import get_people, published_people
     from synthesight.trials.people import load_human_trials, load_model_trials
     from synthesight.trials.reading import read_trials
     from synthesight.trials.schema import KEY, KINDS, SCHEMA, conform, factors
@@ -20,8 +21,10 @@ __all__ = [
     "Run",
     "conform",
     "factors",
+    "get_people",
     "load_human_trials",
     "load_model_trials",
+    "published_people",
     "read_csv",
     "read_trials",
     "write_csv",
@@ -31,6 +34,7 @@ __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "exchange": ["read_csv", "write_csv"],
+        "obtain": ["get_people", "published_people"],
         "people": ["load_human_trials", "load_model_trials"],
         "reading": ["read_trials"],
         "schema": ["KEY", "KINDS", "SCHEMA", "conform", "factors"],

@@ -8,8 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.datasets.local import data_root
+from synthesight.stimuli.datasets.local import download_root
 from synthesight.trials.exchange import read_csv
+from synthesight.trials.obtain import HUMAN
+
+MODEL = "model-trials"  # folder of the data folder
 
 
 def load_human_trials(
@@ -23,7 +26,8 @@ def load_human_trials(
     Parameters
     ----------
     data
-        Folder that holds ``human-trials/<dataset>/*.csv``; None for SYNTHESIGHT_DATA.
+        Folder that holds ``human-trials/<dataset>/*.csv``; None for SYNTHESIGHT_DATA, else
+        the user's cache. :func:`get_people` downloads them.
     datasets
         Names; None for all that are there.
 
@@ -36,7 +40,7 @@ def load_human_trials(
     SynthesightError
         If there is no such folder or dataset, or a file is not as published.
     """
-    return _load(data, "human-trials", datasets, "human")
+    return _load(data, HUMAN, datasets, "human")
 
 
 def load_model_trials(
@@ -47,18 +51,18 @@ def load_model_trials(
     They are those of Geirhos et al. (2019), in ``model-trials/<dataset>/*.csv``. Parameters and
     errors are those of :func:`load_human_trials`.
     """
-    return _load(data, "model-trials", datasets, "discriminative")
+    return _load(data, MODEL, datasets, "discriminative")
 
 
 def _load(
     data: str | Path | None, name: str, datasets: Sequence[str] | None, kind: str
 ) -> pl.DataFrame:
-    root = data_root(data)
-    if root is None:
-        raise SynthesightError(f"There is no `data`: give the folder that has {name}.")
-    folder = root / name
+    folder = download_root(data) / name
     if not folder.is_dir():
-        raise SynthesightError(f"There is no folder {folder}: set SYNTHESIGHT_DATA to its parent.")
+        get = "run `synthesight data get people`, or " if name == HUMAN else ""
+        raise SynthesightError(
+            f"There is no folder {folder}: {get}set SYNTHESIGHT_DATA to the folder that has {name}."
+        )
     known = sorted(place.name for place in folder.iterdir() if place.is_dir())
     if unknown := sorted(set(datasets or ()) - set(known)):
         raise SynthesightError(
