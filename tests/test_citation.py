@@ -16,6 +16,7 @@ from synthesight.evaluation import OPTIONAL
 from synthesight.observers.registry import entries
 from synthesight.references import reference, references
 from synthesight.stimuli.datasets import datasets
+from synthesight.trials import published_people
 from synthesight.trials.schema import conform
 from synthesight.trials.store import Run
 
@@ -82,9 +83,25 @@ def test_several_runs_are_cited_together_and_each_entry_once(tmp_path, monkeypat
         cite(tmp_path)
 
 
+def test_people_are_cited_where_they_are_compared_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    made = run(tmp_path / "run", GENERATIVE_MODEL, ["edge"])
+    assert "modelvshuman2021data" not in keys(cite(made))
+    (tmp_path / "data/human-trials/edge").mkdir(parents=True)
+    (tmp_path / "data/human-trials/edge/edge_subject-01_session_1.csv").write_text(
+        "subj,session,trial,rt,object_response,category,condition,imagename\n"
+        "subject-01,1,1,0.5,cat,cat,0,0.png\n"
+    )
+    cited = keys(cite(made))
+    assert "modelvshuman2021data" in cited
+    assert "generalisation2018data" not in cited  # not of edge
+
+
 def test_every_key_that_is_used_is_in_the_bibliography():
     used = {key for entry in entries().values() for key in entry.papers}
     used |= {each.key for known in datasets().values() for each in known.papers}
+    used |= {each.key for people in published_people().values() for each in people.papers}
     used |= {each.key for metric in metrics().values() for each in metric.papers}
     used |= {*GENERATIVE, *LIBRARIES.values(), "synthesight", "jaini2024intriguing"}
     used |= {key for table in (RULES, WEIGHTINGS) for own in table.values() for key in own}

@@ -15,6 +15,8 @@ from synthesight.observers.registry import entries
 from synthesight.references import Reference, reference
 from synthesight.report.sources import gather
 from synthesight.stimuli.datasets import datasets
+from synthesight.stimuli.datasets.local import download_root
+from synthesight.trials.obtain import HUMAN, published_people
 from synthesight.trials.store import Run
 
 ALWAYS = ("synthesight", "jaini2024intriguing")
@@ -46,7 +48,7 @@ def cite(*runs: Run | str | Path) -> str:
     """Return BibTeX of exactly the methods, models, data and libraries that runs used.
 
     The metrics are those that ``synthesight report`` shows of the runs, with the human observers
-    of SYNTHESIGHT_DATA where they are.
+    of the data folder where they are.
 
     Parameters
     ----------
@@ -73,6 +75,7 @@ def cite(*runs: Run | str | Path) -> str:
         "Methods": [each for run in opened for each in _methods(run)],
         "Models": [each for run in opened for each in _models(run)],
         "Data": [each for run in opened for each in _data(run)],
+        "People": [each for run in opened for each in _people(run)],
         "Metrics": list(_metrics(opened)) if opened else [],
         "Libraries": [each for run in opened for each in _libraries(run)],
     }
@@ -128,6 +131,13 @@ def _data(run: Run) -> Iterator[Reference]:
     for name in run.manifest.get("datasets", ()):
         if name in known:
             yield from known[name].papers
+
+
+def _people(run: Run) -> Iterator[Reference]:
+    """Yield what to cite for the published trials of people that are here."""
+    for name, people in published_people().items():
+        if name in run.manifest.get("datasets", ()) and (download_root() / HUMAN / name).is_dir():
+            yield from people.papers
 
 
 def _metrics(runs: Sequence[Run]) -> Iterator[Reference]:
