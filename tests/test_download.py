@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ import pytest
 from PIL import Image
 
 from builders import command, done, encoded, refused
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import dataset, datasets, local
-from synthesight.stimuli.datasets.local import HASHES, fetch
+from synthesight.stimuli.datasets.local import fetch
 from synthesight.stimuli.find import find_stimuli
 
 
@@ -46,23 +48,38 @@ class Server:
         self.body = archive_of({f"edge/cat/cat{n}.png": picture(n) for n in range(1, 4)})
         self.cut: int | None = None
         self.ranges = True
+        self.length: str | None = None  # said instead of the real one
+        self.sends_to: str | None = None
+        self.tag: str | None = None
         self.asked: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if outer.sends_to is not None:
+                    self.send_response(302)
+                    self.send_header("Location", outer.sends_to)
+                    self.end_headers()
+                    return
                 if not self.path.endswith("/edge.tar.gz"):
                     self.send_error(404)
                     return
                 wanted = self.headers.get("Range")
                 outer.asked.append(wanted)
                 start = int(wanted[6:-1]) if wanted and outer.ranges else 0
+                if self.headers.get("If-Range", outer.tag) != outer.tag:
+                    start = 0
                 if start >= len(outer.body):
                     self.send_error(416)
                     return
                 body = outer.body[start:]
                 self.send_response(206 if start else 200)
-                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Content-Length", outer.length or str(len(body)))
+                if outer.tag:
+                    self.send_header("ETag", outer.tag)
+                if start:
+                    whole = len(outer.body)
+                    self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
                 self.end_headers()
                 self.wfile.write(body if outer.cut is None else body[: outer.cut])
 
@@ -92,7 +109,7 @@ def test_a_dataset_is_downloaded_on_first_use_and_only_then(server, tmp_path, mo
     assert [s.id for s in found] == [f"edge/cat/cat{n}.png" for n in (1, 2, 3)]
     assert find_stimuli("edge", data=tmp_path) == found
     assert len(server.asked) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["edge", HASHES]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["edge", "sha256.json"]
 
 
 def test_processes_that_want_a_dataset_at_once_download_it_once(server, tmp_path, monkeypatch):
@@ -115,17 +132,27 @@ def test_a_broken_download_is_resumed(server, tmp_path, ranges):
 
 
 def test_another_hash_than_expected_is_thrown_away(server, tmp_path):
-    right = hashlib.sha256(server.body).hexdigest()
-    with pytest.raises(SynthesightError, match="not 00ff"):
-        fetch("edge", tmp_path, sha256="00ff")
+    right, wrong = hashlib.sha256(server.body).hexdigest(), "00ff" * 16
+    with pytest.raises(SynthesightError, match=f"{right}, not {wrong}"):
+        fetch("edge", tmp_path, sha256=wrong)
     assert not list(tmp_path.iterdir())
     fetch("edge", tmp_path, sha256=right.upper())
     # What was fetched once must be the same ever after.
     before = sorted((tmp_path / "edge").rglob("*.png"))
     server.body = archive_of({"edge/cat/other.png": picture(9)})
-    with pytest.raises(SynthesightError, match=f"not {right}"):
+    changed = hashlib.sha256(server.body).hexdigest()
+    with pytest.raises(SynthesightError, match=f"{changed}, not {right} as at its first use"):
         fetch("edge", tmp_path)
     assert sorted((tmp_path / "edge").rglob("*.png")) == before
+    # Whoever knows the new one says it, and from then on it holds.
+    fetch("edge", tmp_path, sha256=changed)
+    fetch("edge", tmp_path)
+
+
+@pytest.mark.parametrize("sha256", ["", "0", "00ff", "x" * 64, "0" * 65])
+def test_a_hash_is_whole(tmp_path, sha256):
+    said = refused("data", "get", "edge", "--data", tmp_path, "--sha256", sha256)
+    assert "is no hash: give all of its 64 hexadecimal digits" in said
 
 
 @pytest.mark.parametrize(
@@ -139,7 +166,7 @@ def test_another_hash_than_expected_is_thrown_away(server, tmp_path):
 def test_an_archive_that_would_write_elsewhere_is_refused(server, tmp_path, entries, link):
     server.body = archive_of(entries, link)
     root = tmp_path / "data"
-    with pytest.raises(SynthesightError, match="outside its folder"):
+    with pytest.raises(SynthesightError, match=r"outside its folder|is a link"):
         fetch("edge", root)
     assert [path.name for path in root.rglob("*")] == []
     assert not (tmp_path / "evil.png").exists()
@@ -181,7 +208,7 @@ def test_the_command_line_lists_gets_and_checks(server, tmp_path, monkeypatch):
     ("case", "words"),
     [
         ("truncated", "what has arrived is kept"),
-        ("other hash", "not 00ff"),
+        ("other hash", f"not {'00ff' * 16}"),
         ("../", "outside its folder"),
         ("damaged", "truncated or damaged"),
         ("not there", "answered 404"),
@@ -192,7 +219,7 @@ def test_the_command_line_says_why_a_download_failed(server, tmp_path, monkeypat
     if case == "truncated":
         server.cut = 300
     elif case == "other hash":
-        arguments += ["--sha256", "00ff"]
+        arguments += ["--sha256", "00ff" * 16]
     elif case == "../":
         server.body = archive_of({"edge/../../evil.png": b"x"})
     elif case == "damaged":
@@ -201,3 +228,60 @@ def test_the_command_line_says_why_a_download_failed(server, tmp_path, monkeypat
     assert words in said
     assert "http" in said or "edge" in said
     assert not (tmp_path / "evil.png").exists()
+
+
+def test_what_is_said_of_a_length(server, tmp_path):
+    for length in ("abc", "-5", "9" * 30):
+        server.length = length
+        with pytest.raises(SynthesightError, match="the server's answer makes no sense"):
+            fetch("edge", tmp_path)
+    server.length = str(10**12)
+    with pytest.raises(SynthesightError, match=r"larger than 17\.2 GB"):
+        fetch("edge", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_whom_a_server_may_send_us_to(server, tmp_path):
+    for place, words in (
+        ("http://example.com/edge.tar.gz", "is not encrypted"),
+        ("//[::1", "makes no sense: it sent us to no address"),
+        ("ftp://127.0.0.1/edge.tar.gz", "is not encrypted"),
+        ("file:///etc/passwd", "is not encrypted"),
+        ("edge.tar.gz", "more than 5 redirects"),
+    ):
+        server.sends_to = place
+        with pytest.raises(SynthesightError, match=words):
+            fetch("edge", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_here_is_checked_ever_after(server, tmp_path):
+    url, path = f"{server.base}edge.tar.gz", tmp_path / "edge"
+    files.fetch(url, path, otherwise="x")
+    right = hashlib.sha256(server.body).hexdigest()
+    assert json.loads((tmp_path / "sha256.json").read_text()) == {url: right}
+    assert files.fetch(url, path, sha256=right[:8], otherwise="x") == path
+    path.write_bytes(b"other")
+    with pytest.raises(SynthesightError, match=f"not {right} as at its first use, and is not used"):
+        files.fetch(url, path, otherwise="x")
+    with pytest.raises(SynthesightError, match=f"not {right[:8]}, and is not used"):
+        files.fetch(url, path, sha256=right[:8], otherwise="x")
+    path.unlink()
+    assert files.fetch(url, path, otherwise="x") == path
+    assert len(server.asked) == 2
+    (tmp_path / "sha256.json").write_text('{"a": 3}')
+    with pytest.raises(SynthesightError, match="holds what is no SHA-256: delete it"):
+        files.fetch(url, path, otherwise="x")
+
+
+def test_the_rest_of_another_version_is_not_appended(server, tmp_path):
+    """The server says by its tag which version it has."""
+    server.cut, path = 300, tmp_path / "edge"
+    url = f"{server.base}edge.tar.gz"
+    server.tag = '"1"'
+    with pytest.raises(SynthesightError, match="is kept"):
+        files.download(url, path, otherwise="x")
+    server.cut, server.tag, server.body = None, '"2"', archive_of({"edge/b.png": picture(7)})
+    files.download(url, path, otherwise="x")
+    assert path.read_bytes() == server.body
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["edge", "sha256.json"]

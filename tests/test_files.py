@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,9 +51,36 @@ def test_only_old_unfinished_files_are_removed(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {young.name, "c.txt"}
 
 
-def test_a_file_of_another_hash_is_named(tmp_path):
-    path = tmp_path / "a"
-    path.write_bytes(b"")
-    files.check_hash(path, "E3B0C442")
-    with pytest.raises(SynthesightError, match=r"a has the SHA-256 e3b0.*, not 00ff: delete it"):
-        files.check_hash(path, "00ff")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[" * 100_000, "is not valid JSON"),
+        (b'{"a": ' * 100_000, "is not valid JSON"),
+        (b"{'a'}", "is not valid JSON"),
+        (b'{"a": "\xff"}', "is not valid JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+        (b"", "is not valid JSON"),
+        (b"[]", "is not a JSON object"),
+        (b"null", "is not a JSON object"),
+        (b" " * (2**24 + 1), "is larger than 16 MiB"),
+    ],
+)
+def test_json_of_others(tmp_path, content, words):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(SynthesightError, match=rf"config.json {words}.*: get it anew\."):
+        files.read_json(path, advice="get it anew")
+
+
+def test_json_is_a_regular_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for path, words in (
+        (tmp_path / "pipe", "is no file"),
+        (tmp_path, "is no file"),
+        (Path("/dev/zero"), "is no file"),
+        (tmp_path / "no", "is missing"),
+        (tmp_path / "loop", "cannot be read"),
+    ):
+        with pytest.raises(SynthesightError, match=words):
+            files.read_json(path, advice="get it anew")

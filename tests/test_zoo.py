@@ -65,7 +65,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture
 def at_random(cache, monkeypatch) -> Path:
     """A cache into which random weights may be put where published ones would be."""
-    monkeypatch.setattr(files, "check_hash", lambda path, sha256: None)
+    monkeypatch.setattr(files, "fetch", lambda url, path, **_: path)
     return cache
 
 
@@ -286,14 +286,22 @@ def test_weights_are_downloaded_once_and_only_with_their_hash(served, cache):
         fetch_weights(f"{base}/some.pth?dl=1", "00ff00ff")
     assert list(cache.iterdir()) == []
     path = fetch_weights(f"{base}/some.pth?dl=1", right[:8])
-    assert list(cache.iterdir()) == [path]
+    assert sorted(cache.iterdir()) == [cache / "sha256.json", path]
     assert torch.equal(read_weights(path)["weight"], torch.ones(2))
     (folder / "some.pth").unlink()
-    with pytest.raises(SynthesightError, match=r"some\.pth has the SHA-256 .* not 00ff: delete it"):
-        fetch_weights(f"{base}/some.pth", "00ff")
+    with pytest.raises(
+        SynthesightError, match=r"some\.pth has the SHA-256 .* not 00ff00ff, and is not"
+    ):
+        fetch_weights(f"{base}/some.pth", "00ff00ff")
     assert fetch_weights(f"{base}/some.pth", right[:8]) == path
     with pytest.raises(SynthesightError, match=r"404.*put the file there as"):
         fetch_weights(f"{base}/other.pth")
+    # The page of a hotel's network is no first use of weights.
+    (folder / "other.pth").write_bytes(b"<html>Log in first")
+    with pytest.raises(SynthesightError, match=r"other\.pth cannot be opened as weights"):
+        fetch_weights(f"{base}/other.pth")
+    torch.save({"weight": torch.ones(2)}, folder / "other.pth")
+    assert fetch_weights(f"{base}/other.pth") == cache / "other.pth"
 
 
 def test_hashes_are_read_from_names_as_pytorch_writes_them():

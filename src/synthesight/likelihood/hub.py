@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from synthesight import files
 from synthesight.errors import SynthesightError, first_line
 
 INDEX = "model_index.json"
@@ -26,26 +26,14 @@ _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a file of JSON.
+    """Return the object in a file of JSON of a model.
 
     Raises
     ------
     SynthesightError
-        If the file is missing or damaged.
+        As of :func:`synthesight.files.read_json`.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SynthesightError(
-            f"The file {path} is missing: download or save the model again."
-        ) from error
-    except ValueError as error:
-        raise SynthesightError(
-            f"The file {path} is not valid JSON: download or save the model again."
-        ) from error
-    if not isinstance(content, dict):
-        raise SynthesightError(f"The file {path} is not a JSON object: save the model again.")
-    return content
+    return files.read_json(path, advice="download or save the model again")
 
 
 def needed_parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

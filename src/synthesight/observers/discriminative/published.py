@@ -69,17 +69,15 @@ def open_published(entry: Entry) -> tuple[torch.nn.Module, dict[str, Any]]:
 def fetch_weights(url: str, sha256: str | None = None) -> Path:
     """Return the local file of published weights, downloaded if it is not there yet.
 
-    Files lie in the user's cache, in ``synthesight/weights``.
+    Files lie in the user's cache, in ``synthesight/weights``. Each is checked whenever it is opened
+    against the hash of its first use, and what is published of it.
     """
     folder = files.cache_folder() / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / PurePosixPath(urlsplit(url).path).name
-    with files.alone(path):
-        if not path.is_file():
-            files.download(url, path, sha256=sha256, otherwise=f"put the file there as {path}")
-        elif sha256 is not None:
-            files.check_hash(path, sha256)
-    return path
+    return files.fetch(
+        url, path, sha256=sha256, otherwise=f"put the file there as {path}", check=_read
+    )
 
 
 def read_weights(
@@ -99,20 +97,7 @@ def read_weights(
     SynthesightError
         If the file is no checkpoint, holds more than plain data, or has no such weights.
     """
-    try:
-        # Some checkpoints hold the options of their training, which are data alone.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        foreign = re.search(r"global: GLOBAL ([\w.]+)", str(error))
-        reason = (
-            f"it holds {foreign[1]}, which is not data"
-            if foreign
-            else "it is damaged, or was not saved by torch"
-        )
-        raise SynthesightError(
-            f"{path} cannot be opened as weights ({reason}): delete it, and it is fetched anew."
-        ) from None
+    checkpoint = _read(path)
     state = checkpoint.get(inside) if inside and isinstance(checkpoint, Mapping) else checkpoint
     if not isinstance(state, Mapping):
         raise SynthesightError(f"{path} holds no weights: delete it, and it is fetched anew.")
@@ -126,6 +111,24 @@ def read_weights(
     if not prefix and hasattr(state, "_metadata"):  # versions of layers, which torch keeps there
         weights._metadata = state._metadata  # type: ignore[attr-defined]  # noqa: SLF001
     return weights
+
+
+def _read(path: Path) -> Any:
+    """Read a checkpoint of plain data; nothing in the file is run."""
+    try:
+        # Some checkpoints hold the options of their training, which are data alone.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        foreign = re.search(r"global: GLOBAL ([\w.]+)", str(error))
+        reason = (
+            f"it holds {foreign[1]}, which is not data"
+            if foreign
+            else "it is damaged, or was not saved by torch"
+        )
+        raise SynthesightError(
+            f"{path} cannot be opened as weights ({reason}): delete it, and it is fetched anew."
+        ) from None
 
 
 def _renamed(key: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import dataset
-
-HASHES = "sha256.json"  # of the archives that were fetched into a folder of datasets
 
 
 def data_root(data: str | Path | None = None) -> Path | None:
@@ -41,13 +38,15 @@ def dataset_folder(name: str, data: str | Path | None = None, *, sha256: str | N
     data
         Folder of the datasets; None for SYNTHESIGHT_DATA, else the user's cache.
     sha256
-        Hash that the archive must have, in hexadecimal, where it is downloaded.
+        Hash that the archive must have where it is downloaded, in 64 hexadecimal digits.
 
     Raises
     ------
     SynthesightError
         If it has to be downloaded and cannot be.
     """
+    if sha256 is not None:
+        sha256 = files.check_sha256(sha256)
     if here := local_folder(name, data):
         return here
     root = download_root(data)
@@ -59,8 +58,8 @@ def dataset_folder(name: str, data: str | Path | None = None, *, sha256: str | N
 def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
     """Download a dataset's archive and unpack it to ``root/<name>``.
 
-    Where the archive was published without a hash, the first download's is written down in
-    ``sha256.json`` beside the datasets, and any later one must equal it.
+    The hash of the first download is written down in ``sha256.json`` beside the datasets, and any
+    later one must equal it.
 
     Parameters
     ----------
@@ -69,7 +68,7 @@ def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
     root
         Folder of the datasets, made if need be.
     sha256
-        Hash that the archive must have, in hexadecimal; it goes before any other.
+        Hash that the archive must have, in 64 hexadecimal digits; it goes before any other.
 
     Returns
     -------
@@ -87,28 +86,15 @@ def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
             f"The dataset {name!r} has no archive to download: put its folder into {root}."
         )
     root.mkdir(parents=True, exist_ok=True)
-    known = _known_hashes(root)
     archive = root / f".{name}.tar.gz"
-    found = files.download(
-        one.url,
-        archive,
-        sha256=sha256 or one.sha256 or known.get(name),
-        otherwise=f"set SYNTHESIGHT_DATA to a folder that has {name}/",
-    )
     try:
-        files.unpack(archive, root / name)
+        files.download(
+            one.url,
+            archive,
+            sha256=one.sha256 if sha256 is None else files.check_sha256(sha256),
+            otherwise=f"set SYNTHESIGHT_DATA to a folder that has {name}/",
+            check=lambda path: files.unpack(path, root / name),
+        )
     finally:
         archive.unlink(missing_ok=True)
-    files.write(root / HASHES, json.dumps(known | {name: found}, indent=2) + "\n")
     return root / name
-
-
-def _known_hashes(root: Path) -> dict[str, str]:
-    try:
-        return dict(json.loads((root / HASHES).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        raise SynthesightError(
-            f"{root / HASHES} is damaged: delete it, and hashes are written down anew."
-        ) from None

@@ -1,0 +1,52 @@
+"""Files: download, check, unpack, read, lock and write them. What touches the outside is here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from synthesight import lazy
+
+if TYPE_CHECKING:
+    from synthesight.files.downloading import check_sha256, download, fetch, hash_of
+    from synthesight.files.objects import read_json
+    from synthesight.files.saving import (
+        STALE,
+        UNFINISHED,
+        alone,
+        cache_folder,
+        remove_unfinished,
+        whole,
+        write,
+        writing,
+    )
+    from synthesight.files.unpacking import unpack
+
+__all__ = [
+    "STALE",
+    "UNFINISHED",
+    "alone",
+    "cache_folder",
+    "check_sha256",
+    "download",
+    "fetch",
+    "hash_of",
+    "read_json",
+    "remove_unfinished",
+    "unpack",
+    "whole",
+    "write",
+    "writing",
+]
+
+__getattr__, __dir__ = lazy.attach(
+    __name__,
+    {
+        "downloading": ["check_sha256", "download", "fetch", "hash_of"],
+        "objects": ["read_json"],
+        "saving": [
+            "STALE", "UNFINISHED", "alone", "cache_folder", "remove_unfinished", "whole", "write",
+            "writing",
+        ],
+        "unpacking": ["unpack"],
+    },
+)  # fmt: skip

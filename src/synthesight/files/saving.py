@@ -1,0 +1,127 @@
+"""Write files all or nothing, and lock them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from synthesight.errors import SynthesightError
+
+STALE = 3600.0  # seconds after which an unfinished file is what a killed process left
+UNFINISHED = ".tmp"
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloads in the user's cache, which need not exist yet."""
+    import pooch
+
+    return Path(pooch.os_cache("synthesight"))
+
+
+@contextmanager
+def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Write a file that is there whole or not at all, even after a power cut.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    replace
+        Whether it may replace a file.
+
+    Yields
+    ------
+    A path to write to, which becomes the file at the end.
+
+    Raises
+    ------
+    FileExistsError
+        If there is such a file and it may not be replaced.
+    """
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
+    try:
+        yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        if replace:
+            unfinished.replace(path)
+            return
+        try:
+            # Unlike a rename, a link never replaces: of two processes, one makes the file.
+            os.link(unfinished, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(str(path)) from None
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
+    """Write bytes, or a text in UTF-8, as :func:`whole` does.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> write(folder / "note.txt", "σ = 0.5")
+    >>> [path.name for path in folder.iterdir()]
+    ['note.txt']
+    """
+    with whole(path, replace=replace) as unfinished:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing(place: Path, other: str = "`out`") -> Iterator[None]:
+    """Say in one sentence that a file or folder cannot be written.
+
+    Parameters
+    ----------
+    place
+        What is written; where an error names another file, that is named instead.
+    other
+        What to choose anew, for the message.
+
+    Raises
+    ------
+    SynthesightError
+        If the operating system raises an error inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SynthesightError(
+            f"{error.filename or place} cannot be written ({error.strerror or error}): choose "
+            f"another {other}."
+        ) from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the files that killed processes left; a younger one may be another process's."""
+    for path in folder.glob(f"*{UNFINISHED}"):
+        try:
+            if time.time() - path.stat().st_mtime > STALE:
+                path.unlink()
+        except OSError:  # another process was faster, or it is not ours to remove
+            continue
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time go on, of several that want to make the same file or folder."""
+    from filelock import FileLock
+
+    lock = path.with_name(f".{path.name}.lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            # While it is held: who waits for it sees that it is gone, and makes another.
+            lock.unlink(missing_ok=True)
