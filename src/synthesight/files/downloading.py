@@ -37,6 +37,7 @@ def download(
     sha256: str | None = None,
     otherwise: str,
     check: Callable[[Path], object] | None = None,
+    record: bool = True,
     show: bool = True,
     most: int = LARGEST,
 ) -> str:
@@ -60,6 +61,8 @@ def download(
         Called with the path; raises :class:`~synthesight.errors.SynthesightError` if the file is
         not what it should be, such as the page of a hotel's network. It is then removed, and its
         hash not written down.
+    record
+        Whether to write its hash down; not needed where the whole is published, and always given.
     show
         Whether to show a bar; only one can be shown at a time.
     most
@@ -103,11 +106,14 @@ def download(
         raise
     partial.replace(path)
     _forget(partial)
-    try:
-        _check(url, path, found, check)
-    except SynthesightError:
-        path.unlink(missing_ok=True)
-        raise
+    if check is not None:
+        try:
+            check(path)
+        except SynthesightError:
+            path.unlink(missing_ok=True)
+            raise
+    if record:
+        _remember(url, path, found)
     return found
 
 
@@ -143,7 +149,9 @@ def fetch(
                 url, f"{path} has the SHA-256 {found}", found, sha256, path.parent / RECORD
             )
             if not known:
-                _check(url, path, found, check)
+                if check is not None:
+                    check(path)
+                _remember(url, path, found)
         else:
             download(url, path, sha256=sha256, otherwise=otherwise, check=check)
     return path
@@ -199,14 +207,10 @@ def _compare(url: str, says: str, found: str, sha256: str | None, record: Path) 
     return first == found
 
 
-def _check(url: str, path: Path, found: str, check: Callable[[Path], object] | None) -> None:
-    """Check a file that is used for the first time, and write its hash down."""
-    if check is not None:
-        check(path)
+def _remember(url: str, path: Path, found: str) -> None:
     record = path.parent / RECORD
     with alone(record):
-        known = _read_record(record)
-        write(record, json.dumps(known | {url: found}, indent=2) + "\n")
+        write(record, json.dumps(_read_record(record) | {url: found}, indent=2) + "\n")
 
 
 def _read_record(record: Path) -> dict[str, str]:

@@ -166,6 +166,7 @@ def _fetch_one(path: str, sha256: str, folder: Path, url: str) -> None:
                 folder / path,
                 sha256=sha256,
                 otherwise=f"copy the folder {HUMAN} of another computer into {folder.parent}",
+                record=False,
                 show=False,
             )
             return
