@@ -50,6 +50,8 @@ class Server:
                 start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
                 self.send_response(206 if start else 200)
                 self.send_header("Content-Length", str(len(whole) - start))
+                if start:
+                    self.send_header("Content-Range", f"bytes {start}-{len(whole)}/{len(whole)}")
                 self.end_headers()
                 self.wfile.write(whole[start:] if what != "cut" else whole[start : start + 9])
 
