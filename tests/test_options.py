@@ -70,6 +70,7 @@ def test_a_classifier_takes_the_same_names():
         "resolution",
         "device",
         "dtype",
+        "protocol",
     }
     names = {each.name for each in dataclasses.fields(ModelOptions)} - elsewhere
     assert names <= set(inspect.signature(GenerativeClassifier).parameters)

@@ -24,6 +24,7 @@ from synthesight.stimuli.categories import imagenet_to_16
 DTYPES = ("float32", "bfloat16", "float16")
 # Options of opening weights.
 OF_WEIGHTS = ("device", "dtype", "config", "lora", "without", "quantise", "resolution")
+PUBLISHED = "published"  # the protocol of the benchmark of Geirhos et al. (2021)
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
 
@@ -77,6 +78,9 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
     if not isinstance(model, str | Path):
         return _from_object(model, given)
     place = Place(str(model), *resolve(str(model)))
+    if (protocol := given.pop("protocol", None)) is not None:
+        check_protocol(protocol, place)
+        given |= {"protocol": protocol} if protocol == PUBLISHED else {}
     import torch
 
     from synthesight.likelihood.device import check_device
@@ -92,6 +96,26 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
             given = names_only(given, f"{place.name} reads no text")
         _refuse_others(given, taken, f"{place.name} is {kind}")
     return open_it(place, **given)
+
+
+def check_protocol(protocol: str, place: Place) -> None:
+    """Refuse a protocol that there is not, or that a model does not have.
+
+    Raises
+    ------
+    SynthesightError
+        With what to do.
+    """
+    if protocol not in ("own", PUBLISHED):
+        raise SynthesightError(
+            f"There is no `protocol={protocol!r}`: choose own (default) or {PUBLISHED}."
+        )
+    if protocol == PUBLISHED and (place.entry is None or place.entry.toolbox is None):
+        raise SynthesightError(
+            f"{place.name} is not one of the benchmark's 52 networks, which have a published "
+            "protocol: leave out `protocol`. Of generative models, `rule='repeated-t'` is the "
+            "published procedure."
+        )
 
 
 def read_wording(options: ModelOptions) -> dict[str, Any]:
@@ -156,6 +180,7 @@ def _open_library(
     classes: list[str] | None = None,
     prompt: Any = None,
     names: Any = None,
+    protocol: str | None = None,
 ) -> Observer:
     from synthesight.observers.discriminative.loading import load_classifier
 
@@ -165,6 +190,7 @@ def _open_library(
         classes=classes,
         prompt=prompt,
         names=names,
+        protocol=protocol,
         device=device,
     )
 

@@ -71,6 +71,9 @@ class ModelOptions:
         Weighting of the times of a diffusion or flow model: a name, or a table.
     labels, combine
         Labels or whole prompts of each class, or a JSON file of them; and how they make a class.
+    protocol
+        ``"published"`` shows one of the benchmark's 52 networks what Geirhos et al. (2021) showed
+        it, where that is not the network's own way of taking images.
     seed
         Seed of the draws, and of a sample of the stimuli.
     config, lora
@@ -126,6 +129,10 @@ class ModelOptions:
     )
     combine: str | None = field(
         default=None, metadata=about("How labels make a class: logsumexp (default) or best.")
+    )
+    protocol: str | None = field(
+        default=None,
+        metadata=about("own (default), or published: as the 52 of the benchmark were shown."),
     )
     seed: int = field(
         default=0,
@@ -186,6 +193,7 @@ class ModelKeywords(TypedDict, total=False):
     weighting: str | Sequence[float] | None
     labels: Mapping[str, Sequence[str | int]] | str | Path | None
     combine: str | None
+    protocol: str | None
     seed: int
     config: str | Path | None
     lora: str | Path | Sequence[str | Path | tuple[str, float]] | None

@@ -37,6 +37,16 @@ TABLES = ("models.json", "model_vs_human.json")
 GROUP = "synthesight.observers"  # of other packages' entry points
 PLUGIN = "python:"
 # Libraries whose image classifiers are opened by name.
+# How a network's published protocol differs, in words.
+PROTOCOL = {
+    "resolution": "{} pixels",
+    "mean": "normalised by the mean {}",
+    "std": "and the standard deviation {}",
+    "truncated": "bytes pass through floats and back",
+    "scaled": "scaled to {} pixels, of which the middle is shown",
+    "interpolation": "{} interpolation",
+    "imagenet": "ImageNet's 1000 classes in 80 templates each, by the mean rule",
+}
 LIBRARIES = ("transformers:", "timm:", "torchvision:", "open_clip:")
 
 
@@ -73,6 +83,9 @@ class Entry:
     weights
         For a URL: what the file holds, as
         :mod:`~synthesight.observers.discriminative.published` explains.
+    toolbox
+        For one of the benchmark's 52: how the toolbox showed it images, where that is otherwise,
+        as :mod:`~synthesight.observers.discriminative.toolbox` explains.
     """
 
     name: str
@@ -87,6 +100,7 @@ class Entry:
     images: str = ""
     papers: tuple[str, ...] = ()
     weights: dict[str, Any] | None = None
+    toolbox: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, str]:
         """Return what is known of the model, in words."""
@@ -102,7 +116,14 @@ class Entry:
             "licence": self.licence,
             "needs": self.needs,
             "note": self.text,
+            "published protocol": self._protocol(),
         }
+
+    def _protocol(self) -> str:
+        if self.toolbox is None:
+            return ""
+        said = "; ".join(PROTOCOL[key].format(value) for key, value in self.toolbox.items())
+        return said or "as here"
 
     def __repr__(self) -> str:
         return f"<Entry {self.name}: {self.kind}, {self.family}>"

@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import normalize
 
 from synthesight.observers.discriminative.network import Network
+from synthesight.observers.discriminative.packages import package
 from synthesight.observers.prompts import (
     DEFAULT_PROMPT,
     check_prompts,
@@ -111,3 +112,40 @@ class ImageTextNetwork(Network):
             return normalize(features, dim=1) @ texts.T
 
         return scores
+
+
+class ImageNetByText(torch.nn.Module):
+    """Make a network of images and text a classifier of ImageNet-1k (Radford et al. 2021).
+
+    A class is the mean of its sentences' features: 80 templates, with the names that OpenAI chose.
+
+    Parameters
+    ----------
+    model
+        The network; where it is now, its text encoder runs once.
+    classes, templates
+        1000 names, and functions from a name to a sentence; None for OpenAI's, as the package
+        open_clip has them.
+    """
+
+    weights: torch.Tensor
+
+    def __init__(self, model: ImageTextModel, classes: Any = None, templates: Any = None) -> None:
+        super().__init__()
+        if classes is None:
+            known = package("open_clip", "timm")
+            classes, templates = known.IMAGENET_CLASSNAMES, known.OPENAI_IMAGENET_TEMPLATES
+        self.model = model
+        sums = []
+        with torch.inference_mode():
+            together = max(1, TEXTS // len(templates))
+            for start in range(0, len(classes), together):
+                names = classes[start : start + together]
+                texts = [template(name) for name in names for template in templates]
+                features = normalize(model.encode_texts(texts), dim=1)
+                sums.append(features.view(len(names), len(templates), -1).sum(dim=1))
+        self.register_buffer("weights", normalize(torch.cat(sums), dim=1).T.clone())
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (B, 1000) of normalised images (B, 3, R, R)."""
+        return 100.0 * normalize(self.model.encode_images(images), dim=1) @ self.weights

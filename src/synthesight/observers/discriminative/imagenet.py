@@ -10,11 +10,10 @@ import torch
 
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.network import Network
+from synthesight.observers.discriminative.toolbox import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.stimuli.categories import canonical, imagenet_to_16
 
 OUTPUTS = 1000
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageNetNetwork(Network):
@@ -39,6 +38,10 @@ class ImageNetNetwork(Network):
         16.
     classes
         Category names, when calls do not name them; None for all of the mapping.
+    view
+        Show images as the published benchmark did: keywords of
+        :func:`~synthesight.observers.discriminative.toolbox.show_as_published`. None scales each
+        to fill what the network sees.
     device
         Where the network runs.
 
@@ -62,6 +65,7 @@ class ImageNetNetwork(Network):
         std: Sequence[float] = IMAGENET_STD,
         categories: Mapping[str, Sequence[int]] | None = None,
         classes: Sequence[str] | None = None,
+        view: Mapping[str, Any] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
@@ -69,6 +73,9 @@ class ImageNetNetwork(Network):
         self.name = name
         self.resolution = resolution
         self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
+        if view is not None:
+            self.pixels["published"] = dict(view)
+            self.view = view
         self.mean = 255.0 * torch.tensor(mean, device=self.device)[:, None, None]
         self.std = 255.0 * torch.tensor(std, device=self.device)[:, None, None]
         self.categories = dict(imagenet_to_16() if categories is None else categories)

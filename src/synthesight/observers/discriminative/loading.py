@@ -14,7 +14,11 @@ import torch
 from synthesight.errors import SynthesightError, first_line
 from synthesight.observers.class_files import names_only
 from synthesight.observers.discriminative.hugging_face import open_transformers
-from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
+from synthesight.observers.discriminative.image_text import (
+    ImageNetByText,
+    ImageTextModel,
+    ImageTextNetwork,
+)
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
 from synthesight.observers.discriminative.packages import Opened, package
 from synthesight.observers.discriminative.published import (
@@ -47,6 +51,7 @@ def load_classifier(
     classes: Sequence[str] | None = None,
     prompt: str | Sequence[str] | Mapping[str, Sequence[str]] | None = None,
     names: Mapping[str, Sequence[str]] | None = None,
+    protocol: str | None = None,
     device: str = "cpu",
 ) -> ImageNetNetwork | ImageTextNetwork:
     """Open an ImageNet classifier, or a network of images and text.
@@ -66,6 +71,8 @@ def load_classifier(
     prompt, names
         Prompts, and for some classes the names to use in them, for networks of images and text;
         None is the default prompt.
+    protocol
+        ``"published"``: show images as the entry's ``toolbox`` says.
 
     Raises
     ------
@@ -76,6 +83,12 @@ def load_classifier(
     name = entry.name if entry else location
     with _quiet():
         network, pixels = _open(location, entry)
+    changes = dict(entry.toolbox or {}) if entry is not None and protocol is not None else {}
+    if changes.pop("imagenet", False) and isinstance(network, ImageTextModel):
+        network = ImageNetByText(network.eval().to(device))
+    pixels |= {key: changes.pop(key) for key in ("resolution", "mean", "std") if key in changes}
+    if protocol is not None:
+        pixels["view"] = changes
     if isinstance(network, ImageTextModel):
         return ImageTextNetwork(
             network,

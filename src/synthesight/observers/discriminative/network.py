@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.small_cnn import SmallCNN
+from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.categories import canonical
@@ -33,6 +34,9 @@ class Network(Observer):
     ----------
     resolution
         Side of the square images that it sees, in pixels.
+    view
+        Keywords of :func:`~synthesight.observers.discriminative.toolbox.show_as_published`, for a
+        network that is shown what the published benchmark showed; else images fill its pixels.
     network
         The module that is run.
     device
@@ -42,6 +46,7 @@ class Network(Observer):
     kind = "discriminative"
     network: torch.nn.Module
     resolution: int
+    view: Mapping[str, Any] | None = None
     device: torch.device
 
     @abstractmethod
@@ -72,7 +77,8 @@ class Network(Observer):
     ) -> Iterator[Response]:
         chosen = self.choose(classes)
         scores = self.scores_of(chosen)
-        reader = read_ahead(stimuli, self.resolution)
+        view = self.view
+        reader = read_ahead(stimuli, self.resolution if view is None else SIDE)
         nothing = np.full(len(chosen), np.nan)
         unseen = np.zeros(len(chosen), dtype=np.int64)
         batch = max(1, min(BATCH, BATCH * USUAL**2 // self.resolution**2))
@@ -85,7 +91,10 @@ class Network(Observer):
                     )
             if not read:
                 continue
-            pixels = torch.from_numpy(np.stack([image for _, image in read]))
+            images = np.stack([image for _, image in read])
+            if view is not None:
+                images = show_as_published(images, self.resolution, **view)
+            pixels = torch.from_numpy(images)
             with torch.inference_mode():
                 found = scores(pixels.permute(0, 3, 1, 2).to(self.device).float()).double()
             if not torch.isfinite(found).all():

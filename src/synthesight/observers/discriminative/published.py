@@ -29,9 +29,9 @@ import torch
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.observers.discriminative.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.observers.discriminative.packages import package
 from synthesight.observers.discriminative.resnet import BagNet, ResNet50
+from synthesight.observers.discriminative.toolbox import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.observers.registry import Entry
 
 PARALLEL = "module."  # what torch.nn.DataParallel puts before every key
