@@ -11,12 +11,15 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
-from builders import done, refused
+from builders import command, done, refused, sentence
 from synthesight.errors import SynthesightError
 from synthesight.references import reference
+from synthesight.report import sources
+from synthesight.report.sources import gather
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials import get_people, load_human_trials, obtain, published_people
 from synthesight.trials.obtain import People
@@ -88,7 +91,8 @@ def server(monkeypatch):
         "edge": People(hashes["edge"], "none stated", papers),
         "silhouette": People(hashes["silhouette"], "CC BY 4.0", papers),
     }
-    monkeypatch.setattr(obtain, "published_people", lambda: known)
+    for module in (obtain, sources):
+        monkeypatch.setattr(module, "published_people", lambda: known)
     monkeypatch.setattr(obtain, "PAUSE", 0.01)
     made = Server(files)
     monkeypatch.setattr(obtain, "URL", made.url)
@@ -194,6 +198,61 @@ def test_the_command_line_gets_people_and_says_licence_and_papers(server, tmp_pa
     said = refused("data", "get", "people", "--data", tmp_path / "other")
     assert "could not be downloaded" in said
     assert "or copy the folder human-trials" in said
+
+
+def person(folder, name: str, answer: str = "dog") -> Path:
+    """Write the trial of one person on edge, and return the file's folder."""
+    folder.mkdir()
+    (folder / f"edge_{name}_session_1.csv").write_text(
+        HEADER + f"{name},1,1,0.5,{answer},cat,0,1_x_s_0_cat_00_cat1.png\n"
+    )
+    return folder
+
+
+def test_a_report_fetches_the_people_it_needs(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    notes: list[str] = []
+    (tmp_path / "data").mkdir()
+    run = person(tmp_path / "run", "subject-me")
+    found = gather([run], tmp_path / "data", fetch=True, note=notes.append)
+    assert notes == []
+    assert set(server.asked) == {path for path in server.files if path.startswith("edge/")}
+    # Beside people, a person of one's own is compared with them.
+    assert dict(found.select("observer", "kind").unique().sort("observer").rows()) == {
+        "subject-01": "human", "subject-02": "human", "subject-03": "human",
+        "subject-me": "participant",
+    }  # fmt: skip
+    # Without a run, people are the report.
+    everyone = gather([], tmp_path / "data", fetch=True)
+    assert everyone["dataset"].unique().sort().to_list() == ["edge", "silhouette"]
+    # One of them is no participant, wherever the file lies.
+    again = gather([person(tmp_path / "same", "subject-01", "cat")], tmp_path / "data")
+    assert again["kind"].unique().to_list() == ["human"]
+    assert len(again) == 3
+    # And without people, one's own are people.
+    (tmp_path / "empty").mkdir()
+    assert gather([run], tmp_path / "empty")["kind"].to_list() == ["human"]
+
+
+def test_a_report_says_that_people_are_missing(server, tmp_path):
+    """On standard error, and on the page itself."""
+    (tmp_path / "data").mkdir()
+    run = person(tmp_path / "run", "net")
+    result = command(  # with HF_HUB_OFFLINE
+        "report", run, "--out", tmp_path / "out", "--data", tmp_path / "data", "--resamples", 1
+    )
+    assert result.returncode == 0, result.stderr
+    said = sentence(result.stderr)
+    assert "The published people who saw edge are not in this report." in said
+    assert "`synthesight data get people`" in said
+    page = (tmp_path / "out/index.html").read_text().split("<script")[0]
+    assert "The published people who saw edge are not in this report." in page
+    assert "There are no trials of people on edge." in page
+    assert not server.asked
+
+
+def test_a_report_of_nothing_says_how_to_get_people(tmp_path):
+    assert "synthesight data get people" in refused("report", "--data", tmp_path)
 
 
 def test_a_killed_download_goes_on_where_it_was(data_folder, tmp_path):

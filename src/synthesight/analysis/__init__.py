@@ -14,7 +14,13 @@ intervals out.
 """
 
 # Imported at once: each metric has the name of its module, which would hide it from a lazy import.
-from synthesight.analysis._stats.agreement import IS_HUMAN, PEOPLE, Agreement, with_people
+from synthesight.analysis._stats.agreement import (
+    IS_HUMAN,
+    PARTICIPANT,
+    PEOPLE,
+    Agreement,
+    with_people,
+)
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
@@ -44,6 +50,7 @@ __all__ = [
     "BENCHMARK_METRICS",
     "ERROR_CONSISTENCY_2020",
     "IS_HUMAN",
+    "PARTICIPANT",
     "PEOPLE",
     "RESAMPLES",
     "SHAPE_BIAS",

@@ -6,7 +6,12 @@ from typing import Any
 
 import polars as pl
 
-from synthesight.analysis._stats.agreement import IS_HUMAN, against_people, with_people
+from synthesight.analysis._stats.agreement import (
+    IS_HUMAN,
+    PARTICIPANT,
+    against_people,
+    with_people,
+)
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.response_matrix import judged
@@ -44,10 +49,10 @@ def benchmark(
 
     Returns
     -------
-    One row a model, best first, and last one for people. For each of ood_accuracy,
-    squared_accuracy_difference, observed_consistency and error_consistency, a column of that name
-    and ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models by the last
-    three, null for people.
+    One row a model, best first, then one a participant, and last one for people. For each of
+    ood_accuracy, squared_accuracy_difference, observed_consistency and error_consistency, a column
+    of that name and ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models
+    by the last three, null for people and participants.
 
     Raises
     ------
@@ -78,11 +83,12 @@ def benchmark(
         )
         result = result.join(figures, on=key, how="left", nulls_equal=True)
     # Ranks are among the models only, so people's figures are masked.
+    is_model = ~IS_HUMAN & (pl.col("kind") != PARTICIPANT).fill_null(True)
     ranks = [
-        pl.when(~IS_HUMAN).then(name).rank(descending=get_metric(name).direction == "higher")
+        pl.when(is_model).then(name).rank(descending=get_metric(name).direction == "higher")
         for name in RANKED
     ]
     ranked = result.with_columns(
         mean_rank=pl.sum_horizontal(ranks, ignore_nulls=False) / len(RANKED)
     )
-    return ranked.sort("mean_rank", "observer", nulls_last=True)
+    return ranked.sort(IS_HUMAN, "mean_rank", "observer", nulls_last=True)

@@ -23,7 +23,10 @@ def report(
     out: Annotated[Path, written_to("Folder for the page, figures and tables.")] = Path("report"),
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder with human-trials and model-trials; default: SYNTHESIGHT_DATA."),
+        typer.Option(
+            help="Data folder, where people are or are downloaded to. Default: SYNTHESIGHT_DATA, "
+            "else the cache."
+        ),
     ] = None,
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples behind the intervals.")
@@ -40,16 +43,20 @@ def report(
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
-    trials = gather(runs or [], data)
+    notes: list[str] = []
+    trials = gather(runs or [], data, fetch=True, note=notes.append)
     with Console(stderr=True).status("Reporting") as status:
         page = write_report(
             trials,
             out,
             resamples=resamples,
+            notes=notes,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
     datasets = counted(trials["dataset"].n_unique(), "dataset")
     print(f"{len(trials)} trials in {datasets}; open {page}")
+    for note in notes:
+        print(f"synthesight: {note}", file=sys.stderr)
     if problems := strangers(with_people(trials)):
         for problem in problems:
             print(f"synthesight: {problem}", file=sys.stderr)

@@ -102,3 +102,8 @@ def span(counts: pl.Series) -> str:
 def counted(number: int, what: str) -> str:
     """Return a number of things, as "1 dataset" or "17 datasets"."""
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: "a", "a and b", or "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

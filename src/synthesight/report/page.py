@@ -26,6 +26,8 @@ def write_page(
     specs: Mapping[str, dict[str, Any]],
     observers: Sequence[str],
     path: Path,
+    *,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Write the page from its template, ``page.html``, with ``page.css`` and ``page.js`` in it.
 
@@ -39,6 +41,8 @@ def write_page(
         Observers to pick from.
     path
         Path of the page; it links to ``figures/`` and ``tables/`` beside it.
+    notes
+        Sentences for its head.
 
     Returns
     -------
@@ -53,6 +57,7 @@ def write_page(
     html = templates.get_template("page.html").render(
         version=__version__,
         observers=observers,
+        notes=notes,
         sections=[
             vars(section) | {"shown": [_cells(*each) for each in section.tables.items()]}
             for section in sections

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +24,7 @@ def write_report(
     out: Path,
     *,
     resamples: int = RESAMPLES,
+    notes: Sequence[str] = (),
     report: Callable[[str], None] = lambda what: None,
 ) -> Path:
     """Write ``index.html``, ``figures/`` (SVG, PDF, PNG) and ``tables/`` (CSV, Markdown, LaTeX).
@@ -36,6 +37,8 @@ def write_report(
         Folder of the report; files of an earlier one are replaced.
     resamples
         Resamples of the bootstrap behind the 95 % confidence intervals.
+    notes
+        Sentences for the head of the page, such as whose trials are missing.
     report
         Called with the name of each part when it is begun.
 
@@ -77,4 +80,4 @@ def write_report(
                 write_table(table, out / "tables", name)
             for name in section.figures:
                 save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
-        return write_page(sections, specs, order(everyone), out / "index.html")
+        return write_page(sections, specs, order(everyone), out / "index.html", notes=notes)

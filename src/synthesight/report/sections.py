@@ -10,6 +10,7 @@ import polars as pl
 from synthesight.analysis import (
     BENCHMARK_METRICS,
     IS_HUMAN,
+    PARTICIPANT,
     PEOPLE,
     SHAPE_BIAS,
     benchmark,
@@ -25,7 +26,7 @@ from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.figures import shape_bias_figure
-from synthesight.report.looks import counted, span
+from synthesight.report.looks import counted, listed, span
 from synthesight.report.metrics import metric_section
 from synthesight.report.section import Section, datasets_of, order, sorted_table
 from synthesight.stimuli.names import plain
@@ -81,18 +82,26 @@ def trials_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: 
     if table["network evaluations an image"].null_count() == len(table):
         table = table.drop("network evaluations an image")
     people = table.filter(pl.col("observer") == PEOPLE)["observers"]
-    models = everyone.filter(pl.col("who") != PEOPLE)["who"].n_unique()
+    participants = everyone.filter(kind=PARTICIPANT)["who"].n_unique()
+    models = everyone.filter(pl.col("who") != PEOPLE)["who"].n_unique() - participants
     who = [counted(models, "model")] if models else []
+    if participants:
+        who.insert(0, counted(participants, "participant"))
     if len(people):
         who.insert(0, f"people ({span(people)} in each dataset)")
+    alone = everyone.filter(~IS_HUMAN.any().over("dataset"))
+    without = (
+        f"There are no trials of people on {listed(datasets_of(alone))}. " if len(alone) else ""
+    )
     return Section(
         "trials",
         "What was compared",
-        f"{len(everyone):,} trials of {' and '.join(who)}, in "
+        f"{len(everyone):,} trials of {listed(who)}, in "
         f"{counted(everyone['dataset'].n_unique(), 'dataset')}. Each row of the table is an "
         "observer, or all people, in one dataset, with how many categories were shown and named: "
         "an observer who chose among fewer had an easier task. A trial without a response counts "
         "as an error. "
+        + without
         + _incomplete("Shown fewer images than others", fewer_images(everyone))
         + " ".join(strangers(everyone)),
         {"trials": table},

@@ -16,7 +16,7 @@ from synthesight.trials.conditions import published_condition
 # large run overflow and unsigned numbers wrap below zero.
 SCHEMA: dict[str, pl.DataType] = {
     "observer": pl.String(),
-    "kind": pl.String(),  # human, generative or discriminative; null: not known
+    "kind": pl.String(),  # one of KINDS; null: not known
     "dataset": pl.String(),
     "condition": pl.String(),
     "session": pl.Int64(),
@@ -36,7 +36,8 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 REQUIRED = ("observer", "stimulus", "response")
-KINDS = ("human", "generative", "discriminative")
+# A participant is a person who is compared with people, as a model is, instead of one of them.
+KINDS = ("human", "participant", "generative", "discriminative")
 KEY = ["observer", "dataset", "condition", "session", "stimulus"]
 
 _DEFAULTS = {"dataset": "", "condition": "0", "session": 1}

@@ -20,6 +20,7 @@ from synthesight.analysis._stats.trivial import without_trivial
 from synthesight.errors import SynthesightError
 
 PEOPLE = "people"  # name of the row of all human observers together
+PARTICIPANT = "participant"  # kind of a person who is compared with people, as a model is
 IS_HUMAN = (pl.col("kind") == "human").fill_null(False)
 
 
