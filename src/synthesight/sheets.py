@@ -1,0 +1,432 @@
+"""Read tables of text as laboratories and spreadsheets write them: separated values, or JSON.
+
+Separator, encoding and the place of the header are found out, and a table is never read in a way
+that loses a field.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from synthesight.errors import SynthesightError
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
+
+_HEAD = 2**16  # bytes that tell the separator
+_CHUNK = 2**20
+_SAMPLE = 50  # rows that tell the separator
+_ROW = "\0row"  # no name of a column in any file: a file with this character is no text
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_ENCODINGS = {"utf-8-sig": "UTF-8 with BOM", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a"))
+_UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")  # in Windows-1252
+_OTHERS = ((b"PK\x03\x04", "an Excel workbook or a zip archive"), (b"\xd0\xcf\x11\xe0", "Excel's"))
+_FLOAT = r"^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
+_UNNAMED = r"column \d+|Unnamed: \d+"  # by us, and by pandas
+_DECIMAL = re.compile(r"^[+-]?\d+,\d+$")
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A table of text.
+
+    Attributes
+    ----------
+    path
+        The file.
+    table
+        All values as text, without blanks at their ends; null where there is nothing. Columns that
+        have no name, and names that are there twice, are numbered.
+    separator
+        What separates the fields; None in JSON.
+    encoding
+        Name of the encoding, as Python has it.
+    rows
+        Int64: the number of each row's record in the file.
+    left_out
+        What was no row or column, and how often: blank lines, repeated headers, row numbers.
+    """
+
+    path: Path
+    table: pl.DataFrame
+    separator: str | None
+    encoding: str
+    rows: pl.Series
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def place(self, row: int) -> str:
+        """Return where a row of the table is, for messages: file and line."""
+        record = self.rows[row]
+        if self.separator is None:
+            return f"{self.path}, row {record + 1}"
+        with _text(self.path, self.encoding) as lines:
+            reader = csv.reader(lines, delimiter=self.separator)
+            next((each for each in reader if _is_header(each)), None)
+            try:
+                next(islice(reader, record, None), None)
+            except csv.Error:
+                return f"{self.path}, row {record + 1}"
+            return f"{self.path}, line {reader.line_num}"
+
+    def __str__(self) -> str:
+        encoding = _ENCODINGS.get(self.encoding, self.encoding.upper())
+        kind = "JSON" if self.separator is None else f"{SEPARATORS[self.separator]}-separated"
+        return f"{kind}, {encoding}"
+
+
+def plain(name: str) -> str:
+    """Return what two spellings of a column's name share: letters and digits, in lower case.
+
+    Examples
+    --------
+    >>> plain("Response Time"), plain("key_resp.rt")
+    ('responsetime', 'keyresprt')
+    """
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
+    """Return the table of a file of separated values, or of JSON.
+
+    Values may be separated by commas, semicolons, tabs or bars; the encoding may be UTF-8, UTF-16
+    or Windows-1252 (Latin-1). Blank lines, Excel's ``sep=`` line, headers that are repeated and a
+    column of row numbers without a name are left out and counted.
+
+    Parameters
+    ----------
+    path
+        The file.
+    known
+        Names of columns, as :func:`plain` has them: the separator that finds most of them is the
+        right one.
+
+    Raises
+    ------
+    PermissionError
+        If the file may not be read.
+    SynthesightError
+        If it is no table of text: binary, empty, cut short, or with rows longer than its header.
+    """
+    try:
+        encoding = _encoding(path)
+        with _text(path, encoding) as lines:
+            head = lines.read(_HEAD)
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise SynthesightError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeError:
+        raise _no_text(path, "a damaged text") from None
+    if not head.strip():
+        raise SynthesightError(f"{path} cannot be read as CSV: it is empty.")
+    if head.lstrip()[0] in "[{":
+        return _from_json(path, encoding)
+    separator, header, skipped = _sniff(head, known)
+    names = _distinct(header)
+    table = _parse(path, encoding, separator, names, skipped)
+    return _tidy(path, table, separator, encoding)
+
+
+def numbers(values: pl.Series, separator: str | None = None) -> pl.Series:
+    """Return text with decimal points for decimal commas, where the column has such numbers.
+
+    A comma before groups of three digits, in a file that is separated by commas, parts thousands.
+
+    Examples
+    --------
+    >>> numbers(pl.Series(["0,5", "12", None]), ";").to_list()
+    ['0.5', '12', None]
+    """
+    commas = values.filter(values.str.contains(_DECIMAL.pattern))
+    if commas.is_empty():
+        return values
+    thousands = separator == "," and commas.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$").all()
+    return (
+        pl.select(
+            pl.when(values.str.contains(_DECIMAL.pattern))
+            .then(values.str.replace(",", "" if thousands else ".", literal=True))
+            .otherwise(values)
+        )
+        .to_series()
+        .rename(values.name)
+    )
+
+
+def typed(values: pl.Series) -> pl.Series:
+    """Return a column of text as the numbers or truth values that all of it is, else as it is.
+
+    Numbers with leading zeros are names (007).
+
+    Examples
+    --------
+    >>> typed(pl.Series(["1", "20", None])).to_list(), typed(pl.Series(["007", "1"])).to_list()
+    ([1, 20, None], ['007', '1'])
+    """
+    text = values.drop_nulls()
+    if text.is_empty():
+        return values
+    if text.str.contains(r"^[+-]?(0|[1-9]\d{0,17})$").all():
+        return values.cast(pl.Int64)
+    if text.str.contains(_FLOAT).all():
+        return values.cast(pl.Float64)
+    if text.str.to_lowercase().is_in(["true", "false"]).all():
+        return values.str.to_lowercase() == "true"
+    return values
+
+
+def _encoding(path: Path) -> str:
+    """Return the encoding of a file of text; the whole file is looked at, piece by piece."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        if other := next((what for start, what in _OTHERS if head.startswith(start)), None):
+            raise _no_text(path, other)
+        if bom := next((name for start, name in _BOMS if head.startswith(start)), None):
+            return bom
+        if b"\0" in head:
+            # In UTF-16, every other byte of Latin letters is 0.
+            halves = [head[start::2].count(0) / max(1, len(head) // 2) for start in (0, 1)]
+            if max(halves) < 0.4 or min(halves) > 0.1:
+                raise _no_text(path, "a binary file")
+            return "utf-16-be" if halves[0] > halves[1] else "utf-16-le"
+        if len(head.translate(None, _CONTROLS)) < len(head) * 0.98:
+            raise _no_text(path, "a binary file")
+        file.seek(0)
+        decoder, defined = codecs.getincrementaldecoder("utf-8")(), True
+        utf8 = True
+        while chunk := file.read(_CHUNK):
+            if b"\0" in chunk:
+                raise _no_text(path, "a binary file")
+            if utf8:
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    utf8 = False
+            if not utf8 and not _UNDEFINED.isdisjoint(chunk):
+                defined = False
+    if utf8:
+        with suppress(UnicodeDecodeError):
+            decoder.decode(b"", final=True)
+            return "utf-8"
+    return "cp1252" if defined else "latin-1"
+
+
+def _no_text(path: Path, what: str) -> SynthesightError:
+    return SynthesightError(
+        f"{path} cannot be read as CSV: it is {what}, not text; save the table as CSV."
+    )
+
+
+def _text(path: Path, encoding: str) -> io.TextIOWrapper:
+    """Open a file as text; every kind of line end becomes a line feed."""
+    return path.open(encoding=encoding)
+
+
+def _sniff(head: str, known: Collection[str]) -> tuple[str, list[str], int]:
+    """Return the separator, the header, and the lines before the first row."""
+    best: tuple[tuple[float, ...], str, list[str], int] | None = None
+    for separator in SEPARATORS:
+        rows, line = _records(head, separator)
+        if not rows:
+            continue
+        header, width = rows[0], len(rows[0])
+        # Rows of R may begin with a name that the header leaves out.
+        longer = [row for row in rows[1:] if len(row) == width + 1]
+        if len(rows) > 1 and len(longer) == len(rows) - 1 and all(row[-1] for row in longer):
+            header = ["", *header]
+        fit = sum(len(row) == len(header) for row in rows[1:]) / max(1, len(rows) - 1)
+        found = sum(plain(name) in known for name in header)
+        score = (found, width > 1, fit, width)
+        if best is None or score > best[0]:
+            best = (score, separator, header, line)
+    if best is None:
+        best = ((), ",", [head.strip().splitlines()[0]], 1)
+    return best[1:]
+
+
+def _records(head: str, separator: str) -> tuple[list[list[str]], int]:
+    """Return the header and some rows, and the number of the header's last line."""
+    rows: list[list[str]] = []
+    line = 0
+    reader = csv.reader(io.StringIO(head), delimiter=separator)
+    try:
+        for row in reader:
+            if rows and any(field.strip() for field in row):
+                rows.append(row)
+            elif not rows and _is_header(row):
+                rows, line = [row], reader.line_num
+            if len(rows) > _SAMPLE:
+                return rows, line
+    except csv.Error:
+        pass
+    # The head may end within a row.
+    return (rows[:-1] if len(head) >= _HEAD and len(rows) > 1 else rows), line
+
+
+def _is_header(row: list[str]) -> bool:
+    """Return whether a record can be the header: it is not blank, nor Excel's ``sep=;``."""
+    joined = "".join(row).strip()
+    return bool(joined) and not re.fullmatch(r"sep=.?", joined, re.IGNORECASE)
+
+
+def _distinct(header: list[str]) -> list[str]:
+    names: list[str] = []
+    for place, name in enumerate(header, 1):
+        name = name.strip() or f"column {place}"
+        while name in names:
+            name = f"{name} ({place})"
+        names.append(name)
+    return names
+
+
+def _parse(
+    path: Path, encoding: str, separator: str, names: list[str], skipped: int
+) -> pl.DataFrame:
+    """Return the rows as text; by Python's slower reader where polars cannot tell what is wrong."""
+    source: Any = path
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if encoding not in ("utf-8", "utf-8-sig") or b"\r" in head.replace(b"\r\n", b""):
+        source = io.BytesIO()
+        with _text(path, encoding) as text:
+            while chunk := text.read(_CHUNK):
+                source.write(chunk.encode())
+        source.seek(0)
+    try:
+        table = pl.read_csv(
+            source,
+            has_header=False,
+            skip_lines=skipped,
+            separator=separator,
+            schema=dict.fromkeys(names, pl.String),
+            row_index_name=_ROW,
+            glob=False,
+        )
+        return table.cast({_ROW: pl.Int64})
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema={_ROW: pl.Int64, **dict.fromkeys(names, pl.String)})
+    except pl.exceptions.PolarsError:
+        return _parse_slowly(path, encoding, separator, names, skipped)
+
+
+def _parse_slowly(
+    path: Path, encoding: str, separator: str, names: list[str], skipped: int
+) -> pl.DataFrame:
+    rows: list[list[str | None]] = []
+    width = len(names)
+    with _text(path, encoding) as lines:
+        for _ in islice(lines, skipped):
+            pass
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        try:
+            for row in reader:
+                if any(row[width:]):
+                    raise SynthesightError(
+                        f"{path}, line {skipped + reader.line_num}: there are {len(row)} fields "
+                        f"for {width} columns: put what holds the separator in quotation marks."
+                    )
+                rows.append([*(each or None for each in row[:width]), *[None] * (width - len(row))])
+        except csv.Error as error:
+            raise SynthesightError(
+                f"{path} cannot be read as CSV: {error} (line {skipped + reader.line_num})."
+            ) from None
+    table = pl.DataFrame(rows, dict.fromkeys(names, pl.String), orient="row")
+    return table.with_row_index(_ROW).cast({_ROW: pl.Int64})
+
+
+def _tidy(path: Path, table: pl.DataFrame, separator: str | None, encoding: str) -> Sheet:
+    """Return the sheet, without what is no row or column of it."""
+    names = [name for name in table.columns if name != _ROW]
+    values = pl.col(names).str.strip_chars()
+    table = table.with_columns(pl.when(values != "").then(values).name.keep())
+    blank = pl.all_horizontal(pl.col(names).is_null())
+    header = pl.all_horizontal(
+        pl.col(name).is_null() if re.fullmatch(_UNNAMED, name) else pl.col(name) == name
+        for name in names
+    ).fill_null(False)
+    counts = table.select(blank.sum().alias("blank lines"), header.sum().alias("repeated headers"))
+    left_out = counts.row(0, named=True)
+    table = table.filter(~blank & ~header)
+    for name in names:
+        if not re.fullmatch(_UNNAMED, name):
+            continue
+        if table[name].null_count() == len(table):
+            table = table.drop(name)  # a separator at the end of every row
+        elif name == names[0] and _counts(table[name]):
+            table = table.drop(name)
+            left_out["column of row numbers"] = 1
+    return Sheet(
+        path,
+        table.drop(_ROW),
+        separator,
+        encoding,
+        table[_ROW],
+        {what: count for what, count in left_out.items() if count},
+    )
+
+
+def _counts(values: pl.Series) -> bool:
+    """Return whether values number the rows."""
+    count = values.cast(pl.Int64, strict=False)
+    return count.null_count() == 0 and bool((count.diff().drop_nulls() > 0).all())
+
+
+def _from_json(path: Path, encoding: str) -> Sheet:
+    with _text(path, encoding) as file:
+        text = file.read()
+    try:
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError:
+            values = [json.loads(line) for line in text.splitlines() if line.strip()]
+        rows = list(_objects(values))
+    except (ValueError, RecursionError) as error:
+        raise SynthesightError(f"{path} cannot be read as JSON: {error}.") from None
+    if not rows:
+        raise SynthesightError(f"{path} has no rows: give a JSON list of trials.")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pl.DataFrame(
+        {name or "column": [_as_text(row.get(name)) for row in rows] for name in names},
+        schema_overrides=dict.fromkeys((name or "column" for name in names), pl.String),
+    )
+    return _tidy(path, table.with_row_index(_ROW).cast({_ROW: pl.Int64}), None, encoding)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield the rows: objects in a list, in lists of lists, or in an object's one list."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _objects(each)
+    elif isinstance(value, dict):
+        lists = [each for each in value.values() if isinstance(each, list)]
+        inner = [each for each in lists if each and all(isinstance(row, dict) for row in each)]
+        if len(inner) == 1:
+            outer = {key: each for key, each in value.items() if each is not inner[0]}
+            for row in inner[0]:
+                yield outer | row
+        else:
+            yield value
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
