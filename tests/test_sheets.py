@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from synthesight.errors import SynthesightError
@@ -125,6 +125,8 @@ def test_what_is_no_table_is_said_in_one_sentence(tmp_path, content, reason):
     assert "\n" not in str(caught.value)
 
 
+@example(b"*\n^a$\n")
+@example(b"^.*$,*\n1,2\n")
 @given(st.binary(max_size=200))
 @settings(max_examples=60)
 def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content):

@@ -290,7 +290,8 @@ def _is_header(row: list[str]) -> bool:
 def _distinct(header: list[str]) -> list[str]:
     names: list[str] = []
     for place, name in enumerate(header, 1):
-        name = name.strip() or f"column {place}"
+        # In polars, names between ^ and $ and the name * stand for several columns.
+        name = name.strip().lstrip("^*") or f"column {place}"
         while name in names:
             name = f"{name} ({place})"
         names.append(name)
