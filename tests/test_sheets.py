@@ -133,7 +133,7 @@ def test_any_bytes_are_a_table_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("t") / "t.csv"
     path.write_bytes(content)
     with suppress(SynthesightError):
-        assert read_sheet(path).table.width > 0
+        assert set(read_sheet(path).table.dtypes) <= {pl.String}
 
 
 @given(st.lists(st.decimals(-999, 999, places=3) | st.none(), min_size=1, max_size=5))

@@ -403,10 +403,12 @@ def _from_json(path: Path, encoding: str) -> Sheet:
         raise SynthesightError(f"{path} cannot be read as JSON: {error}.") from None
     if not rows:
         raise SynthesightError(f"{path} has no rows: give a JSON list of trials.")
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    keys = list(dict.fromkeys(key for row in rows for key in row))
     table = pl.DataFrame(
-        {name or "column": [_as_text(row.get(name)) for row in rows] for name in names},
-        schema_overrides=dict.fromkeys((name or "column" for name in names), pl.String),
+        [
+            pl.Series(name, [_as_text(row.get(key)) for row in rows], pl.String)
+            for name, key in zip(_distinct(keys), keys, strict=True)
+        ]
     )
     return _tidy(path, table.with_row_index(_ROW).cast({_ROW: pl.Int64}), None, encoding)
 
