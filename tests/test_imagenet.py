@@ -197,3 +197,25 @@ def test_efficientnet_lite0_sees_silhouettes_with_its_real_weights(
     assert len(trials) == 40
     # Chance is 1/16.
     assert (trials["response"] == trials["category"]).mean() > 0.3
+
+
+def test_a_batch_that_does_not_fit_in_memory_is_halved():
+    sizes = []
+
+    class Limited(Fixed):
+        most = 4
+
+        def forward(self, images):
+            sizes.append(len(images))
+            if len(images) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return super().forward(images)
+
+    network = Limited(torch.zeros(1000))
+    observer = ImageNetNetwork(network, name="n", resolution=4, categories=CATEGORIES)
+    images = [np.zeros((8, 8, 3), dtype=np.uint8)] * 70
+    assert len(observer.classify(images).labels) == 70
+    assert sizes == [64, 32, 16, 8] + [4] * 17 + [2]
+    network.most = 0
+    with pytest.raises(SynthesightError, match="not even one image fits in memory"):
+        observer.classify(images)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from synthesight import lazy
+from synthesight import forks, lazy
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from synthesight.scoring import score
     from synthesight.stimuli.find import find_stimuli
     from synthesight.trials.store import Run
+
+forks.watch()
 
 __version__ = "0.1.0"
 __all__ = [

@@ -23,6 +23,8 @@ def check_device(device: str | torch.device) -> torch.device:
         raise SynthesightError(
             f"There is no device {str(device)!r}: choose cpu, cuda or, of several GPUs, cuda:1."
         ) from error
+    if place.type == "cpu" and place.index:
+        raise SynthesightError(f"There is no {place}: choose `device=cpu`, which is all of it.")
     if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
         raise SynthesightError(
             f"There is no {place}, since torch sees {torch.cuda.device_count()} GPUs: choose "
@@ -34,7 +36,8 @@ def check_device(device: str | torch.device) -> torch.device:
         )
     try:
         torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    # A kind of device that another package would bring is a module that cannot be imported.
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise SynthesightError(
             f"torch cannot use the device {place} here: choose `device=cpu`."
         ) from error

@@ -12,6 +12,7 @@ import polars as pl
 from narwhals.typing import IntoFrame
 
 from synthesight.errors import SynthesightError
+from synthesight.forks import check_threads
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,6 +50,7 @@ def any_frame(
 
 def _to_polars(trials: Any) -> tuple[pl.DataFrame, bool]:
     """Return a table as polars has it, and whether it was a pandas one."""
+    check_threads()
     if isinstance(trials, pl.DataFrame):
         return trials, False
     try:

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
 from synthesight.observers.observer import Observer, Response
@@ -94,14 +95,20 @@ class Network(Observer):
             images = np.stack([image for _, image in read])
             if view is not None:
                 images = show_as_published(images, self.resolution, **view)
-            pixels = torch.from_numpy(images)
-            with torch.inference_mode():
-                found = scores(pixels.permute(0, 3, 1, 2).to(self.device).float()).double()
-            if not torch.isfinite(found).all():
-                raise SynthesightError(
-                    f"{self.name} gave an output that is not finite: get its weights anew."
-                )
-            log_p = torch.log_softmax(found, dim=1).cpu().numpy()
+            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+            parts: list[np.ndarray] = []
+            while left := len(pixels) - sum(map(len, parts)):
+                part = self._log_p(scores, pixels[-left:][:batch])
+                if part is not None:
+                    parts.append(part)
+                elif min(left, batch) == 1:
+                    raise SynthesightError(
+                        f"{self.name}: not even one image fits in memory; use a device with more "
+                        "memory."
+                    )
+                else:
+                    batch = (min(left, batch) + 1) // 2
+            log_p = np.concatenate(parts)
             for (stimulus, _), row in zip(read, log_p, strict=True):
                 yield Response(
                     stimulus,
@@ -113,6 +120,26 @@ class Network(Observer):
                     1,
                     "decided",
                 )
+
+    def _log_p(
+        self, scores: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor
+    ) -> np.ndarray | None:
+        """Return log probabilities, float64 (B, K); None where so many do not fit in memory."""
+        try:
+            with torch.inference_mode():
+                found = scores(pixels.to(self.device).float()).double()
+                log_p = torch.log_softmax(found, dim=1).cpu().numpy()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            log_p = None
+        if log_p is None and self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if log_p is not None and not np.isfinite(log_p).all():
+            raise SynthesightError(
+                f"{self.name} gave an output that is not finite: get its weights anew."
+            )
+        return log_p
 
 
 class DiscriminativeNetwork(Network):

@@ -1,0 +1,141 @@
+"""Stop in good order: what a signal interrupts is kept, and the exit code says which it was.
+
+Batch systems announce that a process is to make room by SIGTERM, SIGHUP or SIGUSR1, people by
+Ctrl-C. Only the command line listens to them (:func:`stoppable`): a library has no business with
+the signals of the program that it is used in, and in a script or notebook, Ctrl-C raises
+``KeyboardInterrupt`` as ever. What must not be cut in two is done with signals
+:func:`held_back`, in either case.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    if hasattr(signal, name)
+]
+BOUND = 20.0  # seconds to keep what there is; Slurm kills 30 s after it has announced to do so
+
+_unheard: list[Stopped] = []
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked the process to stop.
+
+    Attributes
+    ----------
+    number
+        Of the signal.
+    code
+        What the process exits with, as shells have it: 130 after SIGINT, 143 after SIGTERM, 129
+        after SIGHUP and 138 after SIGUSR1.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+        self.code = 128 + number
+
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Raise :class:`Stopped` where the main thread is, at the first of ``SIGNALS``.
+
+    Further signals change nothing: what there is, is being kept. Where that takes longer than
+    ``BOUND`` seconds, the process ends. A signal that the caller ignores stays ignored, as
+    ``nohup`` asks; in other threads, which hear no signals, nothing is done.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    heard: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if heard:
+            return
+        heard.append(number)
+        stopped = Stopped(number)
+        _unheard.append(stopped)
+        limit = threading.Timer(BOUND, _end, [stopped.code])
+        limit.daemon = True
+        limit.start()
+        timers.append(limit)
+        raise stopped
+
+    timers: list[threading.Timer] = []
+    listened = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, stop) for each in listened}
+    try:
+        yield
+    finally:
+        _unheard.clear()
+        for timer in timers:
+            timer.cancel()
+        _restore(before)
+
+
+def check_stopped() -> None:
+    """Stop here, if a signal came where Python lets no exception pass, such as in a destructor.
+
+    Raises
+    ------
+    Stopped
+        If the signal has not been heard yet.
+    """
+    if _unheard:
+        raise _unheard.pop()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Hold signals back, and deliver them at the end.
+
+    In other threads than the main one, nothing is done: they are not interrupted.
+    """
+    if not _in_main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        each: signal.signal(each, lambda number, _: came.append(number))
+        for each in SIGNALS
+        # None: a handler that was not set by Python, and that it could not set again.
+        if signal.getsignal(each) not in (signal.SIG_IGN, None)
+    }
+    try:
+        yield
+    finally:
+        _restore(before)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
+def _restore(handlers: dict) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _end(code: int) -> None:
+    try:
+        print(
+            f"synthesight: What there was could not be kept within {BOUND:.0f} s.",
+            file=sys.stderr,
+            flush=True,
+        )
+    finally:
+        os._exit(code)

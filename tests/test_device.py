@@ -1,0 +1,23 @@
+"""Where a network runs: what torch cannot use is told in one sentence."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import check_device
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["privateuseone", "privateuseone:1", "hpu", "xla", "vulkan", "cpu:3", "gpu", "", "cuda:x",
+     "meta", "mps"],
+)  # fmt: skip
+def test_a_device_that_cannot_be_used_is_one_sentence(device):
+    with pytest.raises(SynthesightError, match=r"(choose `device=cpu`|choose cpu)"):
+        check_device(device)
+
+
+def test_the_cpu_can_be_used():
+    assert check_device("cpu") == torch.device("cpu")
