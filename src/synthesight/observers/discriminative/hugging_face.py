@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 
-from synthesight.errors import SynthesightError, first_line
+from synthesight.errors import SynthesightError
+from synthesight.likelihood.memory import opening
 from synthesight.observers.discriminative.image_text import ImageTextModel
 from synthesight.observers.discriminative.packages import Opened
+
+OWN = {"trust_remote_code": False}  # without this, it asks the user whether to run foreign code
 
 
 class TransformersImageText(ImageTextModel):
@@ -69,13 +72,14 @@ def open_transformers(location: str) -> Opened:
         MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES as ZERO_SHOT,
     )
 
-    try:
-        config = AutoConfig.from_pretrained(location)
+    what = f"transformers:{location} cannot be opened as an image classifier"
+    with opening(what, "check the name, and that it has safetensors weights"):
+        config = AutoConfig.from_pretrained(location, **OWN)
         two = set(config.architectures or ()) & set(ZERO_SHOT.values())
         family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
         if two:
             with torch.device("meta"):  # without weights, which need not be got to be refused
-                built = family.from_config(config)
+                built = family.from_config(config, **OWN)
             if not _compares(built):
                 raise SynthesightError(
                     f"transformers:{location} is a {type(built).__name__}, which does not put "
@@ -83,16 +87,12 @@ def open_transformers(location: str) -> Opened:
                     "such as a CLIP, a SigLIP or an ALIGN."
                 )
         network, report = family.from_pretrained(
-            location, use_safetensors=True, output_loading_info=True
+            location, use_safetensors=True, output_loading_info=True, **OWN
         )
-        processor = AutoImageProcessor.from_pretrained(location)
+        processor = AutoImageProcessor.from_pretrained(location, **OWN)
         if two:
-            network = TransformersImageText(network, AutoTokenizer.from_pretrained(location))
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise SynthesightError(
-            f"transformers:{location} cannot be opened as an image classifier "
-            f"({first_line(error)}): check the name, and that it has safetensors weights."
-        ) from None
+            tokenizer = AutoTokenizer.from_pretrained(location, **OWN)
+            network = TransformersImageText(network, tokenizer)
     if report["missing_keys"]:
         raise SynthesightError(
             f"transformers:{location} lacks weights of an image classifier "

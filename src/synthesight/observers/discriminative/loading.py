@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from synthesight.errors import SynthesightError, first_line
+from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.observers.class_files import names_only
 from synthesight.observers.discriminative.hugging_face import open_transformers
 from synthesight.observers.discriminative.image_text import (
@@ -20,7 +21,7 @@ from synthesight.observers.discriminative.image_text import (
     ImageTextNetwork,
 )
 from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.observers.discriminative.packages import Opened, package
+from synthesight.observers.discriminative.packages import Opened, data_only, package
 from synthesight.observers.discriminative.published import (
     fetch_weights,
     fit_weights,
@@ -74,6 +75,8 @@ def load_classifier(
     protocol
         ``"published"``: show images as the entry's ``toolbox`` says.
 
+    No Python and no pickle that comes with a model is run.
+
     Raises
     ------
     SynthesightError
@@ -81,8 +84,15 @@ def load_classifier(
         that reads none.
     """
     name = entry.name if entry else location
-    with _quiet():
-        network, pixels = _open(location, entry)
+    try:
+        with _quiet(), data_only():
+            network, pixels = _open(location, entry)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise SynthesightError(
+            f"{name} does not fit in the memory of this machine: choose a smaller model."
+        ) from error
     changes = dict(entry.toolbox or {}) if entry is not None and protocol is not None else {}
     if changes.pop("imagenet", False) and isinstance(network, ImageTextModel):
         network = ImageNetByText(network.eval().to(device))

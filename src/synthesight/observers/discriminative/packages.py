@@ -1,7 +1,10 @@
-"""Import libraries of image models, not all of which are installed."""
+"""Import libraries of image models, not all of which are installed, and keep them to data."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,9 @@ from synthesight.errors import SynthesightError, first_line
 
 if TYPE_CHECKING:
     import torch
+
+# What torch.load looks at before its own arguments.
+FORCE, FORCE_NOT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 # A network, and how it wants its images.
 Opened = tuple["torch.nn.Module", dict[str, Any]]
@@ -44,3 +50,27 @@ def package(name: str, extra: str) -> Any:
             f"({first_line(error)}): install the torchvision that was made for "
             "it, from the same place, as in pip install --force-reinstall torch torchvision."
         ) from None
+
+
+@contextmanager
+def data_only() -> Iterator[None]:
+    """Let no library run what comes with a model, whatever it does of itself.
+
+    Pickles are opened with ``weights_only``, also where a library asks for the contrary, and a
+    model's own Python is refused without a question to the user.
+    """
+    from transformers import dynamic_module_utils
+
+    seconds = dynamic_module_utils.TIME_OUT_REMOTE_CODE
+    before = {name: os.environ.get(name) for name in (FORCE, FORCE_NOT)}
+    os.environ[FORCE] = "1"
+    os.environ.pop(FORCE_NOT, None)
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    try:
+        yield
+    finally:
+        dynamic_module_utils.TIME_OUT_REMOTE_CODE = seconds
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
