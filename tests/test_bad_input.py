@@ -67,7 +67,9 @@ def test_a_half_written_part(tmp_path, command):
     (part,) = run.folder.glob("part-*")
     part.write_bytes(part.read_bytes()[:-200])
     said = refused(command, run.folder, "--out", tmp_path / "out")
-    assert f"{part} is damaged: delete it and run the same command again" in said
+    assert (
+        f"{part} is damaged (its content is not what was written): run `synthesight check" in said
+    )
 
 
 def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(trials, tmp_path):

@@ -109,7 +109,9 @@ def test_a_run_says_what_computed_it_and_goes_on_elsewhere(folder, tmp_path, mon
 def test_a_run_of_another_dataset_is_refused_by_the_datasets_name(folder, tmp_path):
     evaluate(First(), find_stimuli(folder), tmp_path / "run")
     folder.rename(tmp_path / "drawn")
-    with pytest.raises(SynthesightError, match=r"datasets = \['edge'\], not \['drawn'\]"):
+    with pytest.raises(
+        SynthesightError, match=r"a run of other stimuli: 3 of its 3 \(such as edge/car"
+    ):
         evaluate(First(), find_stimuli(tmp_path / "drawn"), tmp_path / "run")
 
 
@@ -146,3 +148,48 @@ def test_trials_keep_the_factors_of_their_stimuli(tmp_path, monkeypatch):
     odd = replace(shown[0], factors={"light": ["dim"]})
     with pytest.raises(SynthesightError, match=r"'light' of 0\.png is \['dim'\]: give text"):
         evaluate(First(), [odd, shown[1]], tmp_path / "odd", progress=False)
+
+
+def test_a_run_grows_by_stimuli_and_by_a_higher_limit(folder, tmp_path):
+    stimuli = find_stimuli(folder)
+    out, classes = tmp_path / "run", ["car", "cat"]
+    assert len(evaluate(First(), stimuli, out, limit=1, classes=classes)) == 1
+    assert len(evaluate(First(), stimuli, out, limit=2, classes=classes)) == 2
+    grown = evaluate(First(), stimuli, out, classes=classes)
+    assert len(grown) == 3
+    assert sorted(grown.stimuli()["stimulus"]) == sorted(s.id for s in stimuli)
+    # Some of them: they have their trials.
+    fewer = First()
+    assert len(evaluate(fewer, stimuli[:1], out, classes=classes)) == 3
+    assert fewer.shown == []
+    save_pictures(tmp_path / "more", "cat/9.png")
+    both = evaluate(First(), [folder, tmp_path / "more"], out, classes=classes)
+    assert both.datasets() == ["edge", "more"]
+    assert len(both.trials()) == 4
+    save_pictures(tmp_path / "other", "cat/9.png")
+    with pytest.raises(SynthesightError, match=r"4 of its 4 \(such as edge/.*so that it grows"):
+        evaluate(First(), tmp_path / "other", out, classes=classes)
+
+
+def test_a_run_that_grows_keeps_its_choice(tmp_path):
+    save_pictures(tmp_path / "pets", "cat/1.png", "dog/1.png")
+    run = evaluate(First(), tmp_path / "pets", tmp_path / "run")
+    assert run.manifest["classes"] == ["cat", "dog"]
+    # The same classes in another order of appearance are the same choice.
+    save_pictures(tmp_path / "cars", "dog/0.png", "cat/9.png")
+    grown = evaluate(First(), [tmp_path / "cars", tmp_path / "pets"], tmp_path / "run")
+    assert set(grown.trials()["response"]) == {"cat"}
+    save_pictures(tmp_path / "pets", "bird/1.png")
+    with pytest.raises(SynthesightError, match="that chose among cat, dog, not bird, cat, dog"):
+        evaluate(First(), [tmp_path / "pets", tmp_path / "cars"], tmp_path / "run")
+
+
+def test_images_that_were_replaced_under_their_names_do_not_mix(folder, tmp_path):
+    run = evaluate(First(), folder, tmp_path / "run")
+    assert run.trials()["digest"].str.len_chars().to_list() == [32] * 3
+    evaluate(First(), folder, tmp_path / "run")
+    picture(colour="red").save(folder / "cat/cat1-car1.png")
+    with pytest.raises(SynthesightError, match=r"edge/cat/cat1-car1.png is another image than"):
+        evaluate(First(), folder, tmp_path / "run")
+    (folder / "cat/cat1-car1.png").unlink()
+    assert len(evaluate(First(), folder, tmp_path / "run", classes=["car", "cat"])) == 3

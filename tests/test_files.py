@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -42,13 +43,22 @@ def test_a_file_may_be_made_only_once(tmp_path, monkeypatch, links):
 
 
 def test_only_old_unfinished_files_are_removed(tmp_path):
-    old, young = tmp_path / f"a{files.UNFINISHED}", tmp_path / f"b{files.UNFINISHED}"
-    for path in (old, young, tmp_path / "c.txt"):
-        path.touch()
+    names = {"a.01234567.tmp", "b.89abcdef.tmp", "a.tmp", "c.01234567.tmp", "a.txt"}
     then = time.time() - files.STALE - 60
-    os.utime(old, (then, then))
-    files.remove_unfinished(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {young.name, "c.txt"}
+    for name in names:
+        (tmp_path / name).touch()
+        if not name.startswith("b"):
+            os.utime(tmp_path / name, (then, then))
+    files.remove_unfinished(tmp_path, "[ab]")
+    assert {path.name for path in tmp_path.iterdir()} == names - {"a.01234567.tmp"}
+
+
+def test_the_name_of_a_file_is_written_to_the_disk_too(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda it: (synced.append(os.fstat(it).st_mode), fsync(it)))
+    files.write(tmp_path / "a.txt", "first")
+    assert [stat.S_ISDIR(mode) for mode in synced] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import random
 import threading
 import time
+from contextlib import suppress
 
 import polars as pl
 import pytest
@@ -14,6 +17,9 @@ from builders import trial_table
 from synthesight import files
 from synthesight.analysis import accuracy, confusion
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials import parts
+from synthesight.trials.parts import Parts
 from synthesight.trials.schema import SCHEMA, conform, factors
 from synthesight.trials.store import Run
 
@@ -140,7 +146,7 @@ def test_a_damaged_part_is_named(run, damage):
     else:
         part.write_bytes(data[: len(data) // 2] if damage == "cut" else b"")
     for read in (run.trials, run.done):
-        with pytest.raises(SynthesightError, match=rf"{part.name} is damaged: delete it"):
+        with pytest.raises(SynthesightError, match=rf"{part.name} is damaged .*`synthesight check"):
             read()
     part.unlink()
     assert run.done() == {"d/a.png"}
@@ -149,16 +155,20 @@ def test_a_damaged_part_is_named(run, damage):
 def test_what_a_killed_process_left_is_ignored_and_cleared(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "run.json.0000.tmp").write_bytes(b"{")
+    (folder / "run.json.00001111.tmp").write_bytes(b"{")
     run = Run.create_or_resume(folder, MANIFEST)
     run.append([row("d/a.png")])
-    old, young = folder / "part-00001-a.parquet.1.tmp", folder / "part-00002-b.parquet.2.tmp"
-    for path in (old, young):
-        path.write_bytes(b"PAR1")
+    old = folder / "part-00001-a.parquet.00001111.tmp"
+    young = folder / "part-00002-b.parquet.00002222.tmp"
+    users = folder / "notes.tmp"
     then = time.time() - files.STALE - 60
-    os.utime(old, (then, then))
+    for path in (old, young, users):
+        path.write_bytes(b"PAR1")
+    for path in (old, users):
+        os.utime(path, (then, then))
     assert Run.create_or_resume(folder, MANIFEST).done() == {"d/a.png"}
     assert not old.exists()
+    assert users.exists()
     assert young.exists(), "another shard may be writing it"
 
 
@@ -184,7 +194,7 @@ def test_folders_of_others_are_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.json").write_text("{")
-    with pytest.raises(SynthesightError, match="cannot be read"):
+    with pytest.raises(SynthesightError, match="not valid JSON"):
         Run.open(tmp_path / "broken")
 
 
@@ -208,7 +218,7 @@ def test_shards_that_start_at_once_share_one_run(tmp_path):
         thread.join()
     assert failures == []
     assert len(Run.open(folder).done()) == 40
-    assert json.loads((folder / "run.json").read_text()) == MANIFEST
+    assert Run.open(folder).manifest == MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -252,17 +262,139 @@ def test_conform_fills_in_and_spells_conditions_as_published():
     assert short.select("dataset", "condition").row(0) == ("", "0")
 
 
-def test_runs_whose_evaluations_were_whole_numbers_stay_readable(run):
-    """Passes may be shares of a network evaluation since models of parts are known."""
-    run.append([row("d/a.png")])
+def older(run: Run) -> None:
+    """Make the one part of a run what format 1 wrote: a random name, whole evaluations."""
     (part,) = run.folder.glob("part-*.parquet")
-    older = pl.read_parquet(part).with_columns(pl.col("evaluations").cast(pl.Int64))
-    older.write_parquet(part)
-    run.append([row("d/b.png", evaluations=12.5)])
-    again = Run.open(run.folder)
+    table = pl.read_parquet(part).drop("digest").with_columns(pl.col("evaluations").cast(pl.Int64))
+    table.write_parquet(run.folder / "part-00000-0123456789abcdef.parquet")
+    part.unlink()
+    (run.folder / "run.json").write_text(json.dumps(MANIFEST))
+
+
+def test_runs_of_format_1_stay_readable_and_go_on(run):
+    run.append([row("d/a.png")])
+    older(run)
+    again = Run.create_or_resume(run.folder, MANIFEST)
+    again.append([row("d/b.png", evaluations=12.5)])
+    assert (again.format, run.format) == (1, 2)
     assert again.trials()["evaluations"].to_list() == [40.0, 12.5]
     assert again.lazy().select("evaluations").collect().schema == {"evaluations": pl.Float64}
     assert again.done() == {"d/a.png", "d/b.png"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_part_of_format_1_is_named_without_a_panic(run, seed, capfd):
+    run.append([row(f"d/{n}.png") for n in range(40)])
+    older(run)
+    (part,) = run.folder.glob("part-*.parquet")
+    rng, whole = random.Random(seed), part.read_bytes()
+    for _ in range(60):
+        found = bytearray(whole)
+        for _ in range(4):
+            found[rng.randrange(len(found) - 2000, len(found))] = rng.randrange(256)
+        part.write_bytes(found)
+        with suppress(SynthesightError):
+            Run.open(run.folder).trials()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_byte_that_changed_anywhere_is_found(run):
+    run.append([row(f"d/{n}.png") for n in range(3)])
+    (part,) = run.folder.glob("part-*.parquet")
+    whole = part.read_bytes()
+    for place in range(0, len(whole), 37):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << place % 8
+        part.write_bytes(changed)
+        with pytest.raises(SynthesightError, match="is damaged"):
+            run.done()
+
+
+def test_parts_may_have_more_or_fewer_columns(run):
+    run.append([row("d/a.png", size=1, viewpoint="left")])
+    run.append([row("d/b.png", size=2.5)])
+    run.append(pl.DataFrame([row("d/c.png")]).drop("texture", "digest", strict=False))
+    trials = run.trials()
+    assert trials.columns == [*SCHEMA, "size", "viewpoint"]
+    assert trials["size"].to_list() == [1.0, 2.5, None]
+    assert trials["viewpoint"].to_list() == ["left", None, None]
+    assert run.lazy().collect().equals(trials)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"[1, 2]", "not a JSON object"),
+        (b"{", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        ('{"classes": ["\u00e9"]}'.encode("latin-1"), "not valid JSON"),
+        (b'{"format": "new"}', "has no format that can be"),
+        (b'{"format": 3, "versions": {"synthesight": "9.1"}}', r"the format 3.*with 9\.1 or newer"),
+        (b'{"format": 2, "classes": ["cat"]}', "was changed after"),
+        (b'{"observer": "m"}', "has no observer that can be"),
+    ],
+)
+def test_a_record_that_is_none_is_refused_in_one_sentence(run, text, words):
+    (run.folder / "run.json").write_bytes(text)
+    for read in (Run.open, lambda folder: Run.create_or_resume(folder, MANIFEST)):
+        with pytest.raises(SynthesightError, match=words) as caught:
+            read(run.folder)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_newer_minor_format_is_read(run):
+    run.append([row("d/a.png")])
+    record = json.loads((run.folder / "run.json").read_text())
+    del record["sha256"]
+    record |= {"format": 2.1, "more": True}
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    record["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (run.folder / "run.json").write_text(json.dumps(record))
+    assert Run.open(run.folder).manifest == {**MANIFEST, "more": True}
+    assert Run.open(run.folder).done() == {"d/a.png"}
+
+
+def test_a_record_too_large_or_no_file_is_refused(run):
+    with (run.folder / "run.json").open("ab") as file:
+        file.truncate(2**40)  # of which the disk holds nothing
+    with pytest.raises(SynthesightError, match="which no settings are"):
+        Run.open(run.folder)
+    (run.folder / "run.json").unlink()
+    os.mkfifo(run.folder / "run.json")
+    with pytest.raises(SynthesightError, match="is no file"):
+        Run.open(run.folder)
+
+
+def test_many_small_parts_are_joined(run, monkeypatch):
+    monkeypatch.setattr(parts, "MANY", 8)
+    run = Run.open(run.folder)
+    for n in range(20):
+        run.append([row(f"d/{n:02d}.png", response=None if n % 2 else "cat", size=n)])
+    before = run.trials()
+    joined = Run.create_or_resume(run.folder, MANIFEST)
+    joined.grow([Stimulus(f"d/{n:02d}.png", b"") for n in range(20)])
+    assert len(list(run.folder.glob("part-*.parquet"))) == 1
+    assert joined.trials().equals(before)
+    assert json.loads(pl.read_parquet_metadata(next(run.folder.glob("part-*")))["synthesight"])
+
+
+def test_parts_that_are_joined_while_they_are_read_are_read_anew(run, monkeypatch):
+    run.append([row("d/a.png")])
+    run.append([row("d/b.png")])
+    scan, tries = Parts.scan, []
+
+    def joined_meanwhile(self):
+        found = scan(self)
+        if not tries:
+            tries.append(1)
+            run.append(scan(self).collect())
+            for path in sorted(run.folder.glob("part-*"))[:2]:
+                path.unlink()
+        return found
+
+    monkeypatch.setattr(Parts, "scan", joined_meanwhile)
+    assert run.done() == {"d/a.png", "d/b.png"}
 
 
 def test_further_columns_are_factors_of_the_study_and_group_its_trials():

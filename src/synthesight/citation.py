@@ -128,7 +128,7 @@ def _models(run: Run) -> Iterable[Reference]:
 
 def _data(run: Run) -> Iterator[Reference]:
     known = datasets()
-    for name in run.manifest.get("datasets", ()):
+    for name in run.datasets():
         if name in known:
             yield from known[name].papers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 import warnings
@@ -31,6 +30,7 @@ from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
 from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import SCHEMA
 from synthesight.trials.store import Run
 
@@ -41,20 +41,6 @@ PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
-# What may differ when a run goes on. Options that change responses are in the observer's own
-# description, the classes and the stimuli.
-MAY_DIFFER = (
-    "options",
-    "versions",
-    "platform",
-    "device",
-    "started",
-    # Where files are; how well a precision was measured; which of two equal ways is taken.
-    "observer.pipeline.source.model",
-    "observer.pipeline.source.config",
-    "observer.pipeline.precision",
-    "observer.pipeline.door",
-)
 
 
 @typed(EvaluateOptions)
@@ -131,7 +117,7 @@ def run_evaluation(
     classes = read_wording(options).get("classes")
     if classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
-        classes = categories_of(shown)
+        classes = as_recorded(Path(out), categories_of(shown))
     else:
         kept = answerable(shown, classes)
         if left_out := len(shown) - len(kept):
@@ -151,10 +137,7 @@ def run_evaluation(
     manifest: dict[str, Any] = {
         "observer": observer.describe(),
         "classes": chosen,
-        # Datasets first: of what differs, the first is what a message says.
         "datasets": sorted({stimulus.dataset for stimulus in shown}),
-        "stimuli": len(shown),
-        "stimuli_ids_hash": _digest(shown),
         "options": named | options.record(),
         "versions": {"synthesight": synthesight.__version__}
         | {library: version(library) for library in LIBRARIES}
@@ -163,7 +146,7 @@ def run_evaluation(
         "device": _device_name(observer.device),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-    run = Run.create_or_resume(Path(out), manifest, ignore=MAY_DIFFER)
+    run = Run.create_or_resume(out, manifest, stimuli=shown)
     done = run.done()
     mine = [s for s in shown[part::parts] if s.id not in done]
     spelling = _spelling(shown, chosen)
@@ -224,12 +207,6 @@ def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
                 "of different names, each once."
             )
         seen.add(stimulus.id)
-
-
-def _digest(stimuli: Iterable[Stimulus]) -> str:
-    """Return a hash of which stimuli there are, in whatever order: another set is another run."""
-    names = "\0".join(sorted(stimulus.id for stimulus in stimuli))
-    return hashlib.blake2b(names.encode(), digest_size=16).hexdigest()
 
 
 def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
@@ -344,4 +321,5 @@ def _row(
         "stopped": response.stopped,
         "seed": seed,
         "error": response.error,
+        "digest": stimulus.digest,
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -49,18 +51,37 @@ def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
             os.fsync(file.fileno())
         if replace:
             unfinished.replace(path)
-            return
-        try:
-            # Unlike a rename, a link never replaces: of two processes, one makes the file.
-            os.link(unfinished, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            if path.exists():
-                raise FileExistsError(str(path)) from None
-            unfinished.replace(path)
+        else:
+            _rename_once(unfinished, path)
+        sync_folder(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _rename_once(unfinished: Path, path: Path) -> None:
+    try:
+        # Unlike a rename, a link never replaces: of two processes, one makes the file.
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(str(path)) from None
+        unfinished.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write the names in a folder to the disk: a file's own sync does not keep its name."""
+    if os.name == "nt":  # which opens no folders, and keeps names by itself
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no such
+            raise
+    finally:
+        os.close(opened)
 
 
 def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
@@ -103,9 +124,20 @@ def writing(place: Path, other: str = "`out`") -> Iterator[None]:
         ) from error
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the files that killed processes left; a younger one may be another process's."""
+def remove_unfinished(folder: Path, names: str) -> None:
+    """Remove what killed processes left of :func:`whole`; a younger one may be another process's.
+
+    Parameters
+    ----------
+    folder
+        Where to look.
+    names
+        Regular expression of the names of the files that were to be written.
+    """
+    left = re.compile(rf"(?:{names})\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
     for path in folder.glob(f"*{UNFINISHED}"):
+        if not left.fullmatch(path.name):
+            continue
         try:
             if time.time() - path.stat().st_mtime > STALE:
                 path.unlink()

@@ -37,7 +37,7 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
         large that it may be a decompression bomb (more pixels than Pillow's limit).
     """
     label = str(source) if isinstance(source, Path) else (name or "the image")
-    data = _bytes(source, label) if isinstance(source, Path) else source
+    data = read_bytes(source) if isinstance(source, Path) else source
     if isinstance(data, bytes) and not data:
         raise UnreadableImage(f"{label} is empty: get the file anew.")
     try:
@@ -90,7 +90,15 @@ def to_array(image: Image.Image, resolution: int | tuple[int, int]) -> np.ndarra
     return np.asarray(image)
 
 
-def _bytes(path: Path, label: str) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of an image file.
+
+    Raises
+    ------
+    UnreadableImage
+        If there is no such file, or it may not be read.
+    """
+    label = str(path)
     try:
         return path.read_bytes()
     except FileNotFoundError:

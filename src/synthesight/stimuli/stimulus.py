@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.images import read_image
+from synthesight.stimuli.images import read_bytes, read_image
 
+DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 Factor = str | int | float | bool
 Source = str | Path | bytes | Image.Image | Mapping[str, Any] | Callable[[], Path | bytes]
 
@@ -39,6 +41,9 @@ class Stimulus:
     factors
         What else is known of it, by name, such as ``{"viewpoint": 30, "lighting": "dim"}``. Trials
         keep them as columns.
+    digest
+        The first 32 digits of the SHA-256 of the file's bytes, or of the pixels of an image in
+        memory, as it was last opened; None before.
 
     Examples
     --------
@@ -54,9 +59,10 @@ class Stimulus:
     category: str | None = None
     session: int = 1
     factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
+    digest: str | None = field(default=None, compare=False)
 
     def open(self) -> Image.Image:
-        """Return the image as 8-bit RGB, as a viewer would show it.
+        """Return the image as 8-bit RGB, as a viewer would show it, and note its digest.
 
         Raises
         ------
@@ -66,7 +72,15 @@ class Stimulus:
         source = self.source() if callable(self.source) else self.source
         if isinstance(source, Mapping):
             source = encoded_image(source)
-        return read_image(Path(source) if isinstance(source, str) else source, name=self.id)
+        if isinstance(source, Image.Image):
+            image = read_image(source, name=self.id)
+            content = b"%d %d " % image.size + image.tobytes()
+        else:
+            content = source if isinstance(source, bytes) else read_bytes(Path(source))
+            image = read_image(content, name=self.id if isinstance(source, bytes) else str(source))
+        # What is known of the stimulus; it stays the same one.
+        object.__setattr__(self, "digest", sha256(content).hexdigest()[:DIGITS])
+        return image
 
 
 def factor_types(stimuli: Iterable[Stimulus]) -> dict[str, type]:

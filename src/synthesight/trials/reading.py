@@ -8,7 +8,8 @@ import polars as pl
 
 from synthesight.errors import SynthesightError
 from synthesight.trials.exchange import read_csv
-from synthesight.trials.store import MANIFEST, Run
+from synthesight.trials.record import RECORD
+from synthesight.trials.store import Run
 
 
 def read_trials(source: str | Path) -> pl.DataFrame:
@@ -28,6 +29,6 @@ def read_trials(source: str | Path) -> pl.DataFrame:
     source = Path(source)
     if not source.exists():
         raise SynthesightError(f"There is no file or folder {source}: check the path.")
-    if source.is_file() or (not (source / MANIFEST).is_file() and any(source.rglob("*.csv"))):
+    if source.is_file() or (not (source / RECORD).is_file() and any(source.rglob("*.csv"))):
         return read_csv(source)
     return Run.open(source).trials()

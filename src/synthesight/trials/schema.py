@@ -33,6 +33,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "stopped": pl.String(),
     "seed": pl.Int64(),
     "error": pl.String(),  # why the stimulus could not be read
+    "digest": pl.String(),  # of what was shown: the first 32 digits of its SHA-256
 }
 
 REQUIRED = ("observer", "stimulus", "response")

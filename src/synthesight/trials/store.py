@@ -1,10 +1,10 @@
-"""Keep the trials of a run in a folder: atomic Parquet parts, and a record of what made them."""
+"""Keep the trials of a run in a folder, beside a record of what makes them."""
 
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,30 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.trials.schema import KEY, SCHEMA, conform
+from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials.parts import MANY, Parts
+from synthesight.trials.planned import FOLDER, check_contents, grow, planned
+from synthesight.trials.record import (
+    FORMAT,
+    MAY_DIFFER,
+    RECORD,
+    encode,
+    first_difference,
+    read_record,
+)
+from synthesight.trials.schema import KEY, REQUIRED, SCHEMA, conform
 
-MANIFEST = "run.json"
-OLDER = pl.ScanCastOptions(integer_cast="allow-float")  # evaluations were whole numbers
-# Entries of the record that say only whether something is the same: a message names what differs.
-HASHES = {"observer.weights": "weights", "stimuli_ids_hash": "stimuli"}
+DAMAGED = "damaged"  # where `synthesight check` puts what is
+WRITTEN = r"part-\d+-\w+\.parquet|run\.json"
 
 
 class Run:
     """Hold the trials of one evaluation, which are in a folder.
 
-    ``run.json`` says what made them; ``part-<n>-<random>.parquet`` are the trials. A part is
-    written under another name and then renamed, so that a killed process leaves whole parts only;
-    several processes may write into one run.
+    ``run.json`` says what makes them, ``planned-stimuli/`` lists what is to be shown, and
+    ``part-<n>-<sha256>.parquet`` are the trials. Nothing of it ever changes, except that small
+    parts are joined. A part is there whole or not at all, and checked when it is read; several
+    processes may write into one run.
 
     A run has a length, the number of its trials; ``run[i]`` and iteration give them as mappings.
 
@@ -35,7 +45,9 @@ class Run:
     folder
         Folder of the run.
     manifest
-        Record of what made the trials; None to read that of the folder.
+        Record of what makes the trials; None to read that of the folder.
+    format
+        Format of the folder: 1 (parts without digests) or 2.
 
     Examples
     --------
@@ -49,11 +61,15 @@ class Run:
 
     def __init__(self, folder: str | Path, manifest: dict[str, Any] | None = None) -> None:
         self.folder = Path(folder)
-        self.manifest = _read_manifest(self.folder) if manifest is None else manifest
+        self.format = FORMAT
+        if manifest is None:
+            manifest, self.format = read_record(self.folder)
+        self.manifest: dict[str, Any] = manifest
+        self._parts = trial_parts(self.folder)
+        self._appended = 0
 
     def __len__(self) -> int:
-        count = self._lazy(sort=False).select(pl.struct(KEY).n_unique())
-        return int(self._collect(count).item())
+        return int(self._read(lambda trials: trials.select(pl.struct(KEY).n_unique())).item())
 
     def __bool__(self) -> bool:
         return True  # a run without trials is one too
@@ -79,7 +95,7 @@ class Run:
     def _summary(self) -> str:
         observer = self.manifest.get("observer") or {}
         model = observer.get("model") or observer.get("name") or "an observer"
-        datasets = self.manifest.get("datasets") or []
+        datasets = self.datasets()
         on = f" on {', '.join(datasets)}" if any(datasets) else ""
         count = len(self)
         return f"{count} trial{'' if count == 1 else 's'} of {model}{on}"
@@ -91,7 +107,7 @@ class Run:
         Raises
         ------
         SynthesightError
-            If the folder is no run.
+            If the folder is no run, or its record is damaged.
         """
         return cls(folder)
 
@@ -112,28 +128,35 @@ class Run:
             If the folder holds a run or other files, or cannot be written to.
         """
         folder = Path(folder)
-        if (folder / MANIFEST).exists():
+        if (folder / RECORD).exists():
             raise SynthesightError(
                 f"{folder} holds a run already: choose another `out`, so that nothing is lost."
             )
+        if any(folder.glob("part-*.parquet")):
+            read_record(folder)  # says that there are trials without their record
         if folder.is_file() or (folder.is_dir() and any(map(_foreign, folder.iterdir()))):
             raise SynthesightError(
                 f"{folder} exists and is not a run: choose another `out`, so that nothing is lost."
             )
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         with files.writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            files.sync_folder(folder.parent)
             try:
-                files.write(folder / MANIFEST, text, replace=False)
+                files.write(folder / RECORD, encode(manifest), replace=False)
             except FileExistsError as error:
                 raise SynthesightError(
                     f"Another process has just begun a run in {folder}: choose another `out`."
                 ) from error
-        return cls(folder, json.loads(text))
+        return cls(folder)
 
     @classmethod
     def create_or_resume(
-        cls, folder: str | Path, manifest: dict[str, Any], *, ignore: Sequence[str] = ()
+        cls,
+        folder: str | Path,
+        manifest: dict[str, Any],
+        *,
+        stimuli: Sequence[Stimulus] | None = None,
+        ignore: Sequence[str] = MAY_DIFFER,
     ) -> Run:
         """Make a new run, or open one that was started with the same manifest.
 
@@ -141,35 +164,62 @@ class Run:
         ----------
         manifest
             Record of what makes the trials, as JSON can hold it.
+        stimuli
+            What is shown in all, by whatever process. The run grows by what is new in it; where it
+            is a part of the run's, the run stays as it is.
         ignore
             Keys that may differ; those of an inner table as ``outer.inner``.
 
         Raises
         ------
         SynthesightError
-            If the folder holds a run that was made otherwise, or other files.
+            If the folder holds a run that was made otherwise, of other stimuli, or of images of
+            another content (see :func:`~synthesight.trials.planned.check_contents`), or other
+            files.
         """
         folder = Path(folder)
-        if not (folder / MANIFEST).exists():
+        run = None
+        if not (folder / RECORD).exists():
             try:
-                return cls.create(folder, manifest)
+                run = cls.create(folder, manifest)
             except SynthesightError:
                 # Another shard may have begun the same run a moment ago.
-                if not (folder / MANIFEST).exists():
+                if not (folder / RECORD).exists():
                     raise
-        run = cls.open(folder)
-        manifest = json.loads(json.dumps(manifest))
-        if different := _first_difference(run.manifest, manifest, ignore):
-            key, was, now = different
-            made = f"of other {HASHES[key]}" if key in HASHES else f"with {key} = {was}, not {now}"
-            raise SynthesightError(
-                f"{folder} holds a run {made}: use the same options to go on, or another `out`."
-            )
-        files.remove_unfinished(folder)
+        if run is None:
+            run = cls.open(folder)
+            if different := first_difference(
+                run.manifest, json.loads(json.dumps(manifest)), ignore
+            ):
+                raise SynthesightError(
+                    f"{folder} holds a run {different}: use the same options to go on, or another "
+                    "`out`."
+                )
+            for place in (folder, folder / FOLDER):
+                files.remove_unfinished(place, WRITTEN)
+        if stimuli is not None:
+            run.grow(stimuli)
         return run
 
+    def grow(self, stimuli: Sequence[Stimulus]) -> None:
+        """Take stimuli as those that are to be shown: those of the run and more, or some of them.
+
+        Raises
+        ------
+        SynthesightError
+            If they are another set, or one has another content than the image of its trial; see
+            :func:`~synthesight.trials.planned.check_contents`.
+        """
+        trials = self._read(lambda table: table.select("stimulus", "digest", "error"))
+        with files.writing(self.folder):
+            grow(self.folder, stimuli, trials["stimulus"].unique(maintain_order=True))
+        answered = trials.filter(pl.col("error").is_null(), pl.col("digest").is_not_null())
+        digests = dict(answered.select("stimulus", "digest").iter_rows())
+        check_contents(self.folder, stimuli, digests)
+        self._parts.join(_once)
+
     def append(self, rows: Sequence[dict[str, Any]] | pl.DataFrame) -> None:
-        """Add trials, as one part, atomically.
+        """Add trials, as one part: when this returns, they are on the disk.
 
         Raises
         ------
@@ -177,25 +227,27 @@ class Run:
             If the rows are no trials, or the folder cannot be written to.
         """
         if not isinstance(rows, pl.DataFrame):
-            rows = pl.DataFrame(rows, schema_overrides=SCHEMA)
+            rows = pl.DataFrame(rows, schema_overrides=SCHEMA, infer_schema_length=None)
         if rows.is_empty():
             return
         frame = conform(rows, f"What was to be added to {self.folder}")
-        # The number only keeps a listing in order; the random part keeps shards apart.
-        number = len(self._parts())
-        path = self.folder / f"part-{number:05d}-{secrets.token_hex(8)}.parquet"
-        with files.writing(self.folder), files.whole(path) as unfinished:
-            frame.write_parquet(unfinished)
+        with files.writing(self.folder):
+            self._parts.append(frame, note=encode(self.manifest))
+        self._appended += 1
+        if self._appended % MANY == 0:
+            self._parts.join(_once)
 
     def trials(self) -> pl.DataFrame:
         """Return all trials, each once, sorted by observer, dataset, condition, session, stimulus.
+
+        The columns are those of :data:`~synthesight.trials.SCHEMA`, and the factors of any part.
 
         Raises
         ------
         SynthesightError
             If a part is damaged.
         """
-        return self._collect(self._lazy())
+        return self._read(lambda trials: _once(trials).sort(KEY))
 
     def lazy(self) -> pl.LazyFrame:
         """Return :meth:`trials` to be read when collected, and only the columns asked for.
@@ -203,14 +255,9 @@ class Run:
         Raises
         ------
         SynthesightError
-            If a part is cut short; other damage shows as a polars error when it is read.
+            If a part is damaged.
         """
-        for path in self._parts():
-            try:
-                pl.scan_parquet(path, glob=False).collect_schema()
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise _damaged(path) from error
-        return self._lazy()
+        return _once(self._parts.scan()).sort(KEY)
 
     def done(self) -> set[str]:
         """Return ids of the stimuli that have their trial; unreadable ones have none yet.
@@ -220,76 +267,42 @@ class Run:
         SynthesightError
             If a part is damaged.
         """
-        read = self._lazy(sort=False).filter(pl.col("error").is_null())
-        return set(self._collect(read.select("stimulus"))["stimulus"])
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("part-*.parquet"))
-
-    def _lazy(self, *, sort: bool = True) -> pl.LazyFrame:
-        parts = self._parts()
-        if not parts:
-            return pl.LazyFrame(schema=SCHEMA)
-        # A bracket in a path is no wildcard.
-        scan = pl.scan_parquet(
-            parts, schema=SCHEMA, glob=False, cast_options=OLDER, extra_columns="ignore"
+        read = self._read(
+            lambda trials: trials.filter(pl.col("error").is_null()).select("stimulus")
         )
-        if not sort:
-            return scan
-        # A stimulus that could not be read may have been shown again since.
-        read_first = scan.sort(pl.col("error").is_not_null(), maintain_order=True)
-        return read_first.unique(KEY, keep="first", maintain_order=True).sort(KEY)
+        return set(read["stimulus"])
 
-    def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
-        try:
-            return lazy.collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            # polars does not say which file: read them one by one.
-            for path in self._parts():
-                try:
-                    pl.scan_parquet(
-                        path, schema=SCHEMA, glob=False, cast_options=OLDER, extra_columns="ignore"
-                    ).collect()
-                except (pl.exceptions.PolarsError, OSError):
-                    raise _damaged(path) from error
-            raise
+    def stimuli(self) -> pl.DataFrame:
+        """Return the stimuli that are to be shown: their ids, datasets and conditions.
 
+        A run of format 1 tells none.
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if inner := sorted(path.parent.name for path in folder.glob(f"*/{MANIFEST}")):
-            raise SynthesightError(
-                f"{folder} is not a run but holds runs: name them, as {folder / inner[0]}."
-            ) from None
-        raise SynthesightError(
-            f"{folder} is not a run (its {MANIFEST} cannot be read): give a folder that "
-            "`synthesight evaluate` wrote."
-        ) from error
+        Raises
+        ------
+        SynthesightError
+            If the list is damaged.
+        """
+        return planned(self.folder)
+
+    def datasets(self) -> list[str]:
+        """Return the names of the datasets that are to be shown, or were."""
+        found = self.stimuli()["dataset"].unique().to_list()
+        return sorted({*found, *(self.manifest.get("datasets") or [])})
+
+    def _read(self, use: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        return self._parts.read(lambda trials: use(trials).collect())
 
 
-def _first_difference(
-    was: dict[str, Any], now: dict[str, Any], ignore: Iterable[str], prefix: str = ""
-) -> tuple[str, Any, Any] | None:
-    for key in {**now, **was}:
-        name = f"{prefix}{key}"
-        if name in ignore:
-            continue
-        old, new = was.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            if found := _first_difference(old, new, ignore, f"{name}."):
-                return found
-        elif old != new:
-            return name, old, new
-    return None
+def trial_parts(folder: Path) -> Parts:
+    """Return the parts that hold a run's trials."""
+    return Parts(folder, SCHEMA, needed=REQUIRED)
+
+
+def _once(trials: pl.LazyFrame) -> pl.LazyFrame:
+    """Leave one trial of each stimulus; one that could not be read may have been shown again."""
+    read_first = trials.sort(pl.col("error").is_not_null(), maintain_order=True)
+    return read_first.unique(KEY, keep="first", maintain_order=True)
 
 
 def _foreign(path: Path) -> bool:
-    return path.suffix != files.UNFINISHED
-
-
-def _damaged(path: Path) -> SynthesightError:
-    return SynthesightError(
-        f"{path} is damaged: delete it and run the same command again, which makes its trials anew."
-    )
+    return not re.fullmatch(rf"(?:{WRITTEN})\.[0-9a-f]{{8}}\.tmp|{FOLDER}|{DAMAGED}", path.name)

@@ -1,0 +1,239 @@
+"""Keep tables as parts: Parquet files that are written once, whole, and named by their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from synthesight import files
+from synthesight.errors import SynthesightError
+
+PART = re.compile(r"part-.*\.parquet", re.DOTALL)
+SEALED = re.compile(r"part-(\d+)-([0-9a-f]{64})\.parquet")
+NOTE = "synthesight"  # the entry of a part's Parquet metadata that holds the run's record
+SMALL = 2**20  # bytes; smaller parts are joined
+MANY = 64  # where there are so many of them
+AGAIN = 8  # how often a folder is listed anew while parts are joined in it
+
+T = TypeVar("T")
+
+
+class DamagedPart(SynthesightError):
+    """Say in one sentence which part is damaged.
+
+    Attributes
+    ----------
+    path
+        The part.
+    """
+
+    def __init__(self, path: Path, why: str, run: Path) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"{path} is damaged ({why}): run `synthesight check {run}`, which sets it aside, and "
+            "then the command that wrote it, which makes its trials anew."
+        )
+
+
+class Parts:
+    """Hold a table of a run, in parts.
+
+    A part never changes. Its name tells its SHA-256, which is checked whenever it is read; parts
+    of format 1 have random names and are checked only by being read. Small parts are joined from
+    time to time: the joined one is written before they are removed, so that a reader may find a
+    row twice, and never misses one.
+
+    Parameters
+    ----------
+    run
+        Folder of the run; it need not exist yet.
+    schema
+        Columns that every table has, with their types. Others are kept where parts have them.
+    needed
+        Columns without which a file is no such table.
+    inside
+        Folder in that of the run, where the parts are.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        schema: Mapping[str, pl.DataType],
+        needed: Sequence[str],
+        inside: str = "",
+    ) -> None:
+        self.run, self.folder = run, run / inside
+        self.schema, self.needed = schema, needed
+        self._number: int | None = None
+
+    def paths(self) -> list[Path]:
+        """Return the parts, in the order in which they were begun."""
+        # While another process joins parts, one listing can miss both them and the joined one.
+        listed = self._listing()
+        while (again := self._listing()) != listed:
+            listed = again
+        return [self.folder / name for name in listed]
+
+    def append(self, frame: pl.DataFrame, note: str = "") -> Path:
+        """Write a part; see :meth:`paths` for when it is there.
+
+        Parameters
+        ----------
+        frame
+            Its rows.
+        note
+            Text that the file carries beside them.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        if self._number is None:
+            self._number = len(self._listing())
+        path = self._write(frame, note, self._number)
+        self._number += 1
+        return path
+
+    def _write(self, frame: pl.DataFrame, note: str, number: int) -> Path:
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer, metadata={NOTE: note})
+        content = buffer.getvalue()
+        # The number only keeps a listing in order.
+        name = f"part-{number:05d}-{hashlib.sha256(content).hexdigest()}.parquet"
+        files.write(self.folder / name, content)
+        return self.folder / name
+
+    def read(self, use: Callable[[pl.LazyFrame], T]) -> T:
+        """Return what a function makes of the table, again where parts were joined meanwhile.
+
+        Raises
+        ------
+        DamagedPart
+            If a part is damaged.
+        """
+        for attempt in range(AGAIN):
+            try:
+                return use(self.scan())
+            except FileNotFoundError:
+                if attempt == AGAIN - 1:
+                    raise
+        raise AssertionError  # not reached
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the table, to be read when collected; its parts are checked now.
+
+        Raises
+        ------
+        DamagedPart
+            If a part is damaged.
+        """
+        alike: dict[tuple[tuple[str, pl.DataType], ...], list[Path]] = {}
+        for path in self.paths():
+            alike.setdefault(tuple(self.check(path).items()), []).append(path)
+        scans = [self._conformed(dict(schema), paths) for schema, paths in alike.items()]
+        return pl.concat([pl.LazyFrame(schema=self.schema), *scans], how="diagonal_relaxed")
+
+    def check(self, path: Path) -> dict[str, pl.DataType]:
+        """Return the columns of a part that is whole.
+
+        Raises
+        ------
+        DamagedPart
+            If it is not.
+        FileNotFoundError
+            If there is no such file.
+        """
+        try:
+            content = path.read_bytes()
+            if not (named := SEALED.fullmatch(path.name)):
+                with _no_panic():
+                    schema = dict(pl.read_parquet(content).schema)
+            elif hashlib.sha256(content).hexdigest() == named[2]:
+                schema = dict(pl.read_parquet_schema(content))
+            else:
+                raise DamagedPart(path, "its content is not what was written", self.run)
+        except FileNotFoundError:
+            raise
+        except (pl.exceptions.PolarsError, OSError) as error:
+            why = getattr(error, "strerror", None) or "it is no whole Parquet file"
+            raise DamagedPart(path, why, self.run) from None
+        for column in self.needed:
+            if column not in schema:
+                raise DamagedPart(path, f"it lacks the column {column!r}", self.run)
+        for column, kind in self.schema.items():
+            found = schema.get(column, kind)
+            if found not in (kind, pl.Null) and not (found.is_numeric() and kind.is_numeric()):
+                raise DamagedPart(path, f"its column {column!r} is of another kind", self.run)
+        return schema
+
+    def note(self, path: Path) -> str:
+        """Return the text that a part carries; empty for one of format 1."""
+        with _no_panic():
+            return pl.read_parquet_metadata(path.read_bytes()).get(NOTE, "")
+
+    def join(self, once: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+        """Join small parts where there are many; what is damaged is left alone.
+
+        Parameters
+        ----------
+        once
+            What leaves of each row the one that counts.
+        """
+        try:
+            small = [path for path in self.paths() if path.stat().st_size < SMALL]
+            small = [path for path in small if SEALED.fullmatch(path.name)]
+            if len(small) < MANY:
+                return
+            scans = [self._conformed(self.check(path), [path]) for path in small]
+            frame = once(pl.concat(scans, how="diagonal_relaxed")).collect()
+            number = int(SEALED.fullmatch(small[0].name)[1])  # type: ignore[index]
+            joined = self._write(frame, self.note(small[-1]), number)
+            for path in small:
+                if path != joined:
+                    path.unlink(missing_ok=True)
+        except (OSError, DamagedPart):
+            return  # Nothing is lost: another process was faster, the disk is full, or a part bad.
+
+    def _conformed(self, schema: dict[str, pl.DataType], paths: list[Path]) -> pl.LazyFrame:
+        """Return parts with one schema, their known columns in the known types."""
+        # A bracket in a path is no wildcard.
+        return pl.scan_parquet(paths, glob=False).with_columns(
+            pl.col(column).cast(kind)
+            for column, kind in self.schema.items()
+            if schema.get(column, kind) != kind
+        )
+
+    def _listing(self) -> list[str]:
+        try:
+            # Not glob: it hides that a folder cannot be read.
+            names = [path.name for path in self.folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(name for name in names if PART.fullmatch(name))
+
+
+@contextmanager
+def _no_panic() -> Iterator[None]:
+    """Turn a panic of polars, which damage can cause, into an error, and keep it silent.
+
+    A panic is no Exception, and writes to the process's standard error before it is one.
+    """
+    saved, silent = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(silent, 2)
+        yield
+    except pl.exceptions.PanicException as panic:
+        raise pl.exceptions.ComputeError(str(panic)) from None
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(silent)

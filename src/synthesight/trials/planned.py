@@ -1,0 +1,121 @@
+"""Know which stimuli a run is to show: they may become more, and none may change its content."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from synthesight.errors import SynthesightError
+from synthesight.stimuli.images import UnreadableImage
+from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials.parts import Parts
+
+FOLDER = "planned-stimuli"
+SCHEMA: dict[str, pl.DataType] = {
+    "stimulus": pl.String(),
+    "dataset": pl.String(),
+    "condition": pl.String(),
+}
+SECONDS = 2.0  # for looking whether images of earlier trials are the same
+
+
+def plan_of(folder: Path) -> Parts:
+    """Return the parts that list a run's stimuli; the run is their union."""
+    return Parts(folder, SCHEMA, needed=("stimulus",), inside=FOLDER)
+
+
+def planned(folder: Path) -> pl.DataFrame:
+    """Return the stimuli that a run is to show, each once; none for a run of format 1.
+
+    Raises
+    ------
+    SynthesightError
+        If the list is damaged.
+    """
+    return plan_of(folder).read(
+        lambda table: table.unique("stimulus", maintain_order=True).collect()
+    )
+
+
+def grow(folder: Path, stimuli: Iterable[Stimulus], shown: pl.Series) -> None:
+    """Add stimuli to those of a run.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    stimuli
+        All that an evaluation is given: those of the run and more, or some of them.
+    shown
+        Ids that have trials, which stand for the list in a run of format 1.
+
+    Raises
+    ------
+    SynthesightError
+        If some of them are not the run's, and some of the run's are not among them: then it is
+        another set of stimuli.
+    OSError
+        If the list cannot be written.
+    """
+    given = pl.DataFrame(
+        [(each.id, each.dataset, each.condition) for each in stimuli], schema=SCHEMA, orient="row"
+    )
+    before = planned(folder)
+    known = before if len(before) else pl.DataFrame({"stimulus": shown}, schema_overrides=SCHEMA)
+    new = given.join(known, on="stimulus", how="anti", maintain_order="left")
+    if len(new) and len(known):
+        left = known.join(given, on="stimulus", how="anti", maintain_order="left")["stimulus"]
+        if len(left):
+            raise SynthesightError(
+                f"{folder} holds a run of other stimuli: {len(left)} of its {len(known)} (such as "
+                f"{left[0]}) are not among those of `stimuli`, of which {len(new)} (such as "
+                f"{new['stimulus'][0]}) are not in it; give those of the run too, so that it "
+                "grows, or another `out`."
+            )
+    added = given if before.is_empty() else new
+    if len(added):
+        plan = plan_of(folder)
+        plan.folder.mkdir(exist_ok=True)
+        plan.append(added)
+
+
+def check_contents(folder: Path, stimuli: Iterable[Stimulus], digests: Mapping[str, str]) -> None:
+    """Check that images are those of earlier trials: as many as two seconds allow, at random.
+
+    To read all of a million images again would take longer than many models need to answer them.
+    Images that were all replaced show in the first; of 1 in 100, 300 images miss none in 95 % of
+    cases.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    stimuli
+        What is shown now.
+    digests
+        Of each stimulus that has a trial, the digest that the trial keeps.
+
+    Raises
+    ------
+    SynthesightError
+        If an image has another content.
+    """
+    again = [stimulus for stimulus in stimuli if stimulus.id in digests]
+    random.shuffle(again)
+    started = time.monotonic()
+    for stimulus in again:
+        if time.monotonic() - started > SECONDS:
+            return
+        try:
+            stimulus.open()
+        except UnreadableImage:
+            continue  # It has its trial, and is not needed any more.
+        if stimulus.digest != digests[stimulus.id]:
+            raise SynthesightError(
+                f"{stimulus.id} is another image than the one that {folder} holds a trial of: put "
+                "the images of the run back, or give another `out`."
+            )
