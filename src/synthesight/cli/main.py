@@ -15,6 +15,7 @@ from synthesight import __version__
 from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
 from synthesight.cli.data import datasets
+from synthesight.cli.experiment import experiment
 from synthesight.cli.options import Commands, end, translate, with_options, written_to
 from synthesight.cli.train import training
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(studies)
 app.add_typer(training, name="train")
 app.add_typer(datasets, name="data")
+app.add_typer(experiment, name="experiment")
 
 Model = Annotated[
     str,

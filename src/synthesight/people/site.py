@@ -1,0 +1,328 @@
+"""Build the web site of an experiment: images, masks and icons, pages, and jsPsych."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from synthesight import files
+from synthesight.errors import SynthesightError
+from synthesight.people.libraries import bring, libraries
+from synthesight.people.order import balanced_order
+from synthesight.people.study import (
+    SETTINGS,
+    Study,
+    classes_of,
+    columns_of,
+    read_study,
+    template,
+)
+from synthesight.stimuli.categories import SIXTEEN, Vocabulary, canonical, words
+from synthesight.stimuli.find import sample
+from synthesight.stimuli.images import UnreadableImage, to_array
+from synthesight.stimuli.make.drawn import drawn_objects
+from synthesight.stimuli.make.shapes import silhouette
+from synthesight.stimuli.names import trials_file
+from synthesight.stimuli.stimulus import Stimulus
+
+DESIGN = "study.json"
+DATA = "data"  # trials in the published layout, which `report` reads
+SESSIONS = "sessions"  # what else was measured: screens, practice, attention checks
+SCRIPTS = ("order.js", "store.js", "flash.js", "experiment.js")
+STYLE = "experiment.css"
+LARGEST = 512  # pixels of a side
+MASKS = 24
+ICON = 96  # pixels
+
+
+def build_site(
+    stimuli: Sequence[Stimulus],
+    out: str | Path,
+    *,
+    trials: int | None = None,
+    seed: int = 0,
+    offline: bool = False,
+    report: Callable[[], None] = lambda: None,
+) -> list[str]:
+    """Write the web site of an experiment that shows stimuli to people.
+
+    Images are the stimuli as models see them before they are scaled: decoded to 8-bit sRGB, the
+    centre square cut out, at most 512 pixels a side, as PNG. Their names tell nothing. Texts and
+    times are those of ``study.toml`` in the folder, which is written at first, to be edited.
+
+    Parameters
+    ----------
+    stimuli
+        What is shown; each needs a category.
+    out
+        Folder of the site. One that is there is brought up to date; the trials in it are kept.
+    trials
+        Number that each participant sees, of balanced categories and conditions, such that all
+        participants together see all stimuli equally often. None: all.
+    seed
+        Seed of all orders and names.
+    offline
+        Bring jsPsych by npm; otherwise the pages link it from a CDN.
+    report
+        Called after each image.
+
+    Returns
+    -------
+    A sentence for each image that could not be read, and is left out.
+
+    Raises
+    ------
+    SynthesightError
+        If a stimulus has no category, there are too many categories or trials, no image can be
+        read, the folder holds the trials of another design, or it cannot be written.
+    """
+    out = Path(out)
+    with files.writing(out, "`out`"):
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / SETTINGS).exists():
+            files.write(out / SETTINGS, template())
+        study = read_study(out / SETTINGS)
+        classes = classes_of(stimuli)
+        practice, shown = _practice(stimuli, classes, study.design.practice, seed)
+        entries, failures, level = _show(shown, classes, out, seed, report)
+        if not entries:
+            raise SynthesightError("No image can be read: " + failures[0])
+        if trials is not None and not 1 <= trials <= len(entries):
+            raise SynthesightError(
+                f"`trials={trials}` of {len(entries)} images: give 1 to {len(entries)}."
+            )
+        rehearsed, broken, _ = _show(practice, classes, out, seed, lambda: None)
+        del rehearsed[study.design.practice :]
+        design: dict[str, Any] = {
+            "classes": [{"name": name, "label": words(name)} for name in classes],
+            "columns": columns_of(classes),
+            "datasets": _datasets(entries),
+            "stimuli": entries,
+            "practice": rehearsed,
+            "masks": _masks(out, seed),
+            "round": len({entry["category"] for entry in entries}),
+            "trials": trials or len(entries),
+            "seed": seed,
+            "timing": asdict(study.timing),
+            "screen": asdict(study.screen) | {"background": _grey(study, level)},
+            "design": asdict(study.design),
+        }
+        design["id"] = hashlib.sha256(json.dumps(design, sort_keys=True).encode()).hexdigest()[:16]
+        _check_same(out, design["id"])
+        for each, name in zip(design["classes"], classes, strict=True):
+            each["icon"] = _icon(out, name)
+        _remove_others(out, design)
+        _write_pages(out, study, design, offline)
+    return failures + broken
+
+
+def _practice(
+    stimuli: Sequence[Stimulus], classes: Sequence[str], count: int, seed: int
+) -> tuple[list[Stimulus], list[Stimulus]]:
+    """Return what is practised with, and what is left to show.
+
+    Our own drawings where the classes are among the 16; else some stimuli, which are then not
+    shown again, since practice tells what they are.
+    """
+    named = [canonical(name) for name in classes]
+    if set(named) <= set(SIXTEEN):
+        drawn = drawn_objects(shapes=named, per_category=-(-count // len(named)), seed=seed)
+        return drawn, list(stimuli)
+    held = sample(stimuli, limit=min(count, len(stimuli) // 2), seed=seed) if count else []
+    ids = {stimulus.id for stimulus in held}
+    return held, [stimulus for stimulus in stimuli if stimulus.id not in ids]
+
+
+def _show(
+    stimuli: Sequence[Stimulus],
+    classes: Sequence[str],
+    out: Path,
+    seed: int,
+    report: Callable[[], None],
+) -> tuple[list[dict[str, Any]], list[str], float]:
+    """Write images, and return their facts in balanced order, failures, and the mean grey."""
+    spelled = Vocabulary(classes).spelled
+    names = _names(stimuli)
+    (out / "images").mkdir(exist_ok=True)
+
+    def write(stimulus: Stimulus) -> tuple[str, float] | str:
+        try:
+            image = stimulus.open()
+        except UnreadableImage as error:
+            return str(error)
+        pixels = to_array(image, min(*image.size, LARGEST))
+        key = f"{seed}/{stimulus.id}/".encode()
+        name = hashlib.blake2b(key + pixels.tobytes(), digest_size=10).hexdigest()
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        (out / "images" / f"{name}.png").write_bytes(buffer.getvalue())
+        return f"images/{name}.png", float(pixels.mean())
+
+    ordered = [stimuli[index] for index in balanced_order(stimuli, seed)] if stimuli else []
+    entries, failures, levels = [], [], []
+    with ThreadPoolExecutor(4) as pool:
+        for stimulus, written in zip(ordered, pool.map(write, ordered), strict=True):
+            report()
+            if isinstance(written, str):
+                failures.append(written)
+                continue
+            levels.append(written[1])
+            entries.append(
+                {
+                    "image": written[0],
+                    "category": classes.index(spelled(str(stimulus.category))),
+                    "dataset": stimulus.dataset,
+                    "condition": stimulus.condition,
+                    "name": names[stimulus.id],
+                }
+            )
+    return entries, failures, float(np.mean(levels)) if levels else 128.0
+
+
+def _names(stimuli: Sequence[Stimulus]) -> dict[str, str]:
+    """Return the name of each image in trials: the file's, by which models' trials pair with it.
+
+    Where two images of a condition have one name, their categories come before it.
+    """
+    file = {stimulus.id: stimulus.id.rsplit("/", 1)[-1] for stimulus in stimuli}
+    times = Counter((each.dataset, each.condition, file[each.id]) for each in stimuli)
+    names = {
+        each.id: file[each.id]
+        if times[each.dataset, each.condition, file[each.id]] == 1
+        else f"{each.category}_{file[each.id]}"
+        for each in stimuli
+    }
+    again = Counter((each.dataset, each.condition, names[each.id]) for each in stimuli)
+    for each in stimuli:
+        if again[each.dataset, each.condition, names[each.id]] > 1:
+            raise SynthesightError(
+                f"Several images of the category {each.category} have the name {file[each.id]}: "
+                "give each its own, by which the trials of people and models pair."
+            )
+    return names
+
+
+def _datasets(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Number the datasets in the entries; return the names of each and of its files."""
+    names = sorted({entry["dataset"] for entry in entries})
+    for entry in entries:
+        entry["dataset"] = names.index(entry["dataset"])
+    return [{"name": name, "place": trials_file(name, "x", 1).split("/")[0]} for name in names]
+
+
+def _grey(study: Study, level: float) -> int:
+    return round(level) if study.screen.background < 0 else study.screen.background
+
+
+def _masks(out: Path, seed: int) -> list[str]:
+    (out / "masks").mkdir(exist_ok=True)
+    names = [f"masks/{number:02}.png" for number in range(MASKS)]
+    for number, name in enumerate(names):
+        noise = pink_noise(256, np.random.default_rng([seed, number]))
+        Image.fromarray(noise).save(out / name)
+    return names
+
+
+def pink_noise(side: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the mask of Geirhos et al. (2018): noise whose power falls as 1/f, at high contrast.
+
+    Parameters
+    ----------
+    side
+        In pixels.
+    rng
+        Gives the phases.
+
+    Returns
+    -------
+    uint8, shape (side, side): the noise scaled to its range, then four times its contrast around
+    the middle.
+    """
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
+    frequency[0, 0] = np.inf  # no mean
+    phase = np.exp(2j * np.pi * rng.random((side, side)))
+    noise = np.fft.ifft2(phase / np.sqrt(frequency)).real
+    noise = (noise - noise.min()) / np.ptp(noise)
+    return np.rint(255 * np.clip(4 * (noise - 0.5) + 0.5, 0, 1)).astype(np.uint8)
+
+
+def _icon(out: Path, name: str) -> str | None:
+    """Draw the icon of one of the 16 categories, in our own silhouettes; None for others."""
+    if canonical(name) not in SIXTEEN:
+        return None
+    (out / "icons").mkdir(exist_ok=True)
+    image = Image.new("RGBA", (ICON, ICON), (0, 0, 0, 0))
+    image.putalpha(silhouette(canonical(name), ICON, scale=0.96))
+    image.save(out / "icons" / f"{canonical(name)}.png")
+    return f"icons/{canonical(name)}.png"
+
+
+def _check_same(out: Path, identity: str) -> None:
+    """Refuse to change the design under trials that were made with it."""
+    if not any((out / DATA).rglob("*.csv")):
+        return
+    try:
+        before = json.loads((out / DESIGN).read_text(encoding="utf-8"))["id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        before = None
+    if before != identity:
+        raise SynthesightError(
+            f"{out} has the trials of people who saw other stimuli, times or classes: give another "
+            "`out`, or move its folder data away."
+        )
+
+
+def _remove_others(out: Path, design: dict[str, Any]) -> None:
+    """Remove images that an earlier build wrote and this one does not show."""
+    shown = {entry["image"] for entry in (*design["stimuli"], *design["practice"])}
+    for path in (out / "images").glob("*.png"):
+        if f"images/{path.name}" not in shown:
+            path.unlink()
+
+
+def _write_pages(out: Path, study: Study, design: dict[str, Any], offline: bool) -> None:
+    page = resources("synthesight.people") / "page"
+    for name in (*SCRIPTS, STYLE):
+        files.write(out / name, (page / name).read_bytes())
+    shutil.rmtree(out / "lib", ignore_errors=True)
+    if offline:
+        bring(out / "lib")
+    # Without HTML of its own: what a text says is text.
+    markdown = MarkdownIt("commonmark", {"html": False})
+    seconds = f"{study.timing.response / 1000:g}"
+    texts = {
+        name: markdown.render(
+            getattr(study, name).replace("{contact}", study.contact).replace("{seconds}", seconds)
+        )
+        for name in ("consent", "instructions", "debrief")
+    }
+    design |= {"title": study.title, "texts": texts, "completion_url": study.completion_url}
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("synthesight.people", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    html = environment.get_template("index.html").render(
+        title=study.title,
+        design=design,
+        libraries=libraries(),
+        offline=offline,
+        scripts=SCRIPTS,
+        style=STYLE,
+    )
+    files.write(out / DESIGN, json.dumps(design))
+    files.write(out / "index.html", html)
