@@ -46,6 +46,8 @@ EXAMPLES = {
     "data get": "data get cue-conflict",
     "data make": "data make --from photos/ --manipulation contrast --out made",
     "data draw": "data draw --out drawn",
+    "experiment people": "experiment people edge --out site",
+    "experiment serve": "experiment serve site",
     "train generative": "train generative --data cifar10.parquet --out trained",
     "train discriminative": "train discriminative --data cifar10.parquet --out trained",
 }

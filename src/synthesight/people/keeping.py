@@ -100,14 +100,16 @@ class Keeper:
                     cells = self._cells(participant, session, number, stimulus, response, rt)
                     dataset = self.stimuli[stimulus]["dataset"]
                     new[dataset].append(_csv([*cells, f"{image_ms:.2f}"]))
+            del self._done[participant, session]  # read anew if writing fails half-way
             for dataset, added in new.items():
                 name = self.design["datasets"][dataset]["name"]
                 path = self.site / DATA / trials_file(name, PERSON + participant, session)
                 append(path, added, _csv([*COLUMNS, IMAGE_MS]))
-            done.update(rows)
             if lines:
                 name = f"{PERSON}{participant}_session_{session}.jsonl"
                 append(self.site / SESSIONS / name, lines)
+            done.update(rows)
+            self._done[participant, session] = done
             return participant, session, len(done)
 
     def summary(self) -> str:
@@ -127,7 +129,12 @@ class Keeper:
                 if path.is_file():
                     mend(path)
                     with path.open(encoding="utf-8", newline="") as file:
-                        found.update(int(row["trial"]) for row in csv.DictReader(file))
+                        found.update(
+                            int(row["trial"])
+                            for row in csv.DictReader(file)
+                            # Some file systems take Ann's file for ann's.
+                            if row["subj"] == PERSON + participant
+                        )
             self._done[key] = found
         return self._done[key]
 

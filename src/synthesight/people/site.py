@@ -36,7 +36,7 @@ from synthesight.stimuli.find import sample
 from synthesight.stimuli.images import UnreadableImage, to_array
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.make.shapes import silhouette
-from synthesight.stimuli.names import trials_file
+from synthesight.stimuli.names import Shown, trials_file
 from synthesight.stimuli.stimulus import Stimulus
 
 DESIGN = "study.json"
@@ -88,7 +88,7 @@ def build_site(
     ------
     SynthesightError
         If a stimulus has no category, there are too many categories or trials, no image can be
-        read, the folder holds the trials of another design, or it cannot be written.
+        read, the folder holds the trials of another design, or it cannot be written to.
     """
     out = Path(out)
     with files.writing(out, "`out`"):
@@ -140,8 +140,9 @@ def _practice(
     """
     named = [canonical(name) for name in classes]
     if set(named) <= set(SIXTEEN):
-        drawn = drawn_objects(shapes=named, per_category=-(-count // len(named)), seed=seed)
-        return drawn, list(stimuli)
+        chosen = np.random.default_rng(seed).permutation(named)[:count].tolist()
+        times = -(-count // len(named))
+        return drawn_objects(shapes=chosen, per_category=times, seed=seed), list(stimuli)
     held = sample(stimuli, limit=min(count, len(stimuli) // 2), seed=seed) if count else []
     ids = {stimulus.id for stimulus in held}
     return held, [stimulus for stimulus in stimuli if stimulus.id not in ids]
@@ -156,7 +157,6 @@ def _show(
 ) -> tuple[list[dict[str, Any]], list[str], float]:
     """Write images, and return their facts in balanced order, failures, and the mean grey."""
     spelled = Vocabulary(classes).spelled
-    names = _names(stimuli)
     (out / "images").mkdir(exist_ok=True)
 
     def write(stimulus: Stimulus) -> tuple[str, float] | str:
@@ -167,15 +167,14 @@ def _show(
         pixels = to_array(image, min(*image.size, LARGEST))
         key = f"{seed}/{stimulus.id}/".encode()
         name = hashlib.blake2b(key + pixels.tobytes(), digest_size=10).hexdigest()
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        (out / "images" / f"{name}.png").write_bytes(buffer.getvalue())
+        (out / "images" / f"{name}.png").write_bytes(_png(Image.fromarray(pixels)))
         return f"images/{name}.png", float(pixels.mean())
 
     ordered = [stimuli[index] for index in balanced_order(stimuli, seed)] if stimuli else []
+    names = _names(ordered)
     entries, failures, levels = [], [], []
     with ThreadPoolExecutor(4) as pool:
-        for stimulus, written in zip(ordered, pool.map(write, ordered), strict=True):
+        for stimulus, name, written in zip(ordered, names, pool.map(write, ordered), strict=True):
             report()
             if isinstance(written, str):
                 failures.append(written)
@@ -187,33 +186,35 @@ def _show(
                     "category": classes.index(spelled(str(stimulus.category))),
                     "dataset": stimulus.dataset,
                     "condition": stimulus.condition,
-                    "name": names[stimulus.id],
+                    "name": name,
                 }
             )
     return entries, failures, float(np.mean(levels)) if levels else 128.0
 
 
-def _names(stimuli: Sequence[Stimulus]) -> dict[str, str]:
+def _names(stimuli: Sequence[Stimulus]) -> list[str]:
     """Return the name of each image in trials: the file's, by which models' trials pair with it.
 
-    Where two images of a condition have one name, their categories come before it.
+    Where images of a condition share one, each gets a published name, of which it is a part.
     """
-    file = {stimulus.id: stimulus.id.rsplit("/", 1)[-1] for stimulus in stimuli}
-    times = Counter((each.dataset, each.condition, file[each.id]) for each in stimuli)
-    names = {
-        each.id: file[each.id]
-        if times[each.dataset, each.condition, file[each.id]] == 1
-        else f"{each.category}_{file[each.id]}"
-        for each in stimuli
-    }
-    again = Counter((each.dataset, each.condition, names[each.id]) for each in stimuli)
-    for each in stimuli:
-        if again[each.dataset, each.condition, names[each.id]] > 1:
-            raise SynthesightError(
-                f"Several images of the category {each.category} have the name {file[each.id]}: "
-                "give each its own, by which the trials of people and models pair."
+    places = [(each.dataset, each.condition, each.id.rsplit("/", 1)[-1]) for each in stimuli]
+    times = Counter(places)
+    return [
+        place[2]
+        if times[place] == 1
+        else str(
+            Shown(
+                number,
+                "web",
+                "people",
+                each.condition.replace("_", "-"),
+                str(each.category).replace("_", "-"),
+                0,
+                place[2],
             )
-    return names
+        )
+        for number, (each, place) in enumerate(zip(stimuli, places, strict=True), 1)
+    ]
 
 
 def _datasets(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
@@ -230,10 +231,11 @@ def _grey(study: Study, level: float) -> int:
 
 def _masks(out: Path, seed: int) -> list[str]:
     (out / "masks").mkdir(exist_ok=True)
-    names = [f"masks/{number:02}.png" for number in range(MASKS)]
+    names = [f"masks/{seed}-{number:02}.png" for number in range(MASKS)]
     for number, name in enumerate(names):
-        noise = pink_noise(256, np.random.default_rng([seed, number]))
-        Image.fromarray(noise).save(out / name)
+        if not (out / name).exists():
+            noise = pink_noise(256, np.random.default_rng([seed, number]))
+            files.write(out / name, _png(Image.fromarray(noise)))
     return names
 
 
@@ -264,11 +266,19 @@ def _icon(out: Path, name: str) -> str | None:
     """Draw the icon of one of the 16 categories, in our own silhouettes; None for others."""
     if canonical(name) not in SIXTEEN:
         return None
-    (out / "icons").mkdir(exist_ok=True)
-    image = Image.new("RGBA", (ICON, ICON), (0, 0, 0, 0))
-    image.putalpha(silhouette(canonical(name), ICON, scale=0.96))
-    image.save(out / "icons" / f"{canonical(name)}.png")
-    return f"icons/{canonical(name)}.png"
+    place = f"icons/{canonical(name)}.png"
+    if not (out / place).exists():
+        (out / "icons").mkdir(exist_ok=True)
+        image = Image.new("RGBA", (ICON, ICON), (0, 0, 0, 0))
+        image.putalpha(silhouette(canonical(name), ICON, scale=0.96))
+        files.write(out / place, _png(image))
+    return place
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _check_same(out: Path, identity: str) -> None:
