@@ -55,7 +55,7 @@ def figure(trials):
     return shape_bias_figure(
         shape_bias(trials),
         shape_bias(trials, by=["observer", "category"]),
-        published={"people": 0.96},
+        published=pl.DataFrame({"observer": ["people"], "value": [0.96], "source": ["A (2024)"]}),
     )
 
 
@@ -74,7 +74,7 @@ def test_every_figure_that_is_measured_is_drawn(figure):
     assert [row["label"] for row in intervals] == ["a (n = 9)", "b (n = 6)"]
     assert all(row["low"] <= row["estimate"] <= row["high"] for row in intervals)
     assert lower["layer"][2]["data"]["values"][0] == {
-        "label": "people (published)", "estimate": 0.96,
+        "label": "people (published)", "estimate": 0.96, "source": "A (2024)",
     }  # fmt: skip
 
 

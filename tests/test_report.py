@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from builders import trial_table
-from synthesight.analysis import shape_bias, with_people
+from synthesight.analysis import benchmark, shape_bias, with_people
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.page import write_page
@@ -27,6 +27,7 @@ from synthesight.report.sections import (
 )
 from synthesight.report.sources import gather
 from synthesight.report.tables import shown_table, to_latex, to_markdown
+from synthesight.stimuli.datasets import datasets
 from synthesight.trials.exchange import read_csv, write_csv
 from synthesight.trials.schema import conform
 
@@ -95,6 +96,7 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
     assert {"shape-bias", "shape-bias-by-category", "benchmark-accuracy", "benchmark-likeness",
             "accuracy", "response-entropy", "confusion"} <= tables  # fmt: skip
     likeness = pl.read_csv(folder / "tables" / "benchmark-likeness.csv")
+    likeness = likeness.filter(pl.col("source").is_null())
     assert likeness["observer"].to_list() == ["sees-<shape>", "sees_texture", "people"]
     assert likeness["error_consistency_low"].null_count() == 0
     # 48 of edge, 96 of contrast (neither condition is left out) and 32 of cue conflict.
@@ -145,6 +147,7 @@ def test_drawn_and_published_images_are_not_mixed(trials):
     assert bias["estimate"][1] == 1
     published = json.dumps(section.figures["shape-bias-my-drawn-set"].to_dict())
     assert "(published)" not in published
+    assert set(bias["source"]) == {None}
     assert "(published)" in json.dumps(section.figures["shape-bias"].to_dict())
 
 
@@ -177,6 +180,64 @@ def test_who_saw_fewer_conditions_or_no_common_image_is_said(trials):
     other = other.with_columns(image=pl.format("other-{}", "image"))
     (said,) = strangers(with_people(pl.concat([trials.filter(kind="human"), other])))
     assert said.startswith("In edge, no image of people (such as bear0.png), of sees_texture")
+
+
+def test_published_figures_are_marked_and_in_no_rank(trials):
+    section = benchmark_section(with_people(trials), 20)
+    likeness = section.tables["benchmark-likeness"]
+    measured = likeness.filter(pl.col("source").is_null())
+    assert measured["observer"].to_list() == ["sees-<shape>", "sees_texture", "people"]
+    assert measured["mean_rank"].equals(benchmark(trials, resamples=0)["mean_rank"])
+    assert measured["published rank of 52"].null_count() == 3
+    printed = likeness.filter(pl.col("source").is_not_null())
+    assert printed["observer"].str.ends_with(" (published)").all()
+    assert printed["mean_rank"].null_count() == len(printed) == 11
+    row = printed.filter(observer="CLIP ViT-B (400M) (published)").row(0, named=True)
+    assert row["error_consistency"] == 0.281
+    assert row["published rank of 52"] == 3
+    assert row["source"] == "Geirhos et al. (2021), toolbox's README"
+    assert "means over all 17 datasets; the others are over 3." in section.text
+    # Over other datasets than theirs, points of the figure would be on another scale.
+    drawn = json.dumps(section.figures["error-consistency-against-accuracy"].to_dict())
+    assert "(published)" not in drawn
+    everywhere = pl.concat([
+        trials.filter(dataset="edge").with_columns(
+            dataset=pl.lit(name),
+            condition=pl.lit(min(set(one.conditions) - set(one.trivial))),
+        )
+        for name, one in datasets().items()
+    ])  # fmt: skip
+    drawn = json.dumps(
+        benchmark_section(with_people(everywhere), 2)
+        .figures["error-consistency-against-accuracy"].to_dict()
+    )  # fmt: skip
+    assert "ViT-22B-384 (4B) (published)" in drawn
+    # Clark & Jaini's accuracies of shapes, in the section of accuracy.
+    accuracy = sections()["accuracy"](with_people(trials), 20).tables["accuracy"]
+    imagen = accuracy.filter(observer="Imagen (published)").row(0, named=True)
+    assert (imagen["dataset"], imagen["estimate"]) == ("cue-conflict", 0.844)
+    assert imagen["low"] is imagen["n"] is None
+    # Nobody published anything on a dataset of one's own.
+    own = trials.filter(dataset="edge").with_columns(dataset=pl.lit("mine"))
+    assert "source" not in benchmark_section(with_people(own), 2).tables["benchmark-likeness"]
+
+
+def test_a_model_of_few_datasets_does_not_shrink_the_benchmark(trials):
+    model = trials.filter(observer="sees_texture")
+    more = [model.with_columns(observer=pl.lit(name)) for name in ("b", "c")]
+    few = model.filter(dataset="edge").with_columns(observer=pl.lit("few"))
+    person = trials.filter(observer="subject-01", dataset="edge").with_columns(
+        observer=pl.lit("me"), kind=pl.lit("participant")
+    )
+    section = benchmark_section(with_people(pl.concat([trials, *more, few, person])), 2)
+    assert "over the 3 datasets" in section.text
+    assert "Left out, because they saw fewer of these datasets: few; me." in section.text
+    assert "few" not in section.tables["benchmark-likeness"]["observer"]
+    # A participant beside models of the same datasets has a row, and no rank.
+    section = benchmark_section(with_people(pl.concat([trials.filter(dataset="edge"), person])), 2)
+    rows = section.tables["benchmark-likeness"].filter(pl.col("source").is_null())
+    assert rows["observer"].to_list() == ["sees-<shape>", "sees_texture", "me", "people"]
+    assert rows["mean_rank"].is_null().to_list() == [False, False, True, True]
 
 
 @pytest.fixture
@@ -264,12 +325,14 @@ def test_the_page_prints(folder, browse, tmp_path):
 
 def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
     table = pl.DataFrame(
-        {"observer": ["a_b|<c>", "d"], "estimate": [0.51234, None], "low": [0.4, None],
-         "high": [0.6, None], "n": [12, 0], "mean_rank": [-0.0001, 1.5]}
+        {"observer": ["a_b|<c>", "d", "published"], "estimate": [0.51234, None, 0.96],
+         "low": [0.4, None, None], "high": [0.6, None, None], "n": [12, 0, None],
+         "mean_rank": [-0.0001, 1.5, None]}
     )  # fmt: skip
     assert shown_table(table).rows() == [
         ("a_b|<c>", "0.512 [0.400, 0.600]", "12", "0.000"),
         ("d", "undefined", "0", "1.500"),
+        ("published", "0.960", "", ""),
     ]
     assert to_markdown(table).splitlines()[:2] == [
         "| observer | estimate | n | mean rank |",

@@ -11,16 +11,18 @@ from rich.console import Console
 from rich.table import Table
 
 import synthesight
-from synthesight.analysis import SHAPE_BIAS, accuracy, shape_bias
+from synthesight.analysis import accuracy, shape_bias
 from synthesight.observers.options import EvaluateKeywords
 from synthesight.report.figures import answers_chart, save_figure, shape_bias_means
 from synthesight.report.looks import picked
+from synthesight.report.references import references_of
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
 from synthesight.stimuli.stimulus import Stimulus
 
 MODELS = ("natural-32", "natural-32-cnn")
 EXAMPLES = 6
+PUBLISHED = references_of("shape_bias", "cue-conflict")
 DRAWS = 64  # a class at most: a third of the default, for a tour of minutes
 
 
@@ -56,7 +58,7 @@ def run_demo(out: Path) -> None:
     cost = trials.group_by("observer").agg(pl.col("evaluations").mean())
     console.print(result_table(right, bias, dict(cost.iter_rows())))
     figure = alt.vconcat(
-        _examples(conflict, trials), shape_bias_means(bias, SHAPE_BIAS, MODELS), spacing=14
+        _examples(conflict, trials), shape_bias_means(bias, PUBLISHED, MODELS), spacing=14
     ).add_params(picked(MODELS))
     path = out / "shape-bias.png"
     save_figure(figure.to_dict(), path.with_suffix(".svg"), path)
@@ -89,7 +91,7 @@ def result_table(right: pl.DataFrame, bias: pl.DataFrame, cost: dict[str, float]
             str(row["n"]),
             f"{cost[row['observer']]:.0f}",
         )
-    for name, value in SHAPE_BIAS.items():
+    for name, value in PUBLISHED.select("observer", "value").iter_rows():
         table.add_row(f"{name} (published)", "", f"{100 * value:.0f} %", "", "", "")
     return table
 

@@ -19,6 +19,20 @@ class Reference:
     key: str
     bibtex: str
 
+    @property
+    def short(self) -> str:
+        """Authors and year, as a text cites them.
+
+        Examples
+        --------
+        >>> reference("jaini2024intriguing").short, reference("clark2023text").short
+        ('Jaini et al. (2024)', 'Clark & Jaini (2023)')
+        """
+        fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", self.bibtex, re.MULTILINE))
+        names = [name.split(",")[0].strip("{}") for name in fields["author"].split(" and ")]
+        authors = " & ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        return f"{authors} ({fields['year']})" if "year" in fields else authors
+
 
 @cache
 def references() -> Mapping[str, Reference]:

@@ -34,27 +34,18 @@ from synthesight.analysis.observed_consistency import observed_consistency
 from synthesight.analysis.ood_accuracy import ood_accuracy
 from synthesight.analysis.pairwise import pairwise_consistency, pairwise_means
 from synthesight.analysis.power import joint_probabilities, power, trials_needed
-from synthesight.analysis.published import (
-    ACCURACY_2020,
-    ERROR_CONSISTENCY_2020,
-    SHAPE_BIAS,
-    SHAPE_BIAS_2019,
-)
+from synthesight.analysis.published import published_figures
 from synthesight.analysis.registry import Metric, get_metric, metric, metrics
 from synthesight.analysis.response_entropy import response_entropy
 from synthesight.analysis.shape_bias import shape_bias
 from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
 
 __all__ = [
-    "ACCURACY_2020",
     "BENCHMARK_METRICS",
-    "ERROR_CONSISTENCY_2020",
     "IS_HUMAN",
     "PARTICIPANT",
     "PEOPLE",
     "RESAMPLES",
-    "SHAPE_BIAS",
-    "SHAPE_BIAS_2019",
     "Agreement",
     "Difference",
     "Metric",
@@ -75,6 +66,7 @@ __all__ = [
     "pairwise_consistency",
     "pairwise_means",
     "power",
+    "published_figures",
     "response_entropy",
     "shape_bias",
     "squared_accuracy_difference",

@@ -1,30 +1,47 @@
-"""Figures printed in papers, for reference lines and for checks of our own."""
+"""Figures printed in papers, from ``published.toml`` beside this file: references and checks."""
 
 from __future__ import annotations
 
-# On cue-conflict images: Jaini, Clark & Geirhos (2024), Intriguing properties of generative
-# classifiers, ICLR.
-SHAPE_BIAS = {
-    "people": 0.96,
-    "Imagen": 0.99,
-    "Stable Diffusion": 0.93,
-    "Parti": 0.92,
-    "ResNet-50": 0.21,
-}
+import tomllib
+from functools import cache
+from importlib import resources
 
-# Networks whose trials were published with the stimuli, what our metric must reproduce: Geirhos et
-# al. (2019), ImageNet-trained CNNs are biased towards texture, ICLR.
-SHAPE_BIAS_2019 = {"alexnet": 0.429, "vgg": 0.172, "googlenet": 0.312, "resnet50": 0.221}
+import polars as pl
 
-# κ on cue-conflict images; people is the mean over all pairs of two. The networks of that paper are
-# torchvision's, not those whose trials were published in 2019: Geirhos, Meding & Wichmann (2020),
-# Beyond accuracy: quantifying trial-by-trial behaviour of CNNs and humans by measuring error
-# consistency, NeurIPS.
-ERROR_CONSISTENCY_2020 = {"people": 0.331, "resnet50": 0.068, "alexnet": 0.080}
+from synthesight.references import reference
 
-# The same paper, table 1: accuracies of subject-01 to subject-10.
-ACCURACY_2020 = {
-    "cue-conflict": (0.69, 0.76, 0.84, 0.62, 0.85, 0.82, 0.76, 0.78, 0.86, 0.77),
-    "edge": (0.89, 0.94, 0.93, 0.84, 0.89, 0.93, 0.81, 0.96, 0.61, 0.92),
-    "silhouette": (0.80, 0.66, 0.80, 0.78, 0.77, 0.72, 0.76, 0.64, 0.76, 0.85),
-}
+
+@cache
+def published_figures() -> pl.DataFrame:
+    """Return the figures of papers that the report shows, or that tests check ours against.
+
+    Returns
+    -------
+    One row a figure. Columns: metric; dataset (null: the mean over the 17 of model-vs-human);
+    observer; value; paper (a key of ``references.bib``); source (authors, year, and where it
+    stands); check (whether it is of published trials, and only checked).
+
+    Examples
+    --------
+    >>> shape_bias = published_figures().filter(metric="shape_bias", observer="Imagen")
+    >>> shape_bias.select("value", "source").row(0)
+    (0.99, 'Jaini et al. (2024), Figure 1')
+    """
+    text = (resources.files(__package__ or "") / "published.toml").read_text("utf-8")
+    rows = []
+    for entry in tomllib.loads(text)["figures"]:
+        paper = reference(entry["paper"])
+        source = ", ".join(filter(None, [paper.short, entry.get("where")]))
+        rows += [
+            {
+                "metric": entry["metric"],
+                "dataset": entry.get("dataset"),
+                "observer": observer,
+                "value": float(value),
+                "paper": paper.key,
+                "source": source,
+                "check": entry.get("check", False),
+            }
+            for observer, value in entry["values"].items()
+        ]
+    return pl.DataFrame(rows)

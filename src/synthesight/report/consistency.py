@@ -63,7 +63,7 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
 
 
 def consistency_against_accuracy(
-    benchmark: pl.DataFrame, observers: Sequence[str]
+    benchmark: pl.DataFrame, observers: Sequence[str], published: pl.DataFrame | None = None
 ) -> alt.LayerChart:
     """Draw error consistency with people against accuracy, one point an observer.
 
@@ -73,6 +73,9 @@ def consistency_against_accuracy(
         From :func:`~synthesight.analysis.benchmark`.
     observers
         Observers of the report, in order.
+    published
+        Columns observer, ood_accuracy, error_consistency and source: drawn as hollow points, of
+        which the outermost are named.
     """
     looks = observer_looks(observers, benchmark["observer"].to_list(), legend=legend())
     base = alt.Chart(
@@ -111,8 +114,28 @@ def consistency_against_accuracy(
             alt.Tooltip("error_consistency_high:Q", title="to", format=".3f"),
         ],
     )
-    return (
-        alt.layer(across, along, points)
-        .properties(width=420, height=320)
-        .add_params(picked(observers))
+    layers = [across, along, points]
+    if published is not None:
+        layers += _printed(published, x, y)
+    return alt.layer(*layers).properties(width=420, height=320).add_params(picked(observers))
+
+
+def _printed(published: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """Return hollow diamonds at published figures, and the names of the outermost."""
+    rows = published.drop_nulls()
+    outer = [pl.col("ood_accuracy"), -pl.col("ood_accuracy"), pl.col("error_consistency")]
+    named = pl.any_horizontal(value == value.max() for value in outer)
+    rows = rows.with_columns(name=pl.when(named).then(pl.format("{} (published)", "observer")))
+    base = alt.Chart(alt.Data(values=rows.to_dicts()))
+    points = base.mark_point(size=70, shape="diamond", color="#555555", strokeWidth=1.5).encode(
+        x=x,
+        y=y,
+        tooltip=[
+            alt.Tooltip("observer:N", title="published"),
+            alt.Tooltip("ood_accuracy:Q", title="OOD accuracy", format=".1%"),
+            alt.Tooltip("error_consistency:Q", title="κ", format=".3f"),
+            "source:N",
+        ],
     )
+    names = base.mark_text(dy=-9, fontSize=9, color="#555555").encode(x=x, y=y, text="name:N")
+    return [points, names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def shape_bias_figure(
     overall: pl.DataFrame,
     by_category: pl.DataFrame,
     *,
-    published: Mapping[str, float] | None = None,
+    published: pl.DataFrame | None = None,
     observers: Sequence[str] | None = None,
     title: str | None = None,
 ) -> alt.VConcatChart:
@@ -42,7 +42,8 @@ def shape_bias_figure(
         The same with ``category`` among ``by``. Where an observer named no cue of a category, the
         estimate is null and there is no point.
     published
-        Label to shape bias, drawn below as hollow points without an interval.
+        Columns observer, value and source, from
+        :func:`~synthesight.report.references.references_of`: drawn below as hollow points.
     observers
         All observers of the report, for equal looks in its figures; None for those of ``overall``.
     title
@@ -88,14 +89,14 @@ def shape_bias_figure(
             tooltip=_said("observer", "category"),
         ),
     ).properties(width=420, height=22 * points["category"].n_unique())
-    both = alt.vconcat(upper, shape_bias_means(overall, published or {}, observers), spacing=12)
+    both = alt.vconcat(upper, shape_bias_means(overall, published, observers), spacing=12)
     if title:
         both = both.properties(title=alt.TitleParams(title, anchor="middle"))
     return both.add_params(picked(observers)).configure_view(stroke="#bbbbbb")
 
 
 def shape_bias_means(
-    overall: pl.DataFrame, published: Mapping[str, float], observers: Sequence[str]
+    overall: pl.DataFrame, published: pl.DataFrame | None, observers: Sequence[str]
 ) -> alt.LayerChart:
     """Draw each observer's shape bias and interval, and published figures below.
 
@@ -105,7 +106,15 @@ def shape_bias_means(
     looks = observer_looks(observers, overall["observer"].to_list())
     label = pl.format("{} (n = {})", "observer", "n").alias("label")
     measured = overall.with_columns(label)
-    printed = [{"label": f"{name} (published)", "estimate": v} for name, v in published.items()]
+    printed = (
+        []
+        if published is None
+        else published.select(
+            "source", label=pl.format("{} (published)", "observer"), estimate="value"
+        )
+        .sort("estimate", descending=True)
+        .to_dicts()
+    )
     order = [*measured["label"], *(row["label"] for row in printed)]
     rows = alt.Y(
         "label:N",
@@ -135,7 +144,11 @@ def shape_bias_means(
             .encode(
                 x=_bias("estimate:Q", title=title),
                 y=rows,
-                tooltip=["label:N", alt.Tooltip("estimate:Q", title="shape bias", format=".0%")],
+                tooltip=[
+                    alt.Tooltip("label:N", title="observer"),
+                    alt.Tooltip("estimate:Q", title="shape bias", format=".1%"),
+                    "source:N",
+                ],
             )
         )
     return alt.layer(*layers).properties(width=420, height=22 * len(order))

@@ -12,7 +12,7 @@ from synthesight.analysis import (
     IS_HUMAN,
     PARTICIPANT,
     PEOPLE,
-    SHAPE_BIAS,
+    Metric,
     benchmark,
     confusion,
     get_metric,
@@ -28,7 +28,14 @@ from synthesight.report.coverage import fewer_conditions, fewer_images, stranger
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.metrics import metric_section
+from synthesight.report.references import (
+    add_benchmark_references,
+    add_references,
+    benchmark_references,
+    references_of,
+)
 from synthesight.report.section import Section, datasets_of, order, sorted_table
+from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.names import plain
 
 MATRICES = 40  # confusion matrices; the page draws more only when asked for
@@ -50,7 +57,7 @@ def sections() -> dict[str, Make]:
     }
     elsewhere = {shape_bias.__name__, *BENCHMARK_METRICS}
     declared: dict[str, Make] = {
-        metric.title.lower(): partial(metric_section, metric)
+        metric.title.lower(): partial(declared_section, metric)
         for name, metric in metrics().items()
         if name not in elsewhere
     }
@@ -108,6 +115,14 @@ def trials_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: 
     )
 
 
+def declared_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Section | None:
+    """Show what a metric declares, beside published figures of it."""
+    section = metric_section(metric, everyone, resamples)
+    if section is not None:
+        add_references(section, metric.name)
+    return section
+
+
 def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Show which of two conflicting cues decides."""
     section = metric_section(get_metric("shape_bias"), everyone, resamples)
@@ -129,24 +144,21 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
         section.figures[name] = shape_bias_figure(
             overall.filter(pl.col("dataset") == dataset),
             each.filter(pl.col("dataset") == dataset),
-            published=SHAPE_BIAS if own else None,
+            published=references_of("shape_bias", dataset),
             observers=order(everyone),
             title=dataset,
         )
-    section.text += " Diamonds are published figures (Jaini, Clark & Geirhos 2024)."
+    add_references(section, "shape_bias")
     return section
 
 
 def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
     compared = without_trivial(everyone)
-    models = compared.filter(~IS_HUMAN)
-    people = set(compared.filter(IS_HUMAN)["dataset"].unique())
-    seen = models.group_by("observer").agg(pl.col("dataset").unique())["dataset"].to_list()
-    common = sorted(people.intersection(*seen)) if seen else []
+    common, left_out = _benchmark_datasets(compared)
     if not common:
         return None
-    compared = compared.filter(pl.col("dataset").is_in(common))
+    compared = compared.filter(pl.col("dataset").is_in(common), ~pl.col("who").is_in(left_out))
     table = benchmark(compared.drop("who"), resamples=resamples)
     trials = compared.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
     table = table.join(trials, on="observer", how="left", maintain_order="left")
@@ -157,23 +169,51 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     )
     likeness = table.select("observer", "trials", pl.exclude("observer", "trials", "kind"))
     likeness = likeness.select(pl.exclude(r"^ood_accuracy.*$"))
-    return Section(
+    published = benchmark_references(common)
+    section = Section(
         "benchmark",
         "Benchmark",
-        f"As Geirhos et al. (2021), over the {counted(len(common), 'dataset')} that all models and "
-        f"people saw ({', '.join(common)}), without undistorted and chance-level conditions. Error "
-        "consistency is agreement on which images are hard, beyond what accuracy implies. The "
-        "squared accuracy difference is the toolbox's accuracy difference. The row of people is "
-        "people with each other. Intervals are 95 %, bootstrap over images. "
+        f"As Geirhos et al. (2021), over the {counted(len(common), 'dataset')} that all these "
+        f"observers saw ({', '.join(common)}), without undistorted and chance-level conditions. "
+        "Error consistency is agreement on which images are hard, beyond what accuracy implies. "
+        "The squared accuracy difference is the toolbox's accuracy difference. The row of people "
+        "is people with each other. Intervals are 95 %, bootstrap over images. "
+        + _incomplete("Left out, because they saw fewer of these datasets", left_out)
         + _incomplete("Over fewer conditions than others", fewer_conditions(compared))
         + _incomplete("Over fewer images than others", fewer_images(compared)),
         {"benchmark-accuracy": accuracy, "benchmark-likeness": likeness},
         {
             "error-consistency-against-accuracy": consistency_against_accuracy(
-                table, order(everyone)
+                # Means over fewer datasets are on another scale.
+                table,
+                order(everyone),
+                published if len(common) == len(datasets()) else None,
             )
         },
     )
+    if published is not None:
+        add_benchmark_references(section, published, len(common))
+    return section
+
+
+def _benchmark_datasets(compared: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the datasets of the benchmark, and the observers who saw not all of them.
+
+    A network of which few trials are published must not reduce what is compared of all others: of
+    the sets of datasets that models saw, that with the most pairs of model and dataset is taken.
+    """
+    people = set(compared.filter(IS_HUMAN)["dataset"].unique())
+    others = compared.filter(~IS_HUMAN).group_by("who", "kind").agg(pl.col("dataset").unique())
+    seen = {who: frozenset(names) & people for who, _, names in others.rows()}
+    models = others.filter((pl.col("kind") != PARTICIPANT).fill_null(True))["who"].to_list()
+    counted_for = [seen[who] for who in models or seen]
+    choices = {*counted_for, frozenset(people).intersection(*counted_for)}
+    best = max(
+        choices,
+        key=lambda names: (len(names) * sum(names <= each for each in counted_for), *sorted(names)),
+        default=frozenset[str](),
+    )
+    return sorted(best), sorted(who for who, names in seen.items() if not best <= names)
 
 
 def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:

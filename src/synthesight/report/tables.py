@@ -26,7 +26,9 @@ def shown_table(table: pl.DataFrame) -> pl.DataFrame:
         low, high = ("low", "high") if name == "estimate" else (f"{name}_low", f"{name}_high")
         if low in table.columns and high in table.columns:
             text = pl.format("{} [{}, {}]", _number(name), _number(low), _number(high))
-            columns.append(text.fill_null("undefined").alias(name.replace("_", " ")))
+            # Published figures have no interval.
+            text = pl.coalesce(text, _number(name), pl.lit("undefined"))
+            columns.append(text.alias(name.replace("_", " ")))
         elif name in ("low", "high") or name.endswith(("_low", "_high")):
             continue
         elif dtype.is_float():
