@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import warnings
@@ -14,6 +12,7 @@ from typing import Any
 
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.prompts import check_classes, check_prompts
+from synthesight.sheets import plain, read_sheet
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".json")
 # What columns and keys are called, in lower case.
@@ -190,36 +189,35 @@ def _is_whole(content: Any) -> bool:
 
 def _content(path: Path) -> Any:
     """Return what a file holds: a list of texts, rows, or what JSON gives."""
+    path = path.expanduser()
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return _rows(path)
     try:
-        raw = path.expanduser().read_bytes()
+        raw = path.read_bytes()
         text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except OSError as error:
         reason = (error.strerror or "the system refuses").lower()
         raise SynthesightError(f"{path} cannot be read ({reason}): check its path.") from None
     except UnicodeError:
         raise SynthesightError(f"{path} is not text in UTF-8: save it as such.") from None
-    suffix = path.suffix.lower()
     if suffix == ".json":
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise SynthesightError(f"{path} is not JSON ({error}): correct it.") from None
-    if suffix in (".csv", ".tsv"):
-        return _rows(text, path)
     lines = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
     return lines[0].split(",") if len(lines) == 1 and "{" not in lines[0] else lines
 
 
-def _rows(text: str, path: Path) -> list[dict[str, str]]:
-    lines = [line for line in text.splitlines() if line.strip()]
-    head = lines[0] if lines else ""
-    separator = max("\t;,", key=head.count)
-    if not any(cell.strip(' "').lower() in NAME for cell in head.split(separator)):
+def _rows(path: Path) -> list[dict[str, Any]]:
+    table = read_sheet(path, known=[plain(name) for name in (*NAME, *PROMPTS)]).table
+    if not any(plain(column) in map(plain, NAME) for column in table.columns):
         raise SynthesightError(
             f"{path} needs a column 'name' (or 'class' or 'label') of the classes; it has "
-            f"{head[:80]!r}."
+            f"{', '.join(table.columns)}."
         )
-    return list(csv.DictReader(io.StringIO("\n".join(lines)), delimiter=separator))
+    return table.to_dicts()
 
 
 def _entries(content: Any, origin: str) -> list[dict[str, Any]]:
@@ -243,7 +241,7 @@ def _entries(content: Any, origin: str) -> list[dict[str, Any]]:
         raise wrong
     entries: dict[str, dict[str, Any]] = {}
     for row in rows:
-        keyed = {str(key).strip().lower(): value for key, value in row.items() if key is not None}
+        keyed = {plain(str(key)): value for key, value in row.items()}
         name = _first(keyed, NAME)
         if not isinstance(name, str):
             raise wrong
@@ -287,7 +285,7 @@ def _add(
 
 
 def _first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((row[key] for key in keys if row.get(key) not in (None, "")), None)
+    return next((row[k] for k in map(plain, keys) if row.get(k) not in (None, "")), None)
 
 
 def _texts(value: Any, origin: str, *, split: bool = False) -> list[str]:
