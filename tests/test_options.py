@@ -49,7 +49,7 @@ def test_signatures_name_each_option(function, kind):
     ("name", "kind", "own"),
     [
         ("classify", ModelOptions, {"model", "json"}),
-        ("evaluate", EvaluateOptions, {"model", "stimuli", "out"}),
+        ("evaluate", EvaluateOptions, {"model", "stimuli", "out", "print_sbatch"}),
     ],
 )
 def test_the_command_line_has_the_options_of_python(name, kind, own):

@@ -7,12 +7,14 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import synthesight
+from synthesight.backends import RayObserver, run_jobs
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.class_files import names_only, read_classes
 from synthesight.observers.loading import open_observer, read_wording
@@ -35,12 +37,14 @@ from synthesight.trials.schema import SCHEMA
 from synthesight.trials.store import Run
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 PART_ROWS = 500
 PART_SECONDS = 30.0
 LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 OPTIONAL = ("timm", "torchvision", "open-clip-torch")
+# Where the model answers, and the options of each place.
+BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
 
 
 @typed(EvaluateOptions)
@@ -108,6 +112,7 @@ def run_evaluation(
 ) -> Run:
     """Do what :func:`evaluate` says, with its options in one object."""
     part, parts = read_shard(options.shard)
+    _check_backend(model, options)
     # What is wrong with the model's name or options is told before stimuli are looked for.
     if isinstance(model, str | Path):
         resolve(str(model))
@@ -131,6 +136,9 @@ def run_evaluation(
     if options.limit is not None:
         shown = sample(shown, limit=options.limit, seed=options.seed)
     _check_distinct(shown)
+    if options.backend == "slurm":
+        _on_slurm(model, stimuli, out, options, progress)
+        return Run.open(out)
     observer = model if isinstance(model, Observer) else _observer(model, options)
     chosen = observer.choose(classes)
     named = {"model": str(model)} if isinstance(model, str | Path) else {}
@@ -143,7 +151,7 @@ def run_evaluation(
         | {library: version(library) for library in LIBRARIES}
         | _versions_of(OPTIONAL),
         "platform": platform.platform(),
-        "device": _device_name(observer.device),
+        "device": observer.device_name,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
     run = Run.create_or_resume(out, manifest, stimuli=shown)
@@ -172,6 +180,8 @@ def run_evaluation(
 def _observer(model: Any, options: EvaluateOptions) -> Observer:
     names = {each.name for each in fields(ModelOptions)}
     given = {key: value for key, value in options.given().items() if key in names}
+    if options.backend == "ray":
+        return RayObserver(model, ModelOptions(**given), address=options.address, jobs=options.jobs)
     if isinstance(model, Observer):
         if options.classes is not None:
             names_only(read_classes(options.classes).wording(None), f"{model.name} is open already")
@@ -179,6 +189,52 @@ def _observer(model: Any, options: EvaluateOptions) -> Observer:
         given.pop("classes", None)
         given.pop("seed", None)
     return open_observer(model, ModelOptions(**given))
+
+
+def _on_slurm(
+    model: str | Path,
+    stimuli: Any,
+    out: str | Path,
+    options: EvaluateOptions,
+    progress: bool | None,
+) -> None:
+    """Evaluate by a job array, each job with a share of the stimuli."""
+    count = options.jobs or 1
+    alone = replace(options, backend="local", jobs=None, slurm=None)
+    parts = [replace(alone, shard=f"{n}/{count}") for n in range(1, count + 1)]
+    run_jobs(
+        [partial(run_evaluation, model, stimuli, out, each, progress=True) for each in parts],
+        Path(f"{Path(out).name}.slurm") if "://" in str(out) else Path(f"{out}.slurm"),
+        options.slurm,
+        progress=progress,
+    )
+
+
+def _check_backend(model: Any, options: EvaluateOptions) -> None:
+    """Refuse backends that there are not, and what the chosen one has no use for."""
+    if options.backend not in BACKENDS:
+        raise SynthesightError(
+            f"There is no `backend={options.backend!r}`: choose one of {', '.join(BACKENDS)}."
+        )
+    own = BACKENDS[options.backend]
+    for name in {each for names in BACKENDS.values() for each in names}.difference(own):
+        if getattr(options, name) is not None:
+            takes = " or ".join(key for key, names in BACKENDS.items() if name in names)
+            raise SynthesightError(
+                f"`backend={options.backend!r}` has no use for `{name}`: leave it out, or choose "
+                f"`backend={takes}`."
+            )
+    if options.backend != "local" and not isinstance(model, str | Path):
+        raise SynthesightError(
+            f"`backend={options.backend!r}` cannot ship a {type(model).__name__}: give the name, "
+            "file or folder of a model, which each machine opens by itself."
+        )
+    if options.jobs is not None and options.jobs < 1:
+        raise SynthesightError(f"`jobs={options.jobs}` leaves no workers: give 1 or more.")
+    if options.backend == "slurm" and (options.jobs is None or options.shard != "1/1"):
+        raise SynthesightError(
+            "`backend='slurm'` shares the stimuli among `jobs`: say how many; leave out `shard`."
+        )
 
 
 def read_shard(shard: str) -> tuple[int, int]:
@@ -216,17 +272,6 @@ def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[library] = version(library)
     return found
-
-
-def _device_name(device: torch.device | None) -> str | None:
-    """Return what computed, for people: the graphics card, or the kind of device."""
-    if device is None:
-        return None
-    if device.type != "cuda":
-        return device.type
-    import torch
-
-    return torch.cuda.get_device_name(device)
 
 
 def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:

@@ -16,7 +16,7 @@ from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
 from synthesight.cli.data import datasets
 from synthesight.cli.experiment import experiment
-from synthesight.cli.options import Commands, end, translate, with_options, written_to
+from synthesight.cli.options import Commands, end, given_words, translate, with_options, written_to
 from synthesight.cli.train import training
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.options import EvaluateOptions, ModelOptions
@@ -104,9 +104,22 @@ def evaluate(
     ],
     out: Annotated[Path, written_to("Folder of the run; the same command resumes it.")],
     options: EvaluateOptions,
+    context: typer.Context,
     model: Model = "natural-32",
+    print_sbatch: Annotated[
+        bool, typer.Option(help="Print Slurm's batch file of this command, and run nothing.")
+    ] = False,
 ) -> None:
     """Show stimuli to a model and keep its trials."""
+    if print_sbatch:
+        from synthesight.backends import sbatch_file
+
+        if options.jobs is None:
+            raise SynthesightError("`print_sbatch` needs `jobs`: say how many share the stimuli.")
+        left_out = ("backend", "jobs", "slurm", "print_sbatch")
+        words = [sys.executable, "-m", "synthesight", "evaluate", *given_words(context, left_out)]
+        print(sbatch_file(words, options.jobs or 1, options.slurm))
+        return
     from synthesight.cli.output import print_accuracy
     from synthesight.evaluation import run_evaluation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import MISSING, fields
 from inspect import Parameter, signature
@@ -67,6 +67,19 @@ def flags(command: Any) -> dict[str, str]:
         for each in getattr(command, "params", ())
         if each.param_type_name == "option"
     }
+
+
+def given_words(context: typer.Context, left_out: Collection[str]) -> list[str]:
+    """Return the options that a command was given, as words of a command line, but for some."""
+    written = flags(context.command)
+    words = []
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if name in left_out or source is None or source.name != "COMMANDLINE":
+            continue
+        values = value if isinstance(value, list | tuple) else [value]
+        words += [word for each in values for word in (written[name], str(each))]
+    return words
 
 
 def translate(message: str, options: Mapping[str, str] | None = None) -> str:
@@ -191,6 +204,7 @@ __all__ = [
     "Device",
     "end",
     "flags",
+    "given_words",
     "split",
     "translate",
     "with_options",

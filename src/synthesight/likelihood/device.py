@@ -44,3 +44,10 @@ def check_device(device: str | torch.device) -> torch.device:
     if place.type == "meta":
         raise SynthesightError("The device meta computes nothing: choose `device=cpu`.")
     return place
+
+
+def device_name(device: torch.device | None) -> str | None:
+    """Return what computes, for people: the graphics card, or the kind of device."""
+    if device is None or device.type != "cuda":
+        return device.type if device is not None else None
+    return torch.cuda.get_device_name(device)

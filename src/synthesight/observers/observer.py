@@ -180,6 +180,13 @@ class Observer(ABC):
     classes: list[str] | None
     device: torch.device | None = None
 
+    @property
+    def device_name(self) -> str | None:
+        """What computes, for people: the graphics card, or the kind of device."""
+        from synthesight.likelihood.device import device_name
+
+        return device_name(self.device)
+
     @abstractmethod
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None

@@ -215,6 +215,17 @@ class EvaluateOptions(ModelOptions):
         Number of stimuli in a balanced sample; None for all.
     shard
         ``"i/n"``: the i-th of n parts, so that n processes can share one run.
+    backend
+        Where the model answers: ``"local"``, in this process; ``"ray"``, on a cluster of Ray; or
+        ``"slurm"``, by a job array.
+    address
+        Of a Ray cluster: ``"host:port"``, or ``"auto"`` for the one that this machine belongs to;
+        None starts one on this machine, with all of its GPUs.
+    jobs
+        Of Ray: workers at most; None for one a GPU or, without GPUs, for each four cores. Of Slurm:
+        how many jobs share the stimuli.
+    slurm
+        Options of ``sbatch``, as a mapping or as ``"partition=gpu,time=4:00:00,gpus=1"``.
     """
 
     limit: int | None = field(
@@ -223,6 +234,24 @@ class EvaluateOptions(ModelOptions):
     shard: str = field(
         default="1/1", metadata=about("i/n: show the i-th of n parts, for n processes.")
     )
+    backend: str = field(
+        default="local", metadata=about("Where the model answers: local, ray or slurm.")
+    )
+    address: str | None = field(
+        default=None,
+        metadata=about("Ray cluster: host:port, or auto. Default: one on this machine."),
+    )
+    jobs: int | None = field(
+        default=None,
+        metadata=about(
+            "Slurm: jobs that share the stimuli. Ray: workers at most; default: one a GPU.",
+            text=int,
+        ),
+    )
+    slurm: str | Mapping[str, Any] | None = field(
+        default=None,
+        metadata=about("Options of sbatch, such as partition=gpu,time=4:00:00,gpus=1."),
+    )
 
 
 class EvaluateKeywords(ModelKeywords, total=False):
@@ -230,6 +259,10 @@ class EvaluateKeywords(ModelKeywords, total=False):
 
     limit: int | None
     shard: str
+    backend: str
+    address: str | None
+    jobs: int | None
+    slurm: str | Mapping[str, Any] | None
 
 
 def typed(options: type[ModelOptions]) -> Callable[[Function], Function]:
