@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +18,17 @@ from PIL import Image, ImageCms
 
 from builders import encoded, picture
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.images import UnreadableImage, read_image, to_array
+from synthesight.stimuli import images
+from synthesight.stimuli.images import (
+    UnreadableImage,
+    digest_of,
+    read_image,
+    read_picture,
+    to_array,
+)
+from synthesight.stimuli.memory import Budget
+from synthesight.stimuli.prefetch import read_ahead
+from synthesight.stimuli.stimulus import Stimulus
 
 
 @pytest.fixture
@@ -169,3 +185,74 @@ def test_nothing_is_stretched():
     image.paste("white", (125, 25, 175, 75))  # a square in the centre
     found = to_array(image, 100)[..., 0] > 127
     assert found.any(0).sum() == found.any(1).sum() == 50
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(tmp_path / "socket.png"))
+        (tmp_path / "zero.png").symlink_to("/dev/zero")
+        for name in ("pipe.png", "zero.png"):
+            with pytest.raises(UnreadableImage, match=f"{name} is a device or a pipe"):
+                read_image(tmp_path / name)
+        with pytest.raises(UnreadableImage, match=r"socket\.png cannot be read"):
+            read_image(tmp_path / "socket.png")
+    with (tmp_path / "vast.png").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UnreadableImage, match=r"vast\.png is a file of 1024\.0 GiB"):
+        read_image(tmp_path / "vast.png")
+
+
+def test_names_in_messages_are_one_line_that_any_terminal_takes(tmp_path):
+    odd = os.fsencode(tmp_path) + b"/caf\xe9\x1b[31m\n.png"
+    with open(odd, "wb") as file:  # noqa: PTH123
+        file.write(b"text")
+    with pytest.raises(UnreadableImage) as caught:
+        read_image(Path(os.fsdecode(odd)))
+    assert r"caf\xe9\x1b[31m\x0a.png is not an image" in str(caught.value)
+    for name, reason in (("a\0b.png", "null byte"), ("x" * 20_000 + ".png", "too long")):
+        with pytest.raises(UnreadableImage, match=reason) as caught:
+            read_image(tmp_path / name)
+        assert len(str(caught.value)) < 500
+        assert str(caught.value).isprintable()
+
+
+def test_large_images_of_all_threads_are_decoded_one_after_another(monkeypatch):
+    """Eight readers of images that each fill the budget: two are never in memory at once."""
+    budget = Budget(2**20)
+    monkeypatch.setattr(images, "decoding", budget)
+    data = encoded(picture((300, 280)))  # 12 bytes a pixel are 0.96 of the budget
+    inside, most = [0], [0]
+    as_shown = images._as_shown  # noqa: SLF001
+
+    def counted(*given):
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.005)
+        inside[0] -= 1
+        return as_shown(*given)
+
+    monkeypatch.setattr(images, "_as_shown", counted)
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(read_image, [data] * 24))) == 24
+        assert most[0] == 1
+        small = encoded(picture((90, 90)))
+        assert len(list(pool.map(read_image, [small] * 64))) == 64
+    assert most[0] > 1
+    assert budget.used == 0
+
+
+def test_a_digest_is_of_the_content(tmp_path, photo):
+    data = encoded(photo)
+    (tmp_path / "a.png").write_bytes(data)
+    expected = hashlib.sha256(data).hexdigest()[:32]
+    for source in (data, tmp_path / "a.png"):
+        assert read_picture(source).digest == digest_of(source) == expected
+    assert read_picture(photo).digest == digest_of(photo.copy()) != expected
+    other = photo.copy()
+    other.putpixel((0, 0), (1, 2, 3))
+    assert digest_of(other) != digest_of(photo)
+    stimuli = [Stimulus("a.png", tmp_path / "a.png"), Stimulus("b.png", photo)]
+    read = [stimulus for stimulus, _, _ in read_ahead(stimuli, 8)]
+    assert [one.digest for one in read] == [one.content_digest() for one in stimuli]
+    assert read == stimuli

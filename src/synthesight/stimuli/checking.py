@@ -30,7 +30,7 @@ def check_images(
 
 def _problem(stimulus: Stimulus) -> str | None:
     try:
-        stimulus.open()
+        stimulus.read(1)
     except UnreadableImage as error:
         return str(error)
     return None

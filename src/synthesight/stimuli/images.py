@@ -7,21 +7,94 @@ animation the first frame.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.depth import Range, deep_colours, is_deep, to_eight_bits, too_dark
+from synthesight.stimuli.formats import (
+    FORMATS,
+    HEAD,
+    format_of,
+    open_image,
+    other_format,
+    size_of,
+)
+from synthesight.stimuli.memory import BUDGET, decoding
+
+Result = TypeVar("Result")
+
+DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
+LARGE = 2**25  # bytes of a file that is read with no other one beside it
+# Bytes a pixel that greys of 32 bits need, and colours of sixteen bits a channel.
+DEEP_GREY = 20
+DEEP_COLOURS = 24
+
+# EXIF orientations, as the standard numbers them.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Memory of such blocks goes back to the system at once; of smaller ones, as Pillow has them, each
+# thread keeps a hoard of its own: four readers of large images in turn took 2.7 GB, not 0.9.
+Image.core.set_block_size(2**26)
 
 
 class UnreadableImage(SynthesightError):
     """Say in one sentence which image cannot be shown, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that was read.
+
+    Attributes
+    ----------
+    image
+        The image as 8-bit RGB.
+    digest
+        First 32 digits of the SHA-256 of the encoded bytes; of a Pillow image, of its mode, size,
+        palette and pixels.
+    amiss
+        What hides the image in spite of it being read, such as that it is nearly black since only
+        12 of its 16 bits are used; else None.
+    """
+
+    image: Image.Image
+    digest: str
+    amiss: str | None = None
+
+
 def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Image:
-    """Return an image as 8-bit RGB.
+    """Return an image as 8-bit RGB: the first of what :func:`read_picture` returns."""
+    return read_picture(source, name).image
+
+
+def read_picture(
+    source: Path | bytes | Image.Image,
+    name: str = "",
+    *,
+    range: Range | None = None,
+    resolution: int | tuple[int, int] | None = None,
+) -> Picture:
+    """Return an image as 8-bit RGB, with a digest of its content.
+
+    Images of all threads share one budget of memory: large ones are decoded one after another.
 
     Parameters
     ----------
@@ -29,42 +102,67 @@ def read_image(source: Path | bytes | Image.Image, name: str = "") -> Image.Imag
         A file, the bytes of one, or an image.
     name
         How messages call bytes or an image; a file is called by its path.
+    range
+        What is black and white in images of more than eight bits a channel; None for all of their
+        depth.
+    resolution
+        Size to which the image is fitted, as :func:`to_array` does; None to leave it as it is.
 
     Raises
     ------
     UnreadableImage
-        If there is no such file, it may not be read, or it is empty, truncated, no image, or so
-        large that it may be a decompression bomb (more pixels than Pillow's limit).
+        If there is no such file, it is none (a device, a pipe), it may not be read, or it is empty,
+        truncated, no image, of a format that is not read, or so large that it may be a
+        decompression bomb (more pixels than Pillow's limit, or than fit into the budget of memory).
     """
-    label = str(source) if isinstance(source, Path) else (name or "the image")
-    data = read_bytes(source) if isinstance(source, Path) else source
-    if isinstance(data, bytes) and not data:
-        raise UnreadableImage(f"{label} is empty: get the file anew.")
-    try:
-        if isinstance(data, Image.Image):
-            return _as_shown(data, label)
-        with Image.open(io.BytesIO(data)) as image:
-            # Pillow only warns here. To make an error of its warning would change the warning
-            # filters, which all reading threads share; so its limit is applied by hand.
-            if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-                raise Image.DecompressionBombError
-            image.seek(0)
-            return _as_shown(image, label)
-    except (UnreadableImage, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadableImage(
-            f"{label} has more than {Image.MAX_IMAGE_PIXELS} pixels and may be a decompression "
-            "bomb: scale it down first."
-        ) from None
-    except UnidentifiedImageError:
-        raise UnreadableImage(
-            f"{label} is not an image that can be read: convert it to PNG or JPEG."
-        ) from None
-    except Exception:  # A damaged header leads Pillow's decoders into errors of every class.
-        raise UnreadableImage(
-            f"{label} is truncated or damaged: get the file anew, or leave it out."
-        ) from None
+    if isinstance(source, Image.Image):
+        label = name or "the image"
+        shown = _try(label, lambda: _as_shown(source, None, label))
+        return _picture(shown, digest_of(source), resolution)
+    if isinstance(source, bytes):
+        return _decode(source, name or "the image", range, resolution)
+    label = printable(str(source))
+    descriptor, size = _open(source, label)
+    with os.fdopen(descriptor, "rb") as file:
+        if size <= LARGE:
+            return _decode(file.read(size), label, range, resolution)
+        with decoding.reserve(BUDGET):
+            return _decode(file.read(size), label, range, resolution, alone=True)
+
+
+def digest_of(source: Path | bytes | Image.Image) -> str:
+    """Return the digest that :class:`Picture` has of an image, without decoding it.
+
+    Raises
+    ------
+    UnreadableImage
+        If a file cannot be read.
+    """
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()[:DIGITS]
+    if isinstance(source, Image.Image):
+        palette = bytes(source.getpalette() or ())
+        look = f"{source.mode} {source.width} {source.height} ".encode()
+        return hashlib.sha256(look + palette + source.tobytes()).hexdigest()[:DIGITS]
+    descriptor, _ = _open(source, printable(str(source)))
+    with os.fdopen(descriptor, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+
+
+def printable(text: str, most: int = 300) -> str:
+    """Return a text as one line that every terminal and file can take, shortened in the middle.
+
+    Bytes of file names that are not UTF-8, and control characters, are written as ``\\xNN``.
+
+    Examples
+    --------
+    >>> printable("caf\\udce9\\n.png")
+    'caf\\\\xe9\\\\x0a.png'
+    """
+    if not text.isprintable():
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
 
 
 def to_array(image: Image.Image, resolution: int | tuple[int, int]) -> np.ndarray:
@@ -84,23 +182,25 @@ def to_array(image: Image.Image, resolution: int | tuple[int, int]) -> np.ndarra
     -------
     uint8, shape (height, width, 3).
     """
+    return np.asarray(_fitted(image, resolution))
+
+
+def _fitted(image: Image.Image, resolution: int | tuple[int, int]) -> Image.Image:
     height, width = (resolution,) * 2 if isinstance(resolution, int) else resolution
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image)
+    if image.size == (width, height):
+        return image
+    return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of an image file.
+def _open(path: Path, label: str) -> tuple[int, int]:
+    """Open a regular file and return it with its size.
 
-    Raises
-    ------
-    UnreadableImage
-        If there is no such file, or it may not be read.
+    A pipe would wait for a writer, a device be read without end.
     """
-    label = str(path)
     try:
-        return path.read_bytes()
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except FileNotFoundError:
         raise UnreadableImage(f"There is no file {label}: check the path.") from None
     except IsADirectoryError:
@@ -114,35 +214,163 @@ def read_bytes(path: Path) -> bytes:
         raise UnreadableImage(
             f"{label} cannot be read ({reason.lower()}): check the path."
         ) from None
+    facts = os.fstat(descriptor)
+    if stat.S_ISREG(facts.st_mode) and facts.st_size <= BUDGET:
+        return descriptor, facts.st_size
+    os.close(descriptor)
+    if stat.S_ISDIR(facts.st_mode):
+        raise UnreadableImage(f"{label} is a folder, not an image: name a file in it.")
+    if stat.S_ISREG(facts.st_mode):
+        raise UnreadableImage(
+            f"{label} is a file of {facts.st_size / 2**30:.1f} GiB, which is too large for an "
+            "image: scale it down first."
+        )
+    raise UnreadableImage(f"{label} is a device or a pipe, not a file: leave it out.")
 
 
-def _as_shown(image: Image.Image, label: str) -> Image.Image:
+def _decode(
+    data: bytes,
+    label: str,
+    range: Range | None,
+    resolution: int | tuple[int, int] | None,
+    *,
+    alone: bool = False,
+) -> Picture:
+    if not data:
+        raise UnreadableImage(f"{label} is empty: get the file anew.")
+    kind = format_of(data[:HEAD])
+    if kind is None:
+        what = other_format(data[:64])
+        what = f"a picture in the format {what}, which is not read" if what else "not an image"
+        raise UnreadableImage(f"{label} is {what}: convert it to PNG or JPEG.")
+
+    def decode() -> Picture:
+        _check_size(label, *(size_of(data, kind) or (1, 1)), len(data), FORMATS[kind])
+        with open_image(data, kind, label) as image:
+            a_pixel = FORMATS[kind]
+            if image.mode in ("I", "F"):
+                a_pixel = DEEP_GREY
+            elif range is not None and image.mode.startswith("RGB") and is_deep(image):
+                a_pixel = DEEP_COLOURS
+            needed = _check_size(label, *image.size, len(data), a_pixel, _largest_tile(image))
+            with decoding.reserve(0 if alone else needed):
+                image.seek(0)
+                deep = None
+                if range is not None and image.mode.startswith("RGB"):
+                    deep = deep_colours(data, kind, label)
+                notes: list[str] = []
+                shown = _as_shown(image, range, label, deep, notes)
+                return _picture(shown, digest_of(data), resolution, *notes)
+
+    return _try(label, decode)
+
+
+def _check_size(
+    label: str, width: int, height: int, encoded: int, a_pixel: int, tile: int = 0
+) -> int:
+    """Return the bytes that decoding needs, where that is within bounds."""
+    # Pillow only warns here. To make an error of its warning would change the warning filters,
+    # which all reading threads share; so its limit is applied by hand.
+    if Image.MAX_IMAGE_PIXELS and max(width * height, tile) > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
+    needed = encoded + (width * height + tile) * a_pixel
+    if needed > BUDGET:
+        raise UnreadableImage(
+            f"{label} has {width} × {height} pixels, and would take {needed / 2**30:.1f} GiB of "
+            "memory: scale it down first."
+        )
+    return needed
+
+
+def _largest_tile(image: Image.Image) -> int:
+    """Return the pixels of a tile of a TIFF, which are in memory however small the image is."""
+    tags = getattr(image, "tag_v2", {})
+    try:
+        width, height = int(tags.get(322, 0)), int(tags.get(323, 0))
+    except (TypeError, ValueError):
+        return 0
+    return width * height if width * height > image.width * image.height else 0
+
+
+def _try(label: str, decode: Callable[[], Result]) -> Result:
+    try:
+        return decode()
+    except UnreadableImage:
+        raise
+    except SynthesightError as error:
+        raise UnreadableImage(str(error)) from None
+    except MemoryError:
+        raise UnreadableImage(
+            f"{label} takes more memory to decode than there is: scale it down first."
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImage(
+            f"{label} has more than {Image.MAX_IMAGE_PIXELS} pixels and may be a decompression "
+            "bomb: scale it down first."
+        ) from None
+    except UnidentifiedImageError:
+        raise UnreadableImage(
+            f"{label} is not an image that can be read: convert it to PNG or JPEG."
+        ) from None
+    except Exception:  # A damaged header leads Pillow's decoders into errors of every class.
+        raise UnreadableImage(
+            f"{label} is truncated or damaged: get the file anew, or leave it out."
+        ) from None
+
+
+def _picture(
+    image: Image.Image, digest: str, resolution: int | tuple[int, int] | None, *notes: str
+) -> Picture:
+    if resolution is not None:
+        image = _fitted(image, resolution)
+    return Picture(image, digest, notes[0] if notes else None)
+
+
+def _as_shown(
+    image: Image.Image,
+    range: Range | None,
+    label: str,
+    deep: np.ndarray | None = None,
+    notes: list[str] | None = None,
+) -> Image.Image:
+    sixteen = is_deep(image)
     image.load()
     profile = image.info.get("icc_profile")
-    image = _upright(image)
     alpha = _alpha(image)
-    image = _eight_bits(image)
-    colours = _opaque(image)
+    found = None
+    if image.mode.startswith("I") or image.mode == "F":
+        colours, found = _eight_bits(image, range)
+    elif deep is not None:
+        eight, found = to_eight_bits(deep[..., :3], range)
+        colours = Image.fromarray(eight)
+    else:
+        colours = _opaque(image)
+        if sixteen:
+            found = too_dark(colours)
+    if notes is not None and found:
+        notes.append(found)
+    turn = _turn(image)
     if profile:
         colours = _to_srgb(colours, profile)
     try:
-        colours = colours.convert("RGB")
+        colours = colours if colours.mode == "RGB" else colours.convert("RGB")
     except ValueError:
         raise UnreadableImage(
             f"{label} has the pixel format {image.mode}, which cannot be shown: convert it to RGB."
         ) from None
-    if alpha is None:
-        return colours
-    white = Image.new("RGB", colours.size, "white")
-    white.paste(colours, mask=alpha)
-    return white
+    if alpha is not None:
+        if colours is image:
+            colours = colours.copy()
+        colours.paste("white", mask=ImageChops.invert(alpha))
+    return colours if turn is None else colours.transpose(turn)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return how a viewer turns an image, by its EXIF orientation."""
     try:
-        return ImageOps.exif_transpose(image)
+        return TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, ArithmeticError):
-        return image  # Broken EXIF says nothing about the pixels; viewers pass over it.
+        return None  # Broken EXIF says nothing about the pixels; viewers pass over it.
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
@@ -155,19 +383,10 @@ def _alpha(image: Image.Image) -> Image.Image | None:
     return image.convert("RGBA").getchannel("A")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale sixteen-bit and float greys to eight bits; Pillow itself would clip them.
-
-    Floats of at most 1 are taken to lie in [0, 1], others in [0, 255].
-    """
-    if image.mode.startswith("I"):
-        values = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    if image.mode == "F":
-        values = np.nan_to_num(np.asarray(image), posinf=0.0, neginf=0.0)
-        scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
-        return Image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
-    return image
+def _eight_bits(image: Image.Image, range: Range | None) -> tuple[Image.Image, str | None]:
+    """Scale sixteen-bit and float greys to eight bits; Pillow itself would clip them."""
+    shown, amiss = to_eight_bits(np.asarray(image), range)
+    return Image.fromarray(shown), amiss
 
 
 def _opaque(image: Image.Image) -> Image.Image:

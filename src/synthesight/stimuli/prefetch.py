@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from synthesight.errors import SynthesightError
-from synthesight.stimuli.images import to_array
+from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.stimuli.images import printable
 from synthesight.stimuli.stimulus import Stimulus
 
 AHEAD = 64
@@ -31,25 +32,51 @@ def read_ahead(stimuli: Iterable[Stimulus], resolution: int | tuple[int, int]) -
     Yields
     ------
     (stimulus, image, error)
-        ``image`` is uint8, shape (height, width, 3); where it cannot be read it is None
-        and ``error`` is the sentence that says why.
+        ``image`` is uint8, shape (height, width, 3), and the stimulus has the ``digest`` of its
+        content; where it cannot be read the image is None and ``error`` is the sentence that says
+        why.
+
+    Warns
+    -----
+    SynthesightWarning
+        If the depth of an image hides it, such as 12 bits in a file of 16; once, with a count of
+        all such images at the end.
     """
 
-    def read(stimulus: Stimulus) -> Read:
+    def read(stimulus: Stimulus) -> tuple[Read, str | None]:
         try:
-            return stimulus, to_array(stimulus.open(), resolution), None
+            picture = stimulus.read(resolution)
         except SynthesightError as error:
-            return stimulus, None, str(error)
+            return (stimulus, None, str(error)), None
+        return (stimulus, np.asarray(picture.image), None), picture.amiss
 
     source = iter(stimuli)
-    pending: deque[Future[Read]] = deque()
+    pending: deque[Future[tuple[Read, str | None]]] = deque()
     pool = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+    hidden = 0
+
+    def taken() -> Read:
+        nonlocal hidden
+        found, amiss = pending.popleft().result()
+        if amiss:
+            hidden += 1
+            if hidden == 1:
+                name = printable(found[0].id)
+                warnings.warn(f"Of {name}, {amiss}", SynthesightWarning, stacklevel=3)
+        return found
+
     try:
         for stimulus in source:
             pending.append(pool.submit(read, stimulus))
             if len(pending) >= AHEAD:
-                yield pending.popleft().result()
+                yield taken()
         while pending:
-            yield pending.popleft().result()
+            yield taken()
+        if hidden > 1:
+            warnings.warn(
+                f"{hidden} images are hidden by their depth like the first.",
+                SynthesightWarning,
+                stacklevel=2,
+            )
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

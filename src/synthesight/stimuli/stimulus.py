@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.images import read_bytes, read_image
+from synthesight.stimuli.depth import Range
+from synthesight.stimuli.images import Picture, digest_of, printable, read_picture
 
-DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
 Factor = str | int | float | bool
 Source = str | Path | bytes | Image.Image | Mapping[str, Any] | Callable[[], Path | bytes]
 
@@ -41,9 +40,11 @@ class Stimulus:
     factors
         What else is known of it, by name, such as ``{"viewpoint": 30, "lighting": "dim"}``. Trials
         keep them as columns.
+    range
+        What is black and white, if the image has more than eight bits a channel.
     digest
-        The first 32 digits of the SHA-256 of the file's bytes, or of the pixels of an image in
-        memory, as it was last opened; None before.
+        Of the image's content, as :class:`~synthesight.stimuli.images.Picture` has it, when it was
+        last read; None before.
 
     Examples
     --------
@@ -59,28 +60,49 @@ class Stimulus:
     category: str | None = None
     session: int = 1
     factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
+    range: Range | None = None
     digest: str | None = field(default=None, compare=False)
 
     def open(self) -> Image.Image:
-        """Return the image as 8-bit RGB, as a viewer would show it, and note its digest.
+        """Return the image as 8-bit RGB, as a viewer would show it.
 
         Raises
         ------
         UnreadableImage
-            As :func:`~synthesight.stimuli.images.read_image` says.
+            As :func:`~synthesight.stimuli.images.read_picture` says.
         """
+        return self.read().image
+
+    def read(self, resolution: int | tuple[int, int] | None = None) -> Picture:
+        """Return the image, fitted to a resolution if one is given, with a digest of its content.
+
+        Raises
+        ------
+        UnreadableImage
+            As :func:`~synthesight.stimuli.images.read_picture` says.
+        """
+        picture = read_picture(
+            self._content(), printable(self.id), range=self.range, resolution=resolution
+        )
+        # What is known of the stimulus; it stays the same one.
+        object.__setattr__(self, "digest", picture.digest)
+        return picture
+
+    def content_digest(self) -> str:
+        """Return the digest that the image has when it is read, without decoding it.
+
+        Raises
+        ------
+        UnreadableImage
+            If the image's file cannot be read.
+        """
+        return digest_of(self._content())
+
+    def _content(self) -> Path | bytes | Image.Image:
         source = self.source() if callable(self.source) else self.source
         if isinstance(source, Mapping):
             source = encoded_image(source)
-        if isinstance(source, Image.Image):
-            image = read_image(source, name=self.id)
-            content = b"%d %d " % image.size + image.tobytes()
-        else:
-            content = source if isinstance(source, bytes) else read_bytes(Path(source))
-            image = read_image(content, name=self.id if isinstance(source, bytes) else str(source))
-        # What is known of the stimulus; it stays the same one.
-        object.__setattr__(self, "digest", sha256(content).hexdigest()[:DIGITS])
-        return image
+        return Path(source) if isinstance(source, str) else source
 
 
 def factor_types(stimuli: Iterable[Stimulus]) -> dict[str, type]:
