@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, written_to
+from synthesight.cli.options import MOST_SEED, say, written_to
 from synthesight.errors import SynthesightError
 
 studies = typer.Typer()
@@ -56,10 +55,10 @@ def report(
     datasets = counted(trials["dataset"].n_unique(), "dataset")
     print(f"{len(trials)} trials in {datasets}; open {page}")
     for note in notes:
-        print(f"synthesight: {note}", file=sys.stderr)
+        say(note)
     if problems := strangers(with_people(trials)):
         for problem in problems:
-            print(f"synthesight: {problem}", file=sys.stderr)
+            say(problem)
         raise typer.Exit(2)
 
 

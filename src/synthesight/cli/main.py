@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import sys
 import warnings
@@ -16,8 +16,17 @@ from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
 from synthesight.cli.data import datasets
 from synthesight.cli.experiment import experiment
-from synthesight.cli.options import Commands, end, given_words, translate, with_options, written_to
+from synthesight.cli.options import (
+    Commands,
+    end,
+    given_words,
+    say,
+    translate,
+    with_options,
+    written_to,
+)
 from synthesight.cli.train import training
+from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.options import EvaluateOptions, ModelOptions
 
@@ -159,42 +168,40 @@ _format = warnings.formatwarning
 def _formatted(message: Warning | str, category: type[Warning], *place: Any, **line: Any) -> str:
     """Write our own warnings as messages, without the place in the code that gave them."""
     if issubclass(category, SynthesightWarning):
-        return f"synthesight: {translate(str(message))}\n"
+        return f"synthesight: {sentence(translate(str(message)))}\n"
     return _format(message, category, *place, **line)
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit code 2."""
     warnings.formatwarning = _formatted
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that is no text is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(prog_name="synthesight", standalone_mode=False))
-    except SynthesightError as error:
-        print(f"synthesight: {translate(str(error))}", file=sys.stderr)
-        sys.exit(2)
+        code = app(prog_name="synthesight", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is said below
+        sys.exit(code)
     except typer.Abort:
-        print("synthesight: Stopped.", file=sys.stderr)
+        say("Stopped.")
         sys.exit(130)
-    except OSError as error:
-        if error.errno == errno.ENOSPC and error.filename is None:
-            print(
-                "synthesight: No space is left on the device that was written to: make room, or "
-                "write elsewhere.",
-                file=sys.stderr,
-            )
-            # Python would try again to write what is left, and say so.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            sys.exit(2)
-        if error.filename is None:
-            raise
-        reason = (error.strerror or "the system refuses").lower()
-        print(
-            f"synthesight: {error.filename} cannot be used ({reason}): check the path, its "
-            "permissions and the room on its disk.",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    except BrokenPipeError:  # `| head` has seen enough
+        _discard_output()
+        sys.exit(128 + 13)  # as shells count SIGPIPE
     except Exception as error:
-        if not mistakes.is_usage(error):
+        if mistakes.is_usage(error):
+            usage = mistakes.sentence(error)
+            print(usage if usage.startswith("Usage:") else sentence(usage), file=sys.stderr)
+        elif (words := mistakes.in_words(error)) is not None:
+            say(translate(words))
+        else:
             raise
-        print(mistakes.sentence(error), file=sys.stderr)
+        if isinstance(error, OSError) and error.filename is None:
+            _discard_output()
         sys.exit(2)
+
+
+def _discard_output() -> None:
+    """Let Python not try again, at its end, to write what could not be written."""
+    if sys.stdout is sys.__stdout__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

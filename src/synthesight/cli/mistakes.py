@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
 
 # What other programs call our commands, and what to type instead.
 COMMANDS = {
@@ -56,6 +57,32 @@ EXAMPLES = {
 def is_usage(error: Exception) -> bool:
     """Say whether an error is of the library that reads the command line."""
     return hasattr(error, "format_message") and hasattr(error, "ctx")
+
+
+def in_words(error: Exception) -> str | None:
+    """Return what to say of an error that is none of the program's: None where it may be one."""
+    if isinstance(error, SynthesightError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "Memory ran out: free some, or choose smaller inputs or a smaller model."
+    if isinstance(error, OSError):
+        if error.filename is not None:
+            reason = (error.strerror or "the system refuses").lower()
+            return (
+                f"{error.filename} cannot be used ({reason}): check the path, its permissions and "
+                "the room on its disk."
+            )
+        if error.errno == errno.ENOSPC:
+            return (
+                "No space is left on the device that was written to: make room, or write elsewhere."
+            )
+        return (
+            f"The system refuses to read or write a file ({first_line(error).lower()}): check the "
+            "disk and its limits."
+        )
+    if isinstance(error, RuntimeError) and "home directory" in str(error):
+        return "A path begins with ~ and the name of no user here: write the path out."
+    return None
 
 
 def sentence(error: Any) -> str:

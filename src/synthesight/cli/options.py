@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from synthesight.cli.mistakes import check_once, no_command
+from synthesight.encoding import sentence
 from synthesight.observers.class_files import is_file
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
@@ -56,7 +57,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            print("synthesight: Stopped.", file=sys.stderr)
+            say("Stopped.")
             raise typer.Exit(130) from None
 
 
@@ -186,6 +187,11 @@ def _split(names: str | None) -> list[str] | Path | None:
     return Path(names) if names is not None and is_file(names) else split(names)
 
 
+def say(text: str) -> None:
+    """Write a message on standard error, on one line, whatever names and errors are in it."""
+    print(f"synthesight: {sentence(text)}", file=sys.stderr)
+
+
 def end(failures: list[str], count: int) -> None:
     """List what could not be read; the exit code says that there was something."""
     if not failures:
@@ -193,7 +199,7 @@ def end(failures: list[str], count: int) -> None:
     if len(failures) < count or count > 1:
         print(f"{len(failures)} of {count} images could not be read:", file=sys.stderr)
     for failure in failures:
-        print(f"synthesight: {failure}", file=sys.stderr)
+        say(failure)
     raise typer.Exit(2)
 
 
@@ -205,6 +211,7 @@ __all__ = [
     "end",
     "flags",
     "given_words",
+    "say",
     "split",
     "translate",
     "with_options",

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import markup
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from synthesight.encoding import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from synthesight.stimuli.stimulus import Stimulus
 
 SHOWN = 5  # classes in a table of one image
+
+
+def _cell(text: str) -> str:
+    """Return a text as rich prints it: no styles, and nothing that a terminal obeys."""
+    return markup.escape(printable(text))
 
 
 def json_line(response: Response, classes: list[str]) -> str:
@@ -49,7 +56,7 @@ def json_line(response: Response, classes: list[str]) -> str:
 def response_table(response: Response, classes: list[str]) -> Table:
     """Return one response as a table of its likeliest classes."""
     table = Table(
-        title=escape(f"{response.stimulus.id}: {response.response}"),
+        title=_cell(f"{response.stimulus.id}: {response.response}"),
         caption=f"{response.evaluations:.10g} network evaluations, {response.stopped}",
         title_justify="left",
         caption_justify="left",
@@ -66,7 +73,7 @@ def response_table(response: Response, classes: list[str]) -> Table:
     )
     for index in rank[:SHOWN]:
         table.add_row(
-            escape(classes[index]),
+            _cell(classes[index]),
             f"{response.posterior[index]:.3f}",
             f"{response.posterior_se[index]:.3f}",
             f"{response.evidence[index]:.2f}",
@@ -95,7 +102,7 @@ def print_accuracy(trials: pl.DataFrame) -> None:
     for dataset, count, accuracy, draws, evaluations in summary.iter_rows():
         shown = "-" if accuracy is None else f"{100 * accuracy:.1f} %"
         table.add_row(
-            escape(dataset) or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}"
+            _cell(dataset) or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}"
         )
     Console().print(table)
 
@@ -118,7 +125,7 @@ def print_models(pattern: str) -> None:
         facts.add_column(overflow="fold")
         for label, value in found[0].facts().items():
             if value:
-                facts.add_row(label, escape(value))
+                facts.add_row(label, _cell(value))
         Console().print(facts)
         return
     table = Table(
@@ -134,11 +141,11 @@ def print_models(pattern: str) -> None:
     for entry in found:
         # Escaped: "[timm]" is an extra, not a style.
         table.add_row(
-            f"{escape(entry.name)}\n[dim]{escape(entry.family)}[/dim]",
-            escape(entry.licence),
+            f"{_cell(entry.name)}\n[dim]{_cell(entry.family)}[/dim]",
+            _cell(entry.licence),
             f"{entry.parameters:g}",
             str(entry.resolution),
-            escape(entry.needs),
+            _cell(entry.needs),
         )
     Console().print(table)
 
@@ -154,12 +161,12 @@ def print_datasets(data: Path | None) -> None:
         table.add_column(column, overflow="fold")
     for name, known in datasets().items():
         place = local_folder(name, data)
-        table.add_row(name, " ".join(known.conditions), escape(str(place)) if place else "not here")
+        table.add_row(name, " ".join(known.conditions), _cell(str(place)) if place else "not here")
     folder = download_root(data) / HUMAN
     count = sum((folder / name).is_dir() for name in published_people())
     place = folder if count else None
     table.add_row(
-        "people", f"trials of {count} datasets", escape(str(place)) if place else "not here"
+        "people", f"trials of {count} datasets", _cell(str(place)) if place else "not here"
     )
     Console().print(table)
 

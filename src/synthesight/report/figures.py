@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,7 @@ def save_figure(spec: dict[str, Any], *paths: Path) -> None:
     SynthesightError
         If a suffix is none of these.
     """
-    svg = vl_convert.vegalite_to_svg(spec)  # the costly step, once for all formats
+    svg = vl_convert.vegalite_to_svg(_untruncated(spec))  # the costly step, once for all formats
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".svg":
@@ -232,3 +233,21 @@ def _data_url(image: Image.Image) -> str:
     buffer = io.BytesIO()
     image.resize((184, 184), Image.Resampling.LANCZOS).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _untruncated(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a figure in which Vega cuts no label: it cuts emoji in halves, and fails on them."""
+    if all(character <= "\uffff" for character in json.dumps(spec, ensure_ascii=False)):
+        return spec
+    config = {key: {"labelLimit": 0, "titleLimit": 0} for key in ("axis", "legend", "header")}
+    config["title"] = {"limit": 0}
+    own = spec.get("config", {})
+    changed = _unlimited(spec)
+    changed["config"] = own | {key: own.get(key, {}) | config[key] for key in config}
+    return changed
+
+
+def _unlimited(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {k: 0 if k in ("labelLimit", "limit") else _unlimited(v) for k, v in part.items()}
+    return [_unlimited(each) for each in part] if isinstance(part, list) else part

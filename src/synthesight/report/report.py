@@ -10,6 +10,7 @@ from altair.utils.schemapi import debug_mode
 
 from synthesight import files
 from synthesight.analysis import RESAMPLES, with_people
+from synthesight.encoding import sentence, short_columns
 from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
@@ -54,7 +55,7 @@ def write_report(
     answered = trials.filter(pl.col("error").is_null())
     if answered.is_empty():
         raise SynthesightError("There are no trials to report: name a run that has some.")
-    everyone = with_people(answered)
+    everyone = with_people(short_columns(answered))
     sections = []
     # Altair would check every record of every figure, which takes most of the time.
     with debug_mode(False):
@@ -80,4 +81,6 @@ def write_report(
                 write_table(table, out / "tables", name)
             for name in section.figures:
                 save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
-        return write_page(sections, specs, order(everyone), out / "index.html", notes=notes)
+        return write_page(
+            sections, specs, order(everyone), out / "index.html", notes=[*map(sentence, notes)]
+        )

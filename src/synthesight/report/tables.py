@@ -8,11 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from synthesight import files
-
-_LATEX = str.maketrans({
-    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-})  # fmt: skip
+from synthesight.encoding import csv, latex, markdown
 
 
 def shown_table(table: pl.DataFrame) -> pl.DataFrame:
@@ -50,7 +46,7 @@ def to_markdown(table: pl.DataFrame) -> str:
     shown = shown_table(table)
     rule = ["---:" if side == "number" else ":---" for side in sides(table)]
     rows = [shown.columns, rule, *(list(row) for row in shown.iter_rows())]
-    return "".join("| " + " | ".join(c.replace("|", r"\|") for c in row) + " |\n" for row in rows)
+    return "".join("| " + " | ".join(map(markdown, row)) + " |\n" for row in rows)
 
 
 def to_latex(table: pl.DataFrame) -> str:
@@ -58,7 +54,7 @@ def to_latex(table: pl.DataFrame) -> str:
     shown = shown_table(table)
     align = "".join("r" if side == "number" else "l" for side in sides(table))
     head, *body = (
-        " & ".join(str(cell).translate(_LATEX) for cell in row) + r" \\" + "\n"
+        " & ".join(latex(str(cell)) for cell in row) + r" \\" + "\n"
         for row in (shown.columns, *shown.iter_rows())
     )
     return (
@@ -71,7 +67,7 @@ def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
     """Write ``name.csv`` (all columns, full precision), ``name.md`` and ``name.tex``."""
     folder.mkdir(parents=True, exist_ok=True)
     writers: dict[str, Callable[[pl.DataFrame], str]] = {
-        ".csv": lambda frame: frame.write_csv(),
+        ".csv": csv,
         ".md": to_markdown,
         ".tex": to_latex,
     }

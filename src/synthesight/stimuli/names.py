@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from synthesight.encoding import short
 from synthesight.stimuli.categories import SIXTEEN, Vocabulary, canonical
 from synthesight.stimuli.datasets import datasets
 
@@ -123,7 +124,7 @@ def trials_file(dataset: str, observer: str, session: int) -> str:
     'edge/edge_a-b_session_1.csv'
     """
     # Only the folder tells the dataset, so it keeps what file systems can take.
-    place = _UNSAFE.sub("-", dataset or "trials").strip(". ") or "-"
+    place = _UNSAFE.sub("-", short(dataset) or "trials").strip(". ") or "-"
     return f"{place}/{place}_{plain(observer)}_session_{session}.csv"
 
 
@@ -143,7 +144,7 @@ def plain(name: str) -> str:
     >>> plain("owner/model v1")
     'owner-model-v1'
     """
-    return re.sub(r"[^\w.+-]+", "-", name).lstrip(".") or "-"
+    return re.sub(r"[^\w.+-]+", "-", short(name)).lstrip(".") or "-"
 
 
 class Spelling:

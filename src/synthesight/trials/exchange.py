@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from synthesight import files
+from synthesight.encoding import csv, from_csv_text
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.datasets import datasets
@@ -81,7 +82,9 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
     The folder can be copied into ``raw-data/`` of the model-vs-human toolbox (Geirhos et al.
     2021). Stimuli that could not be read are left out: nobody was shown them. Trials without a
     number are numbered in the order of their stimuli. Evidence, cost and kinds of observers have
-    no column in this layout; people are those whose names begin with ``subject-``.
+    no column in this layout; people are those whose names begin with ``subject-``. A text that a
+    spreadsheet would take for a formula has an apostrophe before it, which :func:`read_csv` takes
+    off.
 
     Parameters
     ----------
@@ -147,7 +150,7 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
         with files.writing(path, "folder"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.whole(path) as unfinished:
-                table.write_csv(unfinished)
+                unfinished.write_text(csv(table), encoding="utf-8")
         written[path] = str(observer)
     return list(written)
 
@@ -166,7 +169,8 @@ def _scan(files: list[Path]) -> pl.DataFrame:
             tables.append(scan.rename(rename).select(*COLUMNS, "file").collect())
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(_culprit(group)) from error
-    return pl.concat(tables).sort("file", maintain_order=True)
+    rows = pl.concat(tables).sort("file", maintain_order=True)
+    return rows.with_columns(from_csv_text(pl.col(column)) for column in COLUMNS)
 
 
 def _header(file: Path) -> tuple[str, ...]:

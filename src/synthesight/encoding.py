@@ -1,0 +1,120 @@
+"""Encode names and texts that others chose for where they are written: one encoder a medium.
+
+Observers, datasets, conditions, categories and paths can hold anything, a terminal's commands and
+a spreadsheet's formulas included. Pages are escaped by jinja, and JSON in them by its ``tojson``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LONGEST = 120  # bytes of a name on a page or in a file name
+SENTENCE = 2000  # characters of a message
+_LATEX = str.maketrans({
+    "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
+})  # fmt: skip
+_MARKDOWN = re.compile(r"([\\|`*<]|(?<=\])\()")
+_UNPRINTED = r"[[\p{C}\p{Z}]--[ ]]"
+# What spreadsheets take for a formula (OWASP, "CSV injection"), but for a plain number.
+_FORMULA = r"^'*[=+\-@\t\r]"
+_MARKED = r"^'+[=+\-@\t\r]"
+_NUMBER = r"^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, with what a terminal would obey or hide written out.
+
+    Examples
+    --------
+    >>> print(printable("red \x1b[31m, hidden \u202e, über"))
+    red \x1b[31m, hidden \u202e, über
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _written_out(each) for each in text)
+
+
+def sentence(text: str) -> str:
+    """Return a message for a terminal, :func:`printable` and without the middle of a novel."""
+    text = printable(text)
+    if len(text) <= SENTENCE:
+        return text
+    half = SENTENCE // 2
+    return f"{text[:half]} […] {text[-half:]}"
+
+
+def short(name: str) -> str:
+    """Return a name that is printable and at most 120 bytes long; different ones stay different.
+
+    Examples
+    --------
+    >>> short("cat"), len(short("cat" * 10_000))
+    ('cat', 120)
+    """
+    name = printable(name)
+    content = name.encode()
+    if len(content) <= LONGEST:
+        return name
+    digest = hashlib.blake2b(content, digest_size=4).hexdigest()
+    return f"{content[: LONGEST - 12].decode(errors='ignore')}… {digest}"
+
+
+def short_columns(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table whose texts are all :func:`short`; numbers and missing values stay."""
+    import polars as pl
+
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    for name in texts:
+        column = table[name]
+        odd = column.filter((column.str.len_bytes() > LONGEST) | column.str.contains(_UNPRINTED))
+        changed = {text: short(text) for text in odd.unique()}
+        if changed:
+            table = table.with_columns(pl.col(name).replace(changed))
+    return table
+
+
+def csv_text(column: pl.Expr) -> pl.Expr:
+    """Return texts of which no spreadsheet makes a formula: those have an apostrophe before them.
+
+    :func:`from_csv_text` takes it off.
+    """
+    import polars as pl
+
+    begins = column.str.contains(_FORMULA) & ~column.str.contains(_NUMBER)
+    return pl.when(begins.not_()).then(column).otherwise("'" + column)
+
+
+def from_csv_text(column: pl.Expr) -> pl.Expr:
+    """Return texts as they were before :func:`csv_text`."""
+    import polars as pl
+
+    marked = column.str.contains(_MARKED)
+    return pl.when(marked).then(column.str.slice(1)).otherwise(column)
+
+
+def csv(table: pl.DataFrame) -> str:
+    """Return a table as CSV that a spreadsheet opens without running anything."""
+    import polars as pl
+
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    return table.with_columns(csv_text(pl.col(name)) for name in texts).write_csv()
+
+
+def markdown(text: str) -> str:
+    """Return a text as a cell of a Markdown table, without tags, links and columns of its own."""
+    return _MARKDOWN.sub(r"\\\1", printable(text))
+
+
+def latex(text: str) -> str:
+    """Return a text as LaTeX sets it, without commands of its own."""
+    return printable(text).translate(_LATEX)
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
