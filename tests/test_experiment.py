@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -285,7 +286,13 @@ def test_a_person_goes_through_the_trials_and_stands_beside_the_published(
 def test_from_a_file_answers_are_saved_by_the_participant(browser, tmp_path):
     hostile = '<!--<script>document.title = "taken"</script>'
     stimuli = [
-        Stimulus(f"mine/{number}.png", picture(8, (number, 0, 0)), "mine", category=category)
+        Stimulus(
+            f"mine/{number}.png",
+            picture(8, (number, 0, 0)),
+            "mine",
+            category=category,
+            factors={"view": f"{number},"},
+        )
         for number, category in enumerate([hostile, 'b,"c"'])
     ]
     site = settings(tmp_path / "site", timing={"response": 60})
@@ -302,6 +309,21 @@ def test_from_a_file_answers_are_saved_by_the_participant(browser, tmp_path):
     assert trials["response"].to_list() == [None, None]
     assert sorted(trials["category"]) == sorted([hostile, 'b,"c"'])
     assert trials["kind"].to_list() == ["human", "human"]
+    saved = pl.read_csv(io.StringIO(text))
+    assert saved.columns[-2:] == ["image_ms", "view"]
+    assert sorted(saved["view"]) == ["0,", "1,"]
+
+
+@pytest.mark.slow
+def test_a_library_that_does_not_come_is_said(browser, tmp_path):
+    stimuli = [Stimulus(f"{name}.png", picture(), category=name) for name in ("cat", "dog")]
+    site = settings(tmp_path / "site")
+    build_site(stimuli, site, offline=True)
+    next((site / "lib").glob("plugin-preload-*.js")).unlink()
+    browser.open((site / "index.html").as_uri())
+    browser.wait("document.body.innerText.includes('could not be loaded')")
+    assert all("ERR_FILE_NOT_FOUND" in problem for problem in browser.problems)
+    browser.problems.clear()
 
 
 @pytest.mark.slow

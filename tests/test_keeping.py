@@ -11,7 +11,7 @@ from synthesight.errors import SynthesightError
 from synthesight.people.keeping import Keeper, Refused, append
 from synthesight.trials.reading import read_trials
 
-HEADER = "subj,session,trial,rt,object_response,category,condition,imagename,image_ms\n"
+HEADER = "subj,session,trial,rt,object_response,category,condition,imagename,image_ms,view\n"
 
 
 @pytest.fixture
@@ -22,8 +22,10 @@ def site(tmp_path):
         "trials": 4,
         "classes": [{"name": "cat"}, {"name": 'a "dog", big'}],
         "datasets": [{"name": "mine"}, {"name": "a/b"}],
+        "factors": ["view"],
         "stimuli": [
             {"category": n % 2, "dataset": n // 2, "condition": f"c{n}", "name": f"x{n}.png"}
+            | {"factors": {"view": "30"} if n == 0 else {}}
             for n in range(4)
         ],
     }
@@ -48,8 +50,8 @@ def test_trials_are_written_in_the_published_layout(site):
     path = site / "data" / "mine" / "mine_subject-ann_session_1.csv"
     assert path.read_text() == (
         HEADER
-        + "subject-ann,1,1,0.5000,cat,cat,c0,x0.png,200.00\n"
-        + 'subject-ann,1,2,nan,na,"a ""dog"", big",c1,x1.png,200.00\n'
+        + "subject-ann,1,1,0.5000,cat,cat,c0,x0.png,200.00,30\n"
+        + 'subject-ann,1,2,nan,na,"a ""dog"", big",c1,x1.png,200.00,\n'
     )
     trials = read_trials(site / "data")
     assert trials["kind"].to_list() == ["human", "human"]

@@ -26,7 +26,10 @@ def site(tmp_path) -> Path:
         "trials": 1,
         "classes": [{"name": "cat"}, {"name": "dog"}],
         "datasets": [{"name": "mine"}],
-        "stimuli": [{"category": 0, "dataset": 0, "condition": "0", "name": "x.png"}],
+        "factors": [],
+        "stimuli": [
+            {"category": 0, "dataset": 0, "condition": "0", "name": "x.png", "factors": {}}
+        ],
     }
     folder = tmp_path / "site"
     for part in ("images", "data", "sessions"):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from builders import encoded, noise, picture, save_pictures
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.people.site import build_site, pink_noise
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.names import image_of
@@ -130,6 +130,15 @@ def test_hostile_categories_do_not_leave_their_place(tmp_path):
     assert "alert(" not in page.replace('alert(\\"1\\")', "")
     embedded = re.search(r'id="design">(.*?)</script>', page, re.DOTALL)[1]
     assert hostile in [each["name"] for each in json.loads(embedded)["classes"]]
+
+
+def test_factors_of_stimuli_are_kept_and_those_of_a_taken_name_said(tmp_path):
+    stimuli = pictures(2, factors={"view": 30, "upright": True, "trial": 7})
+    with pytest.warns(SynthesightWarning, match="factors trial are left out"):
+        build_site(stimuli, tmp_path)
+    design = design_of(tmp_path)
+    assert design["factors"] == ["upright", "view"]
+    assert design["stimuli"][0]["factors"] == {"view": "30", "upright": "True", "trial": "7"}
 
 
 def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path):

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from synthesight.errors import SynthesightError
-from synthesight.people.site import DATA, DESIGN, SESSIONS
+from synthesight.people.site import DATA, DESIGN, IMAGE_MS, SESSIONS
 from synthesight.stimuli.names import trials_file
 from synthesight.trials.exchange import COLUMNS, PERSON
 
 NAME = re.compile(r"[A-Za-z0-9-]{1,40}")
 LARGEST_EVENT = 20_000  # characters
 MOST_SESSIONS = 99
-IMAGE_MS = "image_ms"  # measured
 
 
 class Refused(SynthesightError):
@@ -99,12 +98,14 @@ class Keeper:
                 if number not in done:
                     cells = self._cells(participant, session, number, stimulus, response, rt)
                     dataset = self.stimuli[stimulus]["dataset"]
-                    new[dataset].append(_csv([*cells, f"{image_ms:.2f}"]))
+                    factors = self.stimuli[stimulus]["factors"]
+                    extra = [factors.get(name, "") for name in self.design["factors"]]
+                    new[dataset].append(_csv([*cells, f"{image_ms:.2f}", *extra]))
             del self._done[participant, session]  # read anew if writing fails half-way
             for dataset, added in new.items():
                 name = self.design["datasets"][dataset]["name"]
                 path = self.site / DATA / trials_file(name, PERSON + participant, session)
-                append(path, added, _csv([*COLUMNS, IMAGE_MS]))
+                append(path, added, _csv([*COLUMNS, IMAGE_MS, *self.design["factors"]]))
             if lines:
                 name = f"{PERSON}{participant}_session_{session}.jsonl"
                 append(self.site / SESSIONS / name, lines)

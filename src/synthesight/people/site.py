@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +21,7 @@ from markdown_it import MarkdownIt
 from PIL import Image
 
 from synthesight import files
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.people.libraries import bring, libraries
 from synthesight.people.order import balanced_order
 from synthesight.people.study import (
@@ -37,10 +38,13 @@ from synthesight.stimuli.images import UnreadableImage, to_array
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.make.shapes import silhouette
 from synthesight.stimuli.names import Shown, trials_file
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.trials.exchange import COLUMNS
+from synthesight.trials.schema import SCHEMA
 
 DESIGN = "study.json"
 DATA = "data"  # trials in the published layout, which `report` reads
+IMAGE_MS = "image_ms"  # measured
 SESSIONS = "sessions"  # what else was measured: screens, practice, attention checks
 SCRIPTS = ("order.js", "store.js", "flash.js", "experiment.js")
 STYLE = "experiment.css"
@@ -98,19 +102,19 @@ def build_site(
         study = read_study(out / SETTINGS)
         classes = classes_of(stimuli)
         practice, shown = _practice(stimuli, classes, study.design.practice, seed)
+        _check_trials(trials, len(shown))
         entries, failures, level = _show(shown, classes, out, seed, report)
         if not entries:
             raise SynthesightError("No image can be read: " + failures[0])
-        if trials is not None and not 1 <= trials <= len(entries):
-            raise SynthesightError(
-                f"`trials={trials}` of {len(entries)} images: give 1 to {len(entries)}."
-            )
+        _check_trials(trials, len(entries))
+        factors = _factors(shown)
         rehearsed, broken, _ = _show(practice, classes, out, seed, lambda: None)
         del rehearsed[study.design.practice :]
         design: dict[str, Any] = {
             "classes": [{"name": name, "label": words(name)} for name in classes],
             "columns": columns_of(classes),
             "datasets": _datasets(entries),
+            "factors": factors,
             "stimuli": entries,
             "practice": rehearsed,
             "masks": _masks(out, seed),
@@ -187,6 +191,7 @@ def _show(
                     "dataset": stimulus.dataset,
                     "condition": stimulus.condition,
                     "name": name,
+                    "factors": {name: str(value) for name, value in stimulus.factors.items()},
                 }
             )
     return entries, failures, float(np.mean(levels)) if levels else 128.0
@@ -215,6 +220,25 @@ def _names(stimuli: Sequence[Stimulus]) -> list[str]:
         )
         for number, (each, place) in enumerate(zip(stimuli, places, strict=True), 1)
     ]
+
+
+def _check_trials(trials: int | None, count: int) -> None:
+    if trials is not None and not 1 <= trials <= count:
+        raise SynthesightError(f"`trials={trials}` of {count} images: give 1 to {count}.")
+
+
+def _factors(stimuli: Sequence[Stimulus]) -> list[str]:
+    """Return the stimuli's factors, which trials keep; warn of those that they cannot."""
+    found = factor_types(stimuli)
+    columns = {*SCHEMA, *COLUMNS, IMAGE_MS}
+    if taken := sorted(found.keys() & columns):
+        warnings.warn(
+            f"The stimuli's factors {', '.join(taken)} are left out: columns of trials have these "
+            "names. Rename them to keep them.",
+            SynthesightWarning,
+            stacklevel=3,
+        )
+    return sorted(found.keys() - columns)
 
 
 def _datasets(entries: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@
   const query = new URLSearchParams(location.search);
   const look = document.documentElement.style;
   look.setProperty("--grey", String(design.screen.background));
-  look.setProperty("--square", design.screen.background > 200 ? "black" : "white");
+  look.setProperty("--mark", design.screen.background > 150 ? "black" : "white");
 
   const escaped = (text) => {
     const element = document.createElement("span");
@@ -15,6 +15,17 @@
     return element.innerHTML;
   };
   const panel = (html) => `<section class="panel">${html}</section>`;
+  const needed = [
+    "initJsPsych", "jsPsychBrowserCheck", "jsPsychFullscreen", "jsPsychHtmlButtonResponse",
+    "jsPsychPreload", "jsPsychVirtualChinrest",
+  ];
+  if (needed.some((name) => !(name in window))) {
+    document.body.innerHTML = panel(
+      "<h1>This study could not be loaded</h1><p>A part of it, jsPsych, is not there. Check your " +
+        "connection, allow cdn.jsdelivr.net, and load the page again.</p>",
+    );
+    return;
+  }
   const screen = (html, choices = ["Continue"], more = {}) => ({
     type: jsPsychHtmlButtonResponse, stimulus: panel(html), choices, ...more,
   });

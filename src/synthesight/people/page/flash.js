@@ -2,7 +2,7 @@
 // A jsPsych plugin for one trial: fixation square, image, mask, response screen. Each part begins
 // with a frame of the screen; how long the image stood is measured from those frames.
 
-const Flash = (() => {
+const Flash = typeof jsPsychModule === "undefined" ? null : (() => {
   const type = jsPsychModule.ParameterType;
 
   const info = {
@@ -61,6 +61,7 @@ const Flash = (() => {
     context.font = "bold 100px sans-serif";
     const height = Math.min(side / 3, (0.9 * side * 100) / context.measureText(word).width);
     context.font = `bold ${height}px sans-serif`;
+    context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--mark");
     context.fillText(word, side / 2, side / 2);
     return canvas;
   }
@@ -141,7 +142,7 @@ const Flash = (() => {
       let now = await nextFrame();
       if (timing.fixation > 0) {
         context.lineWidth = Math.max(1, margin / 2);
-        context.strokeStyle = getComputedStyle(stage).color; // white on dark, black on light
+        context.strokeStyle = getComputedStyle(stage).color; // seen on dark and on light grey
         const edge = margin / 2;
         context.strokeRect(edge, edge, canvas.width - 2 * edge, canvas.height - 2 * edge);
         now = await hold(now, timing.fixation);

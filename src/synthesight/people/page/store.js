@@ -93,7 +93,7 @@ class Store {
     return design.datasets.map(({ place }, dataset) => ({
       name: `${place}_subject-${participant}_session_${session}.csv`,
       text: [
-        COLUMNS,
+        [...COLUMNS, ...design.factors],
         ...rows
           .filter((row) => design.stimuli[row.stimulus].dataset === dataset)
           .map((row) => {
@@ -105,6 +105,7 @@ class Store {
               row.response === null ? "na" : named(row.response),
               named(stimulus.category), stimulus.condition, stimulus.name,
               row.image_ms.toFixed(2),
+              ...design.factors.map((name) => stimulus.factors[name] ?? ""),
             ];
           }),
       ].map((cells) => cells.map(quoted).join(",") + "\n").join(""),
