@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import synthesight
 from synthesight.backends import RayObserver, run_jobs
 from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.files import as_path, is_remote
 from synthesight.observers.class_files import names_only, read_classes
 from synthesight.observers.loading import open_observer, read_wording
 from synthesight.observers.observer import Observer, Response
@@ -122,7 +123,7 @@ def run_evaluation(
     classes = read_wording(options).get("classes")
     if classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
-        classes = as_recorded(Path(out), categories_of(shown))
+        classes = as_recorded(as_path(out), categories_of(shown))
     else:
         kept = answerable(shown, classes)
         if left_out := len(shown) - len(kept):
@@ -204,7 +205,7 @@ def _on_slurm(
     parts = [replace(alone, shard=f"{n}/{count}") for n in range(1, count + 1)]
     run_jobs(
         [partial(run_evaluation, model, stimuli, out, each, progress=True) for each in parts],
-        Path(f"{Path(out).name}.slurm") if "://" in str(out) else Path(f"{out}.slurm"),
+        Path(f"{Path(out).name if is_remote(out) else out}.slurm"),
         options.slurm,
         progress=progress,
     )

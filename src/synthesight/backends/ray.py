@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from synthesight.backends.worker import Worker
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
 from synthesight.observers.observer import Observer, Response
@@ -276,14 +278,15 @@ class RayObserver(Observer):
 
 def _ship(stimulus: Stimulus) -> Stimulus:
     """Return the stimulus with its file's bytes; one that cannot be read is shipped empty."""
-    source = stimulus.source() if callable(stimulus.source) else stimulus.source
-    if isinstance(source, Mapping):
-        source = encoded_image(source)
-    if isinstance(source, str | Path):
-        try:
+    source: Any = b""
+    with suppress(OSError, ValueError, SynthesightError):  # said when the driver opens it again
+        source = stimulus.source() if callable(stimulus.source) else stimulus.source
+        if isinstance(source, Mapping):
+            source = encoded_image(source)
+        if isinstance(source, str | Path):
             source = Path(source).read_bytes()
-        except (OSError, ValueError):
-            source = b""
+    if not isinstance(source, bytes | Image):
+        source = b""
     return replace(stimulus, source=source)
 
 

@@ -111,7 +111,9 @@ def evaluate(
             "repeatable."
         ),
     ],
-    out: Annotated[Path, written_to("Folder of the run; the same command resumes it.")],
+    out: Annotated[
+        str, written_to("Folder of the run, or s3://bucket/run; the same command resumes it.")
+    ],
     options: EvaluateOptions,
     context: typer.Context,
     model: Model = "natural-32",

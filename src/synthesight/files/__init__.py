@@ -9,11 +9,13 @@ from synthesight import lazy
 if TYPE_CHECKING:
     from synthesight.files.downloading import check_sha256, download, fetch, hash_of
     from synthesight.files.objects import read_json
+    from synthesight.files.places import as_path, is_remote, scannable
     from synthesight.files.saving import (
         STALE,
         UNFINISHED,
         alone,
         cache_folder,
+        make_folder,
         remove_unfinished,
         sync_folder,
         whole,
@@ -26,13 +28,17 @@ __all__ = [
     "STALE",
     "UNFINISHED",
     "alone",
+    "as_path",
     "cache_folder",
     "check_sha256",
     "download",
     "fetch",
     "hash_of",
+    "is_remote",
+    "make_folder",
     "read_json",
     "remove_unfinished",
+    "scannable",
     "sync_folder",
     "unpack",
     "whole",
@@ -45,9 +51,10 @@ __getattr__, __dir__ = lazy.attach(
     {
         "downloading": ["check_sha256", "download", "fetch", "hash_of"],
         "objects": ["read_json"],
+        "places": ["as_path", "is_remote", "scannable"],
         "saving": [
-            "STALE", "UNFINISHED", "alone", "cache_folder", "remove_unfinished", "sync_folder",
-            "whole", "write", "writing",
+            "STALE", "UNFINISHED", "alone", "cache_folder", "make_folder", "remove_unfinished",
+            "sync_folder", "whole", "write", "writing",
         ],
         "unpacking": ["unpack"],
     },

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, first_line
+from synthesight.files.places import is_remote, put
 
 STALE = 3600.0  # seconds after which an unfinished file is what a killed process left
 UNFINISHED = ".tmp"
@@ -84,6 +85,13 @@ def sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it; an object store has none to make."""
+    if not is_remote(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
     """Write bytes, or a text in UTF-8, as :func:`whole` does.
 
@@ -95,8 +103,12 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
     >>> [path.name for path in folder.iterdir()]
     ['note.txt']
     """
+    content = content.encode() if isinstance(content, str) else content
+    if is_remote(path):
+        put(path, content, replace=replace)
+        return
     with whole(path, replace=replace) as unfinished:
-        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        unfinished.write_bytes(content)
 
 
 @contextmanager
@@ -120,6 +132,13 @@ def writing(place: Path, other: str = "`out`") -> Iterator[None]:
     except OSError as error:
         raise SynthesightError(
             f"{error.filename or place} cannot be written ({error.strerror or error}): choose "
+            f"another {other}."
+        ) from error
+    except Exception as error:  # of an object store, whatever its library raises
+        if not is_remote(place) or isinstance(error, SynthesightError):
+            raise
+        raise SynthesightError(
+            f"{place} cannot be written ({first_line(error)}): check your credentials, or choose "
             f"another {other}."
         ) from error
 

@@ -6,20 +6,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from glob import glob
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import polars as pl
 from PIL import Image
 
+from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.stimuli import hugging_face
+from synthesight.stimuli import hugging_face, remote
 from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import dataset_folder
 from synthesight.stimuli.names import Shown, session_of
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Source, Stimulus
 from synthesight.stimuli.tables import from_rows, from_shards, from_table
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
@@ -88,6 +89,8 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
 
 
 def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
+    if files.is_remote(source):
+        return _from_store(files.as_path(source), data)
     if source.startswith(hugging_face.PREFIX):
         return hugging_face.from_hub(source)
     if not source:
@@ -175,15 +178,47 @@ def sample(
     return [stimuli[index] for index in turns["index"].sort()]
 
 
+def _from_store(place: Any, data: str | Path | None) -> list[Stimulus]:
+    """Return the stimuli of an object, of those below a place, or of those of a pattern."""
+    if place.is_file():
+        if place.suffix.lower() in SUFFIXES:
+            return [Stimulus(id=place.name, source=remote.reader(place))]
+        copy = remote.fetch(place)
+        return remote.beside(_from_text(str(copy), data), copy, place)
+    names = remote.below(place)
+    if not names and (matches := sorted(place.fs.glob(place.path))):
+        urls = [place.fs.unstrip_protocol(match) for match in matches]
+        return [stimulus for url in urls for stimulus in _from_text(url, data)]
+    root, base = _root(place)
+    found = [
+        _placed(remote.reader(place / name), (*base, *name.split("/")), root.name)
+        for name in names
+        if PurePosixPath(name).suffix.lower() in SUFFIXES
+    ]
+    if not found and (tables := [name for name in names if name.endswith(".parquet")]):
+        return _from_text(str(remote.fetch(place, tables)), data)
+    if not found:
+        raise SynthesightError(
+            f"There are no images at {place}: it must hold <category>/<image>, images, or a table."
+        )
+    return sorted(found, key=lambda stimulus: stimulus.id)
+
+
+def _root(folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the dataset's folder, and the place in it of a part, which keeps the whole's ids."""
+    root, base = folder, list[str]()
+    while root.name == "dnn" or session_of(root.name) is not None:
+        base.insert(0, root.name)
+        root = root.parent
+    return root, tuple(base)
+
+
 def _from_folder(folder: Path) -> list[Stimulus]:
     # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
-    root = Path(os.path.abspath(folder))  # noqa: PTH100
-    while root.name == "dnn" or session_of(root.name) is not None:
-        root = root.parent  # a part of a published dataset keeps the ids of the whole
-    base = Path(os.path.abspath(folder)).relative_to(root)  # noqa: PTH100
+    root, base = _root(Path(os.path.abspath(folder)))  # noqa: PTH100
     return sorted(
         (
-            _placed(folder / place / name, (*base.parts, *Path(place).parts, name), root.name)
+            _placed(folder / place / name, (*base, *Path(place).parts, name), root.name)
             for place, names in _walk(str(folder))
             for name in names
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
@@ -199,7 +234,7 @@ def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
     """
     above = {top: {os.path.realpath(top)}}
     # Only os.walk with onerror reports a folder that cannot be opened; rglob passes over it.
-    for place, folders, files in os.walk(top, onerror=_raise, followlinks=True):
+    for place, folders, names in os.walk(top, onerror=_raise, followlinks=True):
         passed = above.pop(place)
         inner = {
             name: os.path.realpath(os.path.join(place, name))  # noqa: PTH118
@@ -208,14 +243,14 @@ def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
         }
         folders[:] = [name for name, real in inner.items() if real not in passed]
         above |= {os.path.join(place, name): passed | {inner[name]} for name in folders}  # noqa: PTH118
-        yield os.path.relpath(place, top), files
+        yield os.path.relpath(place, top), names
 
 
 def _raise(error: OSError) -> None:
     raise error
 
 
-def _placed(path: Path, parts: tuple[str, ...], dataset: str) -> Stimulus:
+def _placed(path: Source, parts: tuple[str, ...], dataset: str) -> Stimulus:
     """Return the stimulus of an image, by its place below the dataset's folder."""
     one = "/".join((dataset, *parts))
     session = next((n for part in parts[:-1] if (n := session_of(part)) is not None), None)

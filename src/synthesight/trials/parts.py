@@ -206,7 +206,7 @@ class Parts:
     def _conformed(self, schema: dict[str, pl.DataType], paths: list[Path]) -> pl.LazyFrame:
         """Return parts with one schema, their known columns in the known types."""
         # A bracket in a path is no wildcard.
-        return pl.scan_parquet(paths, glob=False).with_columns(
+        return pl.scan_parquet([files.scannable(path) for path in paths], glob=False).with_columns(
             pl.col(column).cast(kind)
             for column, kind in self.schema.items()
             if schema.get(column, kind) != kind

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
@@ -79,7 +80,7 @@ def grow(folder: Path, stimuli: Iterable[Stimulus], shown: pl.Series) -> None:
     added = given if before.is_empty() else new
     if len(added):
         plan = plan_of(folder)
-        plan.folder.mkdir(exist_ok=True)
+        files.make_folder(plan.folder)
         plan.append(added)
 
 

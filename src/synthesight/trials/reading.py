@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.trials.exchange import read_csv
 from synthesight.trials.record import RECORD
@@ -26,7 +27,7 @@ def read_trials(source: str | Path) -> pl.DataFrame:
     SynthesightError
         If it is neither, or cannot be read.
     """
-    source = Path(source)
+    source = files.as_path(source)
     if not source.exists():
         raise SynthesightError(f"There is no file or folder {source}: check the path.")
     if source.is_file() or (not (source / RECORD).is_file() and any(source.rglob("*.csv"))):

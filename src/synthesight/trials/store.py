@@ -43,7 +43,7 @@ class Run:
     Attributes
     ----------
     folder
-        Folder of the run.
+        Folder of the run, on this machine or in an object store, as ``s3://bucket/run``.
     manifest
         Record of what makes the trials; None to read that of the folder.
     format
@@ -60,7 +60,7 @@ class Run:
     """
 
     def __init__(self, folder: str | Path, manifest: dict[str, Any] | None = None) -> None:
-        self.folder = Path(folder)
+        self.folder = files.as_path(folder)
         self.format = FORMAT
         if manifest is None:
             manifest, self.format = read_record(self.folder)
@@ -127,7 +127,7 @@ class Run:
         SynthesightError
             If the folder holds a run or other files, or cannot be written to.
         """
-        folder = Path(folder)
+        folder = files.as_path(folder)
         if (folder / RECORD).exists():
             raise SynthesightError(
                 f"{folder} holds a run already: choose another `out`, so that nothing is lost."
@@ -139,8 +139,7 @@ class Run:
                 f"{folder} exists and is not a run: choose another `out`, so that nothing is lost."
             )
         with files.writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            files.sync_folder(folder.parent)
+            files.make_folder(folder)
             try:
                 files.write(folder / RECORD, encode(manifest), replace=False)
             except FileExistsError as error:
@@ -177,7 +176,7 @@ class Run:
             another content (see :func:`~synthesight.trials.planned.check_contents`), or other
             files.
         """
-        folder = Path(folder)
+        folder = files.as_path(folder)
         run = None
         if not (folder / RECORD).exists():
             try:
