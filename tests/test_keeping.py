@@ -57,7 +57,6 @@ def test_trials_are_written_in_the_published_layout(site):
     assert trials["kind"].to_list() == ["human", "human"]
     assert trials["response"].to_list() == ["cat", None]
     assert trials["rt"].to_list() == [0.5, None]
-    assert keeper.summary() == "2 trials of 1 person"
 
 
 def test_each_dataset_has_its_file_and_stays_in_its_folder(site):

@@ -81,6 +81,8 @@ def experiment_serve(
     port: Port = 8000,
 ) -> None:
     """Serve an experiment, and append each trial to a file as soon as it is done."""
+    from synthesight.cli.output import print_participants
+    from synthesight.people.overview import overview
     from synthesight.people.server import PeopleServer
 
     def tell(participant: str, session: int, finished: bool) -> None:
@@ -93,7 +95,12 @@ def experiment_serve(
             server.serve_forever()
         except KeyboardInterrupt:
             print()
-        print(f"{server.keeper.summary()} are kept: synthesight report {site / 'data'}")
+    people = overview(site)
+    if people.is_empty():
+        print("Nobody has done a trial.")
+    else:
+        print_participants(people)
+        print(f"All of them beside the published people: synthesight report {site / 'data'}")
 
 
 def _take_part(server: PeopleServer) -> None:

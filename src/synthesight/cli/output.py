@@ -213,3 +213,24 @@ def print_power(table: pl.DataFrame, kappa: float) -> None:
             f"{100 * row['power']:.0f} %" if "power" in row else "-",
         )
     Console().print(shown)
+
+
+def print_participants(people: pl.DataFrame) -> None:
+    """Print the participants of an experiment: how far they are, and whether they attended."""
+    table = Table()
+    for column in (
+        "participant", "session", "trials", "no answer", "attention", "image, ms", "longest, ms"
+    ):  # fmt: skip
+        table.add_column(column, justify="left" if column == "participant" else "right")
+    for row in people.iter_rows(named=True):
+        attention = "-" if row["attention"] is None else f"{100 * row['attention']:.0f} %"
+        table.add_row(
+            _cell(row["participant"]),
+            str(row["session"]),
+            str(row["trials"]),
+            f"{100 * row['missed']:.1f} %",
+            attention,
+            f"{row['image_ms']:.1f}",
+            f"{row['longest_ms']:.1f}",
+        )
+    Console().print(table)

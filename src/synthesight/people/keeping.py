@@ -113,13 +113,6 @@ class Keeper:
             self._done[participant, session] = done
             return participant, session, len(done)
 
-    def summary(self) -> str:
-        """Return how many people and trials there are, in words."""
-        files = list((self.site / DATA).rglob("*.csv"))
-        trials = sum(max(0, _lines(path) - 1) for path in files)
-        people = {_SUBJECT.sub(r"\1", path.stem) for path in files}
-        return f"{trials} trials of {len(people)} {'person' if len(people) == 1 else 'people'}"
-
     def _trials_of(self, participant: str, session: int) -> set[int]:
         key = participant, session
         if key not in self._done:
@@ -171,9 +164,6 @@ class Keeper:
             shown["condition"],
             shown["name"],
         ]
-
-
-_SUBJECT = re.compile(rf"^.*({PERSON}[A-Za-z0-9-]+_session_\d+)$")
 
 
 def append(path: Path, lines: list[str], header: str = "") -> None:
@@ -229,7 +219,3 @@ def _csv(cells: list[str]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(cells)
     return buffer.getvalue()
-
-
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n")

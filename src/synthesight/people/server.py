@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -73,6 +74,10 @@ class PeopleServer(ThreadingHTTPServer):
                 f"Nobody can listen at {host}:{port} ({reason.lower()}): give another `port` or "
                 "`host`."
             ) from None
+
+    def server_bind(self) -> None:
+        """Listen, without asking the network for this machine's name, which may take long."""
+        TCPServer.server_bind(self)
 
     @property
     def address(self) -> str:

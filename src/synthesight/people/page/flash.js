@@ -164,6 +164,7 @@ const Flash = typeof jsPsychModule === "undefined" ? null : (() => {
         await hold(await nextFrame(), timing.feedback);
       }
       document.removeEventListener("visibilitychange", leave);
+      for (const picture of [image, mask]) picture?.close?.(); // frees the pixels
       display.replaceChildren();
       return {
         response, rt, image_ms: masked - shown, mask_ms: asked - masked, longest_frame, hidden,
