@@ -10,7 +10,8 @@ from PIL import Image
 from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
-from synthesight.report.figures import save_figure, shape_bias_figure
+from synthesight.report.consistency import consistency_against_accuracy
+from synthesight.report.figures import save_figure, shape_bias_figure, shape_bias_means
 from synthesight.report.looks import COLOURS
 
 DICHROMATS = {
@@ -88,6 +89,37 @@ def test_no_two_of_many_observers_look_alike():
         encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True
     )
     assert len(set(looks)) == 50
+    # A stroke would be taken for the interval that it lies on.
+    assert "stroke" not in encoding["shape"]["scale"]["range"]
+
+
+def test_the_means_are_in_order_of_shape_bias_and_people_first():
+    values = {"a": 0.2, "people": 0.5, "b": 0.9, "c": 0.4}
+    overall = pl.DataFrame({"observer": list(values), "estimate": list(values.values())})
+    overall = overall.with_columns(low="estimate", high="estimate", n=9)
+    published = pl.DataFrame({"observer": ["p", "q"], "value": [0.1, 0.3], "source": ["A", "B"]})
+    layer = shape_bias_means(overall, published, list(values)).to_dict()["layer"][0]
+    assert layer["encoding"]["y"]["scale"]["domain"] == [
+        "people (n = 9)", "b (n = 9)", "c (n = 9)", "a (n = 9)", "q (published)", "p (published)",
+    ]  # fmt: skip
+
+
+def test_only_the_outermost_published_points_are_named():
+    rows = [("a", 0.5, 0.1), ("b", 0.6, 0.2), ("c", 0.7, 0.3), ("d", 0.8, 0.25), ("e", None, 0.2)]
+    published = pl.DataFrame(
+        rows, schema=["observer", "ood_accuracy", "error_consistency"], orient="row"
+    ).with_columns(source=pl.lit("A (2024)"))
+    own = pl.DataFrame({"observer": ["m"], "ood_accuracy": [0.5], "error_consistency": [0.2]})
+    own = own.with_columns(
+        pl.lit(0.1).alias(f"{name}_{end}")
+        for name in ("ood_accuracy", "error_consistency")
+        for end in ("low", "high")
+    )
+    layers = consistency_against_accuracy(own, ["m"], published).to_dict()["layer"]
+    assert len(layers) == 5
+    named = {row["observer"]: row["name"] for row in layers[3]["data"]["values"]}
+    assert named == {"a": "a (published)", "b": None, "c": "c (published)", "d": "d (published)"}
+    assert "datum.name" in layers[4]["transform"][0]["filter"]
 
 
 @pytest.mark.parametrize("blindness", [None, "protan", "deutan", "tritan"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from synthesight.report.looks import is_picked, legend, observer_looks, panel_title, picked
+from synthesight.report.looks import crowded, is_picked, legend, observer_looks, panel_title, picked
 
 FEW = 20  # observers; matrices of more have small cells without figures
 
@@ -26,8 +26,8 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
     order = sorted(set(both["first"]), key=lambda name: (not name.startswith("subject"), name))
     few = len(order) <= FEW
     base = alt.Chart(alt.Data(values=both.to_dicts())).encode(
-        x=alt.X("first:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90)),
-        y=alt.Y("second:N", sort=order, title=None),
+        x=alt.X("first:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90, labelLimit=150)),
+        y=alt.Y("second:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
         tooltip=[
             alt.Tooltip("first:N", title="observer"),
             alt.Tooltip("second:N", title="and"),
@@ -77,7 +77,9 @@ def consistency_against_accuracy(
         Columns observer, ood_accuracy, error_consistency and source: drawn as hollow points, of
         which the outermost are named.
     """
-    looks = observer_looks(observers, benchmark["observer"].to_list(), legend=legend())
+    drawn = benchmark["observer"].to_list()
+    looks = observer_looks(observers, drawn, legend=legend(drawn))
+    size = {"width": 640, "height": 460} if crowded(drawn) else {"width": 420, "height": 320}
     base = alt.Chart(
         alt.Data(values=benchmark.filter(pl.col("error_consistency").is_not_null()).to_dicts())
     ).transform_filter(is_picked())
@@ -117,12 +119,12 @@ def consistency_against_accuracy(
     layers = [across, along, points]
     if published is not None:
         layers += _printed(published, x, y)
-    return alt.layer(*layers).properties(width=420, height=320).add_params(picked(observers))
+    return alt.layer(*layers).properties(**size).add_params(picked(observers))
 
 
 def _printed(published: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     """Return hollow diamonds at published figures, and the names of the outermost."""
-    rows = published.drop_nulls()
+    rows = published.drop_nulls(["ood_accuracy", "error_consistency"])
     outer = [pl.col("ood_accuracy"), -pl.col("ood_accuracy"), pl.col("error_consistency")]
     named = pl.any_horizontal(value == value.max() for value in outer)
     rows = rows.with_columns(name=pl.when(named).then(pl.format("{} (published)", "observer")))
@@ -137,5 +139,9 @@ def _printed(published: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
             "source:N",
         ],
     )
-    names = base.mark_text(dy=-9, fontSize=9, color="#555555").encode(x=x, y=y, text="name:N")
+    names = (
+        base.transform_filter("isValid(datum.name)")
+        .mark_text(dy=-9, dx=6, align="right", fontSize=9, color="#555555")
+        .encode(x=x, y=y, text="name:N")
+    )
     return [points, names]

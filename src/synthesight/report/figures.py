@@ -15,6 +15,7 @@ import vl_convert
 from PIL import Image
 
 from synthesight import files
+from synthesight.analysis import PEOPLE
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
 from synthesight.stimuli.categories import in_order
@@ -99,7 +100,7 @@ def shape_bias_figure(
 def shape_bias_means(
     overall: pl.DataFrame, published: pl.DataFrame | None, observers: Sequence[str]
 ) -> alt.LayerChart:
-    """Draw each observer's shape bias and interval, and published figures below.
+    """Draw each observer's shape bias and interval: people, the others by it, published ones below.
 
     Parameters are those of :func:`shape_bias_figure`. The chart that this one is part of must have
     the parameter :func:`~synthesight.report.looks.picked`.
@@ -116,13 +117,15 @@ def shape_bias_means(
         .sort("estimate", descending=True)
         .to_dicts()
     )
-    order = [*measured["label"], *(row["label"] for row in printed)]
+    people = pl.col("observer") == PEOPLE
+    ranked = measured.sort(people, "estimate", descending=True)
+    order = [*ranked["label"], *(row["label"] for row in printed)]
     rows = alt.Y(
         "label:N",
         sort=order,
         title=None,
         scale=alt.Scale(domain=order),
-        axis=alt.Axis(labelLimit=260, domain=False, ticks=False),
+        axis=alt.Axis(labelLimit=320, domain=False, ticks=False),
     )
     title = "shape bias over all images, 95 % interval"
     base = alt.Chart(alt.Data(values=_records(measured))).encode(y=rows)

@@ -16,8 +16,9 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288",
 )  # fmt: skip
 SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "circle",
-          "stroke")  # fmt: skip
+          "triangle-left")  # fmt: skip
 PICKED = "picked"  # the parameter by which the page shows and hides observers
+CROWD = 12  # observers
 DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])
 
 
@@ -62,9 +63,23 @@ def is_picked() -> str:
     return f"indexof({PICKED}, datum.observer) >= 0"
 
 
-def legend() -> alt.Legend:
-    """Return a legend of observers, above a figure."""
-    return alt.Legend(title=None, orient="top", columns=6, symbolLimit=0, symbolOpacity=1)
+def legend(names: Sequence[str]) -> alt.Legend:
+    """Return a legend of observers, above a figure: in fewer columns if names or pages need it."""
+    long = max(map(len, names), default=0) > 20
+    columns = alt.expr(f"windowSize()[0] < 600 ? 2 : {4 if long else 6}")
+    return alt.Legend(
+        title=None,
+        orient="top",
+        columns=columns,
+        labelLimit=210,
+        symbolLimit=0,
+        symbolOpacity=1,
+    )
+
+
+def crowded(observers: Sequence[str]) -> bool:
+    """Return whether figures of these observers need more room."""
+    return len(observers) > CROWD
 
 
 def percent() -> alt.Axis:

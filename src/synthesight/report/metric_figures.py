@@ -10,6 +10,7 @@ import polars as pl
 
 from synthesight.analysis import Metric
 from synthesight.report.looks import (
+    crowded,
     is_picked,
     legend,
     observer_looks,
@@ -44,7 +45,9 @@ def lines_by_condition(
     The figure; None where there is no such dataset.
     """
     shown = _records(table.filter(pl.col("dataset").is_in(_of_several_conditions())))
-    looks = observer_looks(observers, shown["observer"].to_list(), legend=legend())
+    drawn = shown["observer"].unique().to_list()
+    looks = observer_looks(observers, drawn, legend=legend(drawn))
+    size = {"width": 260, "height": 200} if crowded(drawn) else {"width": 215, "height": 150}
     y = alt.Y("estimate:Q", **_axis(metric))
     panels = []
     for dataset in datasets_of(shown):
@@ -73,7 +76,7 @@ def lines_by_condition(
         )
         panels.append(
             (intervals + lines + points).properties(
-                width=215, height=150, title=panel_title(dataset, rows["n"], "a point")
+                **size, title=panel_title(dataset, rows["n"], "a point")
             )
         )
     if not panels:

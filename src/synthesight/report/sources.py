@@ -47,7 +47,8 @@ def gather(
     SynthesightError
         If there are neither runs nor published trials, or one cannot be read.
     """
-    tables = _named_apart([read_trials(run) for run in runs], runs)
+    tables = [_by_source(read_trials(run), run, note) for run in runs]
+    tables = _named_apart(tables, runs)
     root = download_root(data)
     if data_root(data) is not None and not root.is_dir():
         raise SynthesightError(
@@ -126,6 +127,28 @@ def _participants(own: pl.DataFrame, published: pl.DataFrame, trial: Sequence[st
     )
     marked = own.join(others, on=person, how="left", maintain_order="left")
     return marked.with_columns(kind=pl.coalesce("_kind", "kind")).drop("_kind")
+
+
+def _by_source(trials: pl.DataFrame, run: Path, note: Callable[[str], None]) -> pl.DataFrame:
+    """Add the source to the names of models that several sources of one table share."""
+    if "source" not in trials.columns:
+        return trials
+    called, source = pl.col("observer"), pl.col("source").cast(pl.String)
+    sources = trials.select(source.drop_nulls().unique())["source"]
+    short = sources.str.split("/").list.first()  # of owner/name, as repositories are called
+    calls = short if short.n_unique() == len(short) else sources
+    models = trials.filter(~IS_HUMAN).group_by("observer").agg(source.n_unique())
+    shared = models.filter(pl.col("source") > 1)["observer"].sort()
+    if shared.is_empty():
+        return trials
+    note(
+        f"In {run}, {listed(shared.to_list())} are of several sources: each is named with its own."
+    )
+    return trials.with_columns(
+        observer=pl.when(~IS_HUMAN & called.is_in(shared.implode()))
+        .then(pl.format("{} ({})", called, source.replace_strict(sources, calls, default="?")))
+        .otherwise(called)
+    )
 
 
 def _named_apart(tables: list[pl.DataFrame], runs: Sequence[Path]) -> list[pl.DataFrame]:
