@@ -25,6 +25,7 @@ from synthesight.cli.options import (
     with_options,
     written_to,
 )
+from synthesight.cli.reproduce import reproducing
 from synthesight.cli.train import training
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(studies)
+app.add_typer(reproducing)
 app.add_typer(training, name="train")
 app.add_typer(datasets, name="data")
 app.add_typer(experiment, name="experiment")

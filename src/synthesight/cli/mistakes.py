@@ -43,6 +43,7 @@ EXAMPLES = {
     "classify": "classify cat.jpg --classes cat,dog",
     "evaluate": "evaluate --model natural-32 --stimuli photos/ --out runs/1",
     "export": "export runs/1 --out csv",
+    "reproduce": "reproduce jaini2024 --out reproduction",
     "power": "power --accuracy 0.8 --accuracy 0.7 --kappa 0.3",
     "data get": "data get cue-conflict",
     "data make": "data make --from photos/ --manipulation contrast --out made",

@@ -234,3 +234,25 @@ def print_participants(people: pl.DataFrame) -> None:
             f"{row['longest_ms']:.1f}",
         )
     Console().print(table)
+
+
+def print_reproduction(table: pl.DataFrame) -> None:
+    """Print a paper's figures beside those measured here."""
+    shown = Table(box=SIMPLE_HEAD)
+    for column in ("figure", "observer", "published", "here", "verdict"):
+        side: Any = "right" if column in ("published", "here") else "left"
+        shown.add_column(column, justify=side, overflow="fold")
+    before = ""
+    for row in table.iter_rows(named=True):
+        figure = f"{row['where']}: {row['figure']}"
+        measured = "" if row["estimate"] is None else f"{row['estimate']:.3f}"
+        printed = "" if row["published"] is None else f"{row['published']:.3f}"
+        shown.add_row(
+            _cell(figure) if figure != before else "",
+            _cell(row["observer"] or ""),
+            printed,
+            measured,
+            _cell(row["verdict"]),
+        )
+        before = figure
+    Console().print(shown)
