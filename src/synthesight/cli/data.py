@@ -13,7 +13,9 @@ from synthesight.errors import SynthesightError
 PEOPLE = "people"  # what `data get` calls their trials
 
 datasets = typer.Typer(
-    cls=Commands, help="Get, check and make datasets of stimuli.", no_args_is_help=True
+    cls=Commands,
+    help="Get, check and make datasets of stimuli; import trials.",
+    no_args_is_help=True,
 )
 
 
@@ -55,6 +57,67 @@ def data_get(
                 "`sha256`, or give another `data`."
             )
         print(f"{name} is in {dataset_folder(name, data, sha256=sha256)}")
+
+
+@datasets.command("import")
+def data_import(
+    files: Annotated[
+        list[Path], typer.Argument(help="Tables of trials, or folders of them: CSV or JSON.")
+    ],
+    out: Annotated[Path, written_to("Folder for <dataset>/<dataset>_<observer>_….csv.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="Name of the dataset. Default: that of files or folder.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="psychopy, jspsych, toolbox or table. Default: found out.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Columns by their published names: subj=participant,imagename=stim,…"),
+    ] = None,
+    keys: Annotated[
+        str | None, typer.Option(help="What keys or buttons mean: f=face,j=house or 0=cat,1=dog.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="human, generative or discriminative; or of each: P01=human,net=generative."
+        ),
+    ] = None,
+    stimuli: Annotated[
+        list[str] | None,
+        typer.Option(help="What was shown, as `evaluate` takes it: gives categories and factors."),
+    ] = None,
+) -> None:
+    """Read trials of people or models from lab software, spreadsheets or the toolbox."""
+    from synthesight.cli.options import pairs, say, translate
+    from synthesight.encoding import sentence
+    from synthesight.observers.registry import entries
+    from synthesight.trials import import_trials, write_csv
+
+    found = import_trials(
+        files,
+        dataset,
+        format=format,
+        columns=pairs(columns, "columns"),
+        keys=pairs(keys, "keys"),
+        kind=pairs(kind, "kind") if kind and "=" in kind else kind,
+        stimuli=stimuli or None,
+        kinds={name.lower(): entry.kind for name, entry in entries().items()},
+    )
+    width = max(map(len, found.facts))
+    for name, fact in found.facts.items():
+        print(f"{name:{width}}  {sentence(fact)}")
+    for note in found.notes:
+        say(translate(note))
+    trials = found.trials
+    if len(unsure := trials.filter(trials["kind"].is_null())["observer"].unique().sort()):
+        raise SynthesightError(
+            f"Nothing tells whether {', '.join(unsure[:3])} {'is' if len(unsure) == 1 else 'are'} "
+            "human: give `kind=human`, `kind=generative` or `kind=discriminative`."
+        )
+    written = write_csv(trials, out)
+    print(f"{len(trials)} trials are in {len(written)} files below {out}.")
 
 
 @datasets.command("check")

@@ -46,6 +46,7 @@ EXAMPLES = {
     "reproduce": "reproduce jaini2024 --out reproduction",
     "power": "power --accuracy 0.8 --accuracy 0.7 --kappa 0.3",
     "data get": "data get cue-conflict",
+    "data import": "data import results.csv --out people --kind human",
     "data make": "data make --from photos/ --manipulation contrast --out made",
     "data draw": "data draw --out drawn",
     "experiment people": "experiment people edge --out site",

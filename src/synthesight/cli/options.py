@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from synthesight.cli.mistakes import check_once, no_command
 from synthesight.encoding import sentence
+from synthesight.errors import SynthesightError
 from synthesight.observers.class_files import is_file
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
@@ -192,6 +193,25 @@ def say(text: str) -> None:
     print(f"synthesight: {sentence(text)}", file=sys.stderr)
 
 
+def pairs(text: str | None, name: str) -> dict[str, str]:
+    """Return what is given as ``a=b,c=d``.
+
+    Raises
+    ------
+    SynthesightError
+        If it is given otherwise; the message names the option.
+
+    Examples
+    --------
+    >>> pairs("f=face,j=house", "keys")
+    {'f': 'face', 'j': 'house'}
+    """
+    each = [pair.partition("=") for pair in text.split(",")] if text else []
+    if wrong := [first for first, sign, _ in each if not sign]:
+        raise SynthesightError(f"`{name}`: {wrong[0]!r} is no pair: write it as a=b,c=d.")
+    return {first.strip(): second.strip() for first, _, second in each}
+
+
 def end(failures: list[str], count: int) -> None:
     """List what could not be read; the exit code says that there was something."""
     if not failures:
@@ -211,6 +231,7 @@ __all__ = [
     "end",
     "flags",
     "given_words",
+    "pairs",
     "say",
     "split",
     "translate",

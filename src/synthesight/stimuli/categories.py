@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 
 # The 16 entry-level categories of Geirhos et al. (2018), in this order everywhere.
 SIXTEEN = (
@@ -22,12 +23,17 @@ SHARED_SEVEN = ("airplane", "bird", "boat", "car", "cat", "dog", "truck")
 SYNONYMS = {
     "aeroplane": "airplane",
     "plane": "airplane",
+    "aircraft": "airplane",
     "automobile": "car",
+    "auto": "car",
+    "motorcar": "car",
     "ship": "boat",
     "bike": "bicycle",
     "computer keyboard": "keyboard",
     "puppy": "dog",
+    "doggy": "dog",
     "kitten": "cat",
+    "kitty": "cat",
     "lorry": "truck",
 }
 
@@ -66,15 +72,30 @@ def words(name: str) -> str:
 def canonical(name: str) -> str:
     """Return the one name that stands for a category, however it is spelled, and its synonyms.
 
-    Case, and blanks, underscores and hyphens between letters, make no difference.
+    Case, and blanks, underscores and hyphens between letters, make no difference; nor does the
+    way in which letters with accents are encoded.
 
     Examples
     --------
     >>> canonical("Automobile"), canonical("alarm_clock"), canonical("Alarm-Clock")
     ('car', 'alarm clock', 'alarm clock')
     """
-    plain = re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", name.strip().lower())
+    plain = re.sub(
+        r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", unicodedata.normalize("NFKC", name).strip().lower()
+    )
     return SYNONYMS.get(plain, plain)
+
+
+def _singulars(name: str) -> Iterator[str]:
+    """Yield what a canonical name may be the plural of."""
+    if name.endswith("ies"):
+        yield name[:-3] + "y"
+    if name.endswith("ves"):
+        yield from (name[:-3] + "fe", name[:-3] + "f")
+    if name.endswith(("xes", "ches", "shes", "zes", "oes", "uses")):
+        yield name[:-2]
+    if name.endswith("s") and not name.endswith(("ss", "us", "is")):
+        yield name[:-1]
 
 
 def in_order(categories: Sequence[str]) -> list[str]:
@@ -90,13 +111,15 @@ class Vocabulary:
     ----------
     lists
         Lists of categories; where two name one category, the earlier list's spelling holds. Names
-        that differ in case alone within a list stay apart.
+        that differ in case or number alone within a list stay apart.
 
     Examples
     --------
     >>> vocabulary = Vocabulary(["car", "Alarm clock"], ["automobile"])
     >>> vocabulary.spelled("Automobile"), vocabulary.spelled("alarm_clock")
     ('car', 'Alarm clock')
+    >>> vocabulary.spelled("cars"), Vocabulary(["knives"]).spelled("knife")
+    ('car', 'knives')
     >>> "bus" in vocabulary
     False
     """
@@ -104,18 +127,33 @@ class Vocabulary:
     def __init__(self, *lists: Iterable[str]) -> None:
         self._exact: set[str] = set()
         self._spelling: dict[str, str] = {}
+        self._singular: dict[str, str] = {}
         for names in lists:
-            new = [name for name in names if canonical(name) not in self._spelling]
+            new = [name for name in names if name not in self]
             self._exact.update(new)
             for name in new:
                 self._spelling.setdefault(canonical(name), name)
+                for singular in _singulars(canonical(name)):
+                    self._singular.setdefault(singular, name)
 
     def __contains__(self, name: str) -> bool:
-        return canonical(name) in self._spelling
+        return self._find(name) is not None
 
     def spelled(self, name: str) -> str:
         """Return a name as the vocabulary spells it; one that it lacks stays as it is."""
-        return name if name in self._exact else self._spelling.get(canonical(name), name)
+        if name in self._exact:
+            return name
+        found = self._find(name)
+        return name if found is None else found
+
+    def _find(self, name: str) -> str | None:
+        plain = canonical(name)
+        if plain in self._spelling:
+            return self._spelling[plain]
+        for singular in map(canonical, _singulars(plain)):
+            if singular in self._spelling:
+                return self._spelling[singular]
+        return self._singular.get(plain)
 
 
 def imagenet_to_16() -> dict[str, list[int]]:

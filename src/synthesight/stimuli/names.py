@@ -181,13 +181,17 @@ class Spelling:
         for dataset, _, label in listed:
             shown.setdefault(dataset, {})[label] = None
         every = [label for labels in shown.values() for label in labels]
-        self._known = Vocabulary(SIXTEEN, self._preferred or (), classes, every)
+        # Names that no image has are spelled alike as well, whoever responds by them.
+        self._others = (SIXTEEN, tuple(classes))
+        self._known = Vocabulary(SIXTEEN, self._preferred or (), self._others[1], every)
         textures: dict[str, dict[str, None]] = {}
         for dataset, name, label in listed:
             if texture := self._texture(name, label):
                 textures.setdefault(dataset, {})[texture] = None
         self._of = {
-            dataset: Vocabulary(self._declared(dataset), labels, textures.get(dataset, ()))
+            dataset: Vocabulary(
+                self._declared(dataset), labels, textures.get(dataset, ()), *self._others
+            )
             for dataset, labels in shown.items()
         }
 
@@ -196,7 +200,7 @@ class Spelling:
         if name is None:
             return None
         if dataset not in self._of:
-            self._of[dataset] = Vocabulary(self._declared(dataset))
+            self._of[dataset] = Vocabulary(self._declared(dataset), *self._others)
         return self._of[dataset].spelled(name)
 
     def texture(self, dataset: str, name: str, category: str | None) -> str | None:

@@ -8,6 +8,7 @@ from synthesight import lazy
 
 if TYPE_CHECKING:
     from synthesight.trials.exchange import read_csv, write_csv
+    from synthesight.trials.importing import Imported, import_trials
     from synthesight.trials.obtain import get_people, published_people
     from synthesight.trials.people import load_human_trials, load_model_trials
     from synthesight.trials.reading import read_trials
@@ -18,10 +19,12 @@ __all__ = [
     "KEY",
     "KINDS",
     "SCHEMA",
+    "Imported",
     "Run",
     "conform",
     "factors",
     "get_people",
+    "import_trials",
     "load_human_trials",
     "load_model_trials",
     "published_people",
@@ -34,6 +37,7 @@ __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "exchange": ["read_csv", "write_csv"],
+        "importing": ["Imported", "import_trials"],
         "obtain": ["get_people", "published_people"],
         "people": ["load_human_trials", "load_model_trials"],
         "reading": ["read_trials"],

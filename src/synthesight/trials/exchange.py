@@ -1,32 +1,26 @@
 """Read and write the published CSV layout of trials (Geirhos et al. 2021).
 
-Columns ``subj, session, trial, rt, object_response, category, condition, imagename``; some files
-capitalise a column, and ``na`` stands for no response.
+Columns ``subj, session, trial, rt, object_response, category, condition, imagename``; ``na`` stands
+for no response. Further columns are factors, which the toolbox leaves alone, except that ``kind``
+tells the kind of observers whose names do not, and ``image`` what pairs an image of another name.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from synthesight import files
-from synthesight.encoding import csv, from_csv_text
-from synthesight.errors import SynthesightError
-from synthesight.stimuli.categories import Vocabulary
-from synthesight.stimuli.datasets import datasets
-from synthesight.stimuli.names import Spelling, dataset_of_file, image_column, trials_file
-from synthesight.trials.conditions import published_condition
-from synthesight.trials.schema import KEY, conform
-
-COLUMNS = (
-    "subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename",
-)  # fmt: skip
-PERSON = "subject-"  # how the names of people begin
-
-_NOTHING = ("na", "nan", "")
+from synthesight.encoding import csv
+from synthesight.errors import SynthesightError, SynthesightWarning, first_line
+from synthesight.stimuli.names import image_column, trials_file
+from synthesight.trials.importing import import_trials
+from synthesight.trials.importing.formats import PUBLISHED as COLUMNS
+from synthesight.trials.importing.meaning import PERSON
+from synthesight.trials.schema import KEY, conform, factors
 
 
 def read_csv(
@@ -36,7 +30,11 @@ def read_csv(
     kind: str | None = None,
     categories: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Return the trials of a CSV file, or of all CSV files in a folder and its subfolders.
+    """Return the trials of a CSV file, or of all tables in a folder and its subfolders.
+
+    Files in the published layout and exports of lab software are read alike, as
+    :func:`~synthesight.trials.import_trials` explains, which takes more options. A warning says
+    what was left out, or understood of files in another layout.
 
     Parameters
     ----------
@@ -44,9 +42,9 @@ def read_csv(
         File or folder.
     dataset
         Name of the dataset, which the files do not hold. None: the folder's name, if it is a named
-        dataset or begins the file's name, else what the file's name begins with.
+        dataset or begins the file's name, else what the file's name begins with, else the folder's.
     kind
-        Kind of the observers. None: human if the name begins with ``subject-``, else not known.
+        Kind of the observers. None: what their names tell, or the program that wrote the files.
     categories
         What categories and responses there may be, as they are to be spelled. None: those of a
         named dataset (the 16 in the published ones), any in others.
@@ -63,17 +61,10 @@ def read_csv(
         If there is no file, or one cannot be read, lacks a column or a value, or has a category
         or a condition that is not known; the sentence names file and line.
     """
-    source = Path(source)
-    files = sorted(source.rglob("*.csv")) if source.is_dir() else [source]
-    if not files or not files[0].is_file():
-        raise SynthesightError(f"There are no CSV files of trials in {source}: check the path.")
-    frame = _scan(files).with_columns(line=pl.int_range(2, pl.len() + 2).over("file"))
-    if frame.is_empty():
-        raise SynthesightError(f"{files[0]} has no trials, only the names of columns: get it anew.")
-    names = {str(file): dataset or _dataset_of(file) for file in files}
-    frame = frame.with_columns(dataset=pl.col("file").replace_strict(names))
-    _check(frame, categories)
-    return conform(_spelled(_tidy(frame, kind), categories), str(source))
+    imported = import_trials(source, dataset, kind=kind, categories=categories)
+    for note in imported.notes if imported.published else [imported.summary, *imported.notes]:
+        warnings.warn(note, SynthesightWarning, stacklevel=2)
+    return imported.trials
 
 
 def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
@@ -81,10 +72,11 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
 
     The folder can be copied into ``raw-data/`` of the model-vs-human toolbox (Geirhos et al.
     2021). Stimuli that could not be read are left out: nobody was shown them. Trials without a
-    number are numbered in the order of their stimuli. Evidence, cost and kinds of observers have
-    no column in this layout; people are those whose names begin with ``subject-``. A text that a
-    spreadsheet would take for a formula has an apostrophe before it, which :func:`read_csv` takes
-    off.
+    number are numbered in the order of their stimuli. Evidence and cost have no column in this
+    layout. Factors follow the published columns, and so do ``kind``, where names do not tell it
+    (people are those that begin with ``subject-``), and ``image``, where the name does not. A text
+    that a spreadsheet would take for a formula has an apostrophe before it, which :func:`read_csv`
+    takes off.
 
     Parameters
     ----------
@@ -123,7 +115,8 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
             f"The stimulus {nameless['stimulus'][0]} has no category, which the published layout "
             "needs: leave it out, or put images into <category>/ folders and evaluate them anew."
         )
-    twice = shown.filter(shown.select(*KEY, "trial").is_duplicated())
+    free = factors(shown)
+    twice = shown.filter(shown.select(*KEY, "trial", *free).is_duplicated())
     if not twice.is_empty():
         raise SynthesightError(
             f"The observer {twice['observer'][0]!r} answered {twice['stimulus'][0]} twice: write "
@@ -145,173 +138,35 @@ def write_csv(trials: pl.DataFrame, folder: str | Path) -> list[Path]:
             object_response=pl.col("response").fill_null("na"),
             category="category",
             condition="condition",
-            imagename=pl.col("stimulus").str.split("/").list.last(),
+            imagename=_name(),
+            **{f"{name}_" if name in COLUMNS else name: name for name in [*_further(group), *free]},
         )
         with files.writing(path, "folder"):
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.whole(path) as unfinished:
-                unfinished.write_text(csv(table), encoding="utf-8")
+                _write(table, unfinished)
         written[path] = str(observer)
     return list(written)
 
 
-def _scan(files: list[Path]) -> pl.DataFrame:
-    """Return the text of all files in order; one scan for each way of naming the columns."""
-    by_header: dict[tuple[str, ...], list[Path]] = defaultdict(list)
-    for file in files:
-        by_header[_header(file)].append(file)
-    tables = []
-    for header, group in by_header.items():
-        rename = {column: column.strip().lower() for column in header}
-        # A bracket in a path is no wildcard.
-        scan = pl.scan_csv(group, infer_schema=False, include_file_paths="file", glob=False)
-        try:
-            tables.append(scan.rename(rename).select(*COLUMNS, "file").collect())
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise _unreadable(_culprit(group)) from error
-    rows = pl.concat(tables).sort("file", maintain_order=True)
-    return rows.with_columns(from_csv_text(pl.col(column)) for column in COLUMNS)
+def _name() -> pl.Expr:
+    return pl.col("stimulus").str.split("/").list.last()
 
 
-def _header(file: Path) -> tuple[str, ...]:
+def _further(trials: pl.DataFrame) -> list[str]:
+    """Return the columns that reading needs because names do not tell them."""
+    told = pl.when(pl.col("observer").str.starts_with(PERSON)).then(pl.lit("human"))
+    kind = pl.col("kind").is_not_null() & told.ne_missing(pl.col("kind"))
+    pairs = {"kind": kind, "image": image_column(_name()) != pl.col("image")}
+    needed = trials.select(wrong.any().alias(column) for column, wrong in pairs.items())
+    return [column for column in pairs if needed[column].item()]
+
+
+def _write(table: pl.DataFrame, path: Path) -> None:
     try:
-        header = tuple(pl.read_csv(file, n_rows=0, infer_schema=False, glob=False).columns)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(file) from error
-    lower = [column.strip().lower() for column in header]
-    if missing := [column for column in COLUMNS if column not in lower]:
+        path.write_text(csv(table), encoding="utf-8")
+    except pl.exceptions.ComputeError as error:
         raise SynthesightError(
-            f"{file} lacks the column {missing[0]!r}: trials need {', '.join(COLUMNS)}."
-        )
-    return header
-
-
-def _culprit(files: list[Path]) -> Path:
-    for file in files:
-        try:
-            pl.read_csv(file, infer_schema=False, glob=False)
-        except (pl.exceptions.PolarsError, OSError):
-            return file
-    return files[0].parent
-
-
-def _unreadable(file: Path) -> SynthesightError:
-    return SynthesightError(f"{file} cannot be read as CSV: get the file anew.")
-
-
-def _dataset_of(file: Path) -> str:
-    if found := dataset_of_file(file.resolve().parent.name, file.stem):
-        return found
-    raise SynthesightError(
-        f"{file} does not tell its dataset: name it <dataset>_<observer>_session_<n>.csv, or give "
-        "`dataset`."
-    )
-
-
-def _check(frame: pl.DataFrame, categories: Sequence[str] | None) -> None:
-    """Raise for the first row with a value that no trial can have."""
-    for column in ("subj", "session", "category", "condition", "imagename"):
-        _refuse(frame, pl.col(column).is_null(), column, "there is no {column}: correct it")
-    for column in ("session", "trial"):
-        number = _number(column)
-        _refuse(frame, number.is_null(), column, "{column} {value!r} is no number: correct it")
-    time = pl.col("rt").str.strip_chars()
-    timed = time.cast(pl.Float64, strict=False).is_not_null()
-    missing = time.is_null() | time.str.to_lowercase().is_in(_NOTHING)
-    _refuse(frame, ~timed & ~missing, "rt", "{column} {value!r} is no number: correct it")
-    for column, value in (("category", pl.col("category")), ("object_response", _response())):
-        _check_categories(frame, column, value, categories)
-    _refuse(
-        frame,
-        pl.col("dataset").is_in(list(datasets()))
-        & published_condition(pl.col("dataset"), pl.col("condition")).is_null(),
-        "condition",
-        "{dataset} has no condition {value!r}, only {conditions}: correct it, or name the file's "
-        "folder after another dataset",
-    )
-
-
-def _check_categories(
-    frame: pl.DataFrame, column: str, value: pl.Expr, categories: Sequence[str] | None
-) -> None:
-    """Refuse what is none of the categories given, else none of the dataset's."""
-    for dataset in frame["dataset"].unique(maintain_order=True):
-        declared = datasets()[dataset].categories if dataset in datasets() else ()
-        allowed = declared if categories is None else categories
-        if categories is None and not declared:
-            continue
-        vocabulary = Vocabulary(allowed)
-        there = frame.filter(dataset=dataset).select(value).to_series().unique().drop_nulls()
-        strange = [name for name in there if name not in vocabulary]
-        listed = ", ".join(allowed) if len(allowed) <= 16 else f"the {len(allowed)} given"
-        _refuse(
-            frame,
-            (pl.col("dataset") == dataset) & value.is_in(strange),
-            column,
-            "{column} {value!r} is none of the categories (" + listed + "): correct it",
-        )
-
-
-def _refuse(frame: pl.DataFrame, wrong: pl.Expr, column: str, text: str) -> None:
-    rows = frame.filter(wrong).head(1)
-    if rows.is_empty():
-        return
-    row = rows.row(0, named=True)
-    published = datasets().get(row["dataset"])
-    reason = text.format(
-        column=column,
-        value=row[column],
-        dataset=row["dataset"],
-        conditions=", ".join(published.conditions if published else ()),
-    )
-    raise SynthesightError(f"{row['file']}, line {row['line']}: {reason}.")
-
-
-def _response() -> pl.Expr:
-    response = pl.col("object_response").str.strip_chars()
-    return pl.when(~response.str.to_lowercase().is_in(_NOTHING)).then(response)
-
-
-def _number(column: str) -> pl.Expr:
-    """Return the number at the end: sessions are written ``1``, ``1.0`` or ``session-1``."""
-    number = pl.col(column).str.strip_chars().cast(pl.Float64, strict=False)
-    whole = pl.when(number == number.floor()).then(number.cast(pl.Int64, strict=False))
-    last = pl.col(column).str.extract(r"(\d+)\s*$").cast(pl.Int64, strict=False)
-    return pl.when(number.is_null()).then(last).otherwise(whole)
-
-
-def _tidy(frame: pl.DataFrame, kind: str | None) -> pl.DataFrame:
-    person = pl.when(pl.col("subj").str.starts_with(PERSON)).then(pl.lit("human"))
-    return frame.select(
-        observer="subj",
-        kind=pl.lit(kind) if kind else person,
-        dataset="dataset",
-        condition="condition",
-        session=_number("session"),
-        trial=_number("trial"),
-        stimulus="imagename",
-        image=image_column(pl.col("imagename")),
-        category="category",
-        response=_response(),
-        rt=pl.col("rt").str.strip_chars().cast(pl.Float64, strict=False).fill_nan(None),
-    )
-
-
-def _spelled(frame: pl.DataFrame, categories: Sequence[str] | None) -> pl.DataFrame:
-    """Spell categories as their dataset does, and add textures; distinct ones are few."""
-    images = frame.select("dataset", "image", "category").unique()
-    responses = frame.select("dataset", "response").unique()
-    spelling = Spelling(images.rows(), responses["response"].drop_nulls().unique(), categories)
-    images = images.with_columns(
-        texture=pl.Series([spelling.texture(*row) for row in images.rows()], dtype=pl.String),
-        _category=pl.Series([spelling(row[2], row[0]) for row in images.rows()], dtype=pl.String),
-    )
-    responses = responses.with_columns(
-        _response=pl.Series([spelling(row[1], row[0]) for row in responses.rows()], dtype=pl.String)
-    )
-    for table in (images, responses):
-        key = [column for column in table.columns if column in frame.columns]
-        frame = frame.join(table, on=key, how="left", nulls_equal=True, maintain_order="left")
-    return frame.with_columns(category="_category", response="_response").drop(
-        "_category", "_response"
-    )
+            f"A factor cannot be written as CSV ({first_line(error)}): give text, numbers or truth "
+            "values."
+        ) from error

@@ -14,13 +14,13 @@ from synthesight.trials.store import Run
 
 
 def read_trials(source: str | Path) -> pl.DataFrame:
-    """Return the trials of a run, or of CSV files in the published layout.
+    """Return the trials of a run, or of tables: the published CSV layout, or lab software's.
 
     Parameters
     ----------
     source
-        A folder that ``synthesight evaluate`` wrote, a folder of published CSV files, or one such
-        file.
+        A folder that ``synthesight evaluate`` wrote; or a folder of tables or one such file, as
+        :func:`~synthesight.trials.read_csv` reads them.
 
     Raises
     ------
@@ -30,6 +30,14 @@ def read_trials(source: str | Path) -> pl.DataFrame:
     source = files.as_path(source)
     if not source.exists():
         raise SynthesightError(f"There is no file or folder {source}: check the path.")
-    if source.is_file() or (not (source / RECORD).is_file() and any(source.rglob("*.csv"))):
+    if source.is_file() or (not (source / RECORD).is_file() and _has_tables(source)):
         return read_csv(source)
     return Run.open(source).trials()
+
+
+def _has_tables(folder: Path) -> bool:
+    """Return whether a folder holds tables; JSON beside runs is a record of theirs."""
+    found = {path.suffix.lower() for path in folder.rglob("*")}
+    return bool(found & {".csv", ".tsv", ".tab"}) or (
+        bool(found & {".json", ".jsonl", ".ndjson"}) and not any(folder.rglob(RECORD))
+    )
