@@ -24,6 +24,7 @@ NOTHING = frozenset(
 _SOURCE = re.compile(r"""(?:src\s*=\s*|url\()["']?([^"'>)\s]+)""", re.IGNORECASE)
 _PICTURE = r"(?i)\.(png|jpe?g|jfif|gif|bmp|tiff?|webp|avif|heic|heif|jxl|jp2|svg|ppm|pgm)$"
 _LISTED = re.compile(r"""\[\s*(["']?)([^\[\]"',]*)\1\s*\]""")
+_QUOTED = re.compile(r"""^(["'])([^"']*)\1$""")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -83,7 +84,7 @@ def answer(cell: str) -> str:
 
     Examples
     --------
-    >>> answer("['f']"), answer('{"Q0": "cat "}'), answer(" Cat"), answer("1.0")
+    >>> answer("['f']"), answer('{"Q0": "cat "}'), answer(" 'Cat'"), answer("1.0")
     ('f', 'cat', 'Cat', '1')
     """
     text = cell.strip()
@@ -96,7 +97,7 @@ def answer(cell: str) -> str:
             values = []
         if len(values) == 1 and isinstance(values[0], str | int | float):
             text = str(values[0])
-    text = text.strip().strip("\"'").strip()
+    text = _QUOTED.sub(r"\2", text.strip()).strip()
     return re.sub(r"^(\d+)\.0+$", r"\1", text)
 
 
