@@ -17,7 +17,7 @@ from synthesight.report.sources import gather
 from synthesight.stimuli import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
-from synthesight.trials import parts
+from synthesight.trials import check, merge, parts, state_of
 from synthesight.trials import store as trial_store
 from synthesight.trials.store import Run
 
@@ -133,12 +133,19 @@ def test_damage_is_told(store):
     part.write_bytes(content[:-20] + bytes(20))
     with pytest.raises(SynthesightError, match="is damaged"):
         run.trials()
+    assert "it was set aside in s3://bucket/runs/d/damaged" in check(run.folder)[0]
+    assert check(run.folder) == []
+    assert len(run) == 0
 
 
 def test_memory_is_a_store_too():
     run = Run.create("memory://runs/e", {"classes": ["cat", "dog"]})
     run.append([{"observer": "me", "stimulus": "1.png", "response": "cat"}])
     assert Run("memory://runs/e")[0]["response"] == "cat"
+    assert state_of("memory://runs/e").done == 1
+    merged, remarks = merge(["memory://runs/e"], "memory://runs/f")
+    assert merged.trials().equals(run.trials())
+    assert remarks == []
 
 
 @pytest.mark.parametrize(

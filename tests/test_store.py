@@ -384,8 +384,8 @@ def test_parts_that_are_joined_while_they_are_read_are_read_anew(run, monkeypatc
     run.append([row("d/b.png")])
     scan, tries = Parts.scan, []
 
-    def joined_meanwhile(self):
-        found = scan(self)
+    def joined_meanwhile(self, damaged=None):
+        found = scan(self, damaged)
         if not tries:
             tries.append(1)
             run.append(scan(self).collect())

@@ -11,6 +11,9 @@ from synthesight.cli.options import MOST_SEED, say, written_to
 from synthesight.errors import SynthesightError
 
 studies = typer.Typer()
+Unfinished = Annotated[
+    bool, typer.Option("--unfinished", help="Take runs also before all stimuli have a trial.")
+]
 
 
 @studies.command()
@@ -30,6 +33,7 @@ def report(
     resamples: Annotated[
         int, typer.Option(help="Bootstrap resamples behind the intervals.")
     ] = 2000,
+    unfinished: Unfinished = False,
 ) -> None:
     """Compare runs with people: one page, its figures and its tables."""
     from rich.console import Console
@@ -39,10 +43,11 @@ def report(
     from synthesight.report.looks import counted
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
+    from synthesight.trials.state import check_finished
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
-    notes: list[str] = []
+    notes = check_finished(runs or [], unfinished=unfinished)
     trials = gather(runs or [], data, fetch=True, note=notes.append)
     with Console(stderr=True).status("Reporting") as status:
         page = write_report(
@@ -68,19 +73,24 @@ def export(
         list[Path], typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials.")
     ],
     out: Annotated[Path, written_to("Folder for <dataset>/<dataset>_<observer>_….csv.")],
+    unfinished: Unfinished = False,
 ) -> None:
     """Write trials in the published CSV layout, which the model-vs-human toolbox plots."""
     import polars as pl
 
     from synthesight.trials.exchange import write_csv
     from synthesight.trials.reading import read_trials
+    from synthesight.trials.state import check_finished
 
+    notes = check_finished(runs, unfinished=unfinished)
     trials = pl.concat([read_trials(run) for run in runs], how="diagonal_relaxed")
     files = write_csv(trials, out)
     shown = trials["error"].null_count()
     unread = len(trials) - shown
     left_out = f"; {unread} images that could not be read are left out" if unread else ""
     print(f"{shown} trials are in {len(files)} files below {out}{left_out}.")
+    for note in notes:
+        say(note)
 
 
 @studies.command()

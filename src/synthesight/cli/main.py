@@ -26,6 +26,7 @@ from synthesight.cli.options import (
     written_to,
 )
 from synthesight.cli.reproduce import reproducing
+from synthesight.cli.runs import runs
 from synthesight.cli.train import training
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -43,6 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(runs)
 app.add_typer(studies)
 app.add_typer(reproducing)
 app.add_typer(training, name="train")

@@ -73,7 +73,7 @@ def _rename_once(unfinished: Path, path: Path) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Write the names in a folder to the disk: a file's own sync does not keep its name."""
-    if os.name == "nt":  # which opens no folders, and keeps names by itself
+    if os.name == "nt" or is_remote(folder):  # which open no folders, and keep names by themselves
         return
     opened = os.open(folder, os.O_RDONLY)
     try:

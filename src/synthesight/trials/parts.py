@@ -112,33 +112,39 @@ class Parts:
         files.write(self.folder / name, content)
         return self.folder / name
 
-    def read(self, use: Callable[[pl.LazyFrame], T]) -> T:
-        """Return what a function makes of the table, again where parts were joined meanwhile.
-
-        Raises
-        ------
-        DamagedPart
-            If a part is damaged.
-        """
+    def read(self, use: Callable[[pl.LazyFrame], T], damaged: list[DamagedPart] | None = None) -> T:
+        """Return what a function makes of :meth:`scan`, again where parts were joined meanwhile."""
         for attempt in range(AGAIN):
             try:
-                return use(self.scan())
+                if damaged is not None:
+                    damaged.clear()
+                return use(self.scan(damaged))
             except FileNotFoundError:
                 if attempt == AGAIN - 1:
                     raise
         raise AssertionError  # not reached
 
-    def scan(self) -> pl.LazyFrame:
+    def scan(self, damaged: list[DamagedPart] | None = None) -> pl.LazyFrame:
         """Return the table, to be read when collected; its parts are checked now.
+
+        Parameters
+        ----------
+        damaged
+            List to which damaged parts are added, which then are left out.
 
         Raises
         ------
         DamagedPart
-            If a part is damaged.
+            If a part is damaged, and there is no such list.
         """
         alike: dict[tuple[tuple[str, pl.DataType], ...], list[Path]] = {}
         for path in self.paths():
-            alike.setdefault(tuple(self.check(path).items()), []).append(path)
+            try:
+                alike.setdefault(tuple(self.check(path).items()), []).append(path)
+            except DamagedPart as part:
+                if damaged is None:
+                    raise
+                damaged.append(part)
         scans = [self._conformed(dict(schema), paths) for schema, paths in alike.items()]
         return pl.concat([pl.LazyFrame(schema=self.schema), *scans], how="diagonal_relaxed")
 
@@ -196,7 +202,10 @@ class Parts:
             scans = [self._conformed(self.check(path), [path]) for path in small]
             frame = once(pl.concat(scans, how="diagonal_relaxed")).collect()
             number = int(SEALED.fullmatch(small[0].name)[1])  # type: ignore[index]
+            begun = min(path.stat().st_mtime for path in small)
             joined = self._write(frame, self.note(small[-1]), number)
+            if not files.is_remote(joined):
+                os.utime(joined, (begun, begun))  # when its trials were made, not when it was
             for path in small:
                 if path != joined:
                     path.unlink(missing_ok=True)

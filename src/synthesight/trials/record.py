@@ -12,6 +12,7 @@ from synthesight.errors import SynthesightError
 from synthesight.files import read_json
 
 RECORD = "run.json"
+DAMAGED = "damaged"  # folder where `synthesight check` puts what is
 FORMAT = 2
 # What may differ where a run goes on or is merged. Options that change responses are in the
 # observer's own description and the classes; stimuli are compared one by one.
@@ -39,6 +40,10 @@ _LISTS = ("classes", "datasets")
 
 class BadRecord(SynthesightError):
     """Say in one sentence what is wrong with a record."""
+
+
+class NewerFormat(BadRecord):
+    """Say that a later version wrote it."""
 
 
 def encode(manifest: dict[str, Any]) -> str:
@@ -75,7 +80,7 @@ def decode(content: dict[str, Any], name: Path) -> tuple[dict[str, Any], int]:
     if found >= FORMAT + 1:
         version = content.get("versions")
         version = version.get("synthesight") if isinstance(version, dict) else None
-        raise BadRecord(
+        raise NewerFormat(
             f"{name} has the format {found:g}, which is newer than this version of Synthesight: "
             f"read it with {f'{version} or newer' if version else 'the newest'}."
         )
@@ -162,13 +167,14 @@ def _advice(folder: Path) -> str:
 
 
 def _missing(folder: Path) -> str:
-    if inner := sorted(path.parent.name for path in folder.glob(f"*/{RECORD}")):
-        return f"{folder} is not a run but holds runs: name them, as {folder / inner[0]}."
     if any(folder.glob("part-*.parquet")):
         return (
             f"{folder} holds trials, but {RECORD}, the record of what made them, is missing: "
             f"{_advice(folder)}."
         )
+    inner = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
+    if inner := [name for name in inner if name != DAMAGED]:
+        return f"{folder} is not a run but holds runs: name them, as {folder / inner[0]}."
     return (
         f"{folder} is not a run (it has no {RECORD}): give a folder that `synthesight evaluate` "
         "wrote."

@@ -1,0 +1,134 @@
+"""``synthesight status``, ``check`` and ``merge``: what becomes of runs."""
+
+from __future__ import annotations
+
+import json as encoding
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthesight.cli.options import say, written_to
+from synthesight.encoding import printable
+
+if TYPE_CHECKING:
+    from synthesight.trials.state import State
+
+runs = typer.Typer()
+Runs = Annotated[list[Path], typer.Argument(help="Runs of `evaluate`.")]
+
+
+@runs.command()
+def status(
+    runs: Runs,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+) -> None:
+    """Tell how far runs are."""
+    from synthesight.trials.state import state_of
+
+    damaged = False
+    for run in runs:
+        state = state_of(run)
+        damaged |= bool(state.damaged)
+        if json:
+            print(encoding.dumps(state.as_json()), flush=True)
+        else:
+            _print(state)
+    if damaged:
+        raise typer.Exit(2)
+
+
+@runs.command()
+def check(
+    runs: Runs,
+    stimuli: Annotated[
+        list[str] | None,
+        typer.Option(help="What the runs have shown, to compare every image; repeatable."),
+    ] = None,
+) -> None:
+    """Check runs byte by byte, and set aside what is damaged; nothing is deleted."""
+    from synthesight import files
+    from synthesight.stimuli.find import find_stimuli
+    from synthesight.trials.record import RECORD
+    from synthesight.trials.repair import check as check_run
+    from synthesight.trials.state import state_of
+
+    shown = find_stimuli(stimuli) if stimuli else None
+    wrong = False
+    for run in runs:
+        found = check_run(run, shown)
+        for sentence in found:
+            say(sentence)
+        wrong |= bool(found)
+        if not (files.as_path(run) / RECORD).exists():
+            continue  # it had no trials, and begins anew
+        state = state_of(run)
+        print(f"{printable(str(run))}: {'' if found else 'sound, '}{state.sentence}")
+        if found and not state.finished:
+            print("The command that began the run makes the others anew.")
+    if wrong:
+        raise typer.Exit(2)
+
+
+@runs.command()
+def merge(
+    runs: Runs, out: Annotated[Path, written_to("Folder of the merged run; these stay.")]
+) -> None:
+    """Make one run of several that were made alike, such as shards."""
+    from synthesight.trials.merging import merge as merge_runs
+    from synthesight.trials.state import state_of
+
+    merged, remarks = merge_runs(runs, out)
+    state = state_of(merged.folder)
+    print(f"{printable(str(out))}, of {len(runs)} runs: {state.sentence}")
+    for remark in remarks:
+        say(remark)
+    if remarks:
+        raise typer.Exit(2)
+
+
+def _print(state: State) -> None:
+    """Print how far a run is."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from synthesight.trials.record import FORMAT
+
+    def cell(text: str) -> str:
+        return escape(printable(text))
+
+    run = state.run
+    model = (run.manifest.get("observer") or {}).get("model") or "an observer"
+    table = Table(title=cell(f"{run.folder}: {model}"), title_justify="left")
+    table.add_column("dataset")
+    table.add_column("condition")
+    for column in ("done", "of", "unreadable"):
+        table.add_column(column, justify="right")
+    for row in state.table.iter_rows(named=True):
+        total = "?" if row["total"] is None else str(row["total"])
+        table.add_row(
+            cell(row["dataset"]) or "-", cell(row["condition"]), str(row["done"]), total,
+            str(row["errors"]),
+        )  # fmt: skip
+    Console().print(table)
+    print(f"{state.sentence} {state.errors} images could not be read.")
+    if state.rate is not None and not state.finished:
+        left = state.seconds_left
+        end = "" if left is None else f"; {_duration(left)} left"
+        print(f"{state.rate:.2g} trials a second{end}.")
+    for part in state.damaged:
+        say(str(part))
+    if run.format < FORMAT:
+        print(f"Its format is {run.format}, whose parts have no digest; new parts have one.")
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words, such as "2 h 5 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
