@@ -87,7 +87,8 @@ def test_the_published_trials_agree_with_the_paper(data_folder, tmp_path):
 
 
 def test_models_are_run_where_told(tmp_path):
-    photographs = save_pictures(tmp_path / "photographs", "cat/1.png", "truck/2.png")
+    photographs = tmp_path / "photographs"
+    save_pictures(photographs, "cat/1.png", "truck/2.png")
     out = tmp_path / "out"
     command = ["reproduce", "jaini2024", "--out", out, "--data", tmp_path, "--run"]
     assert "no GPU" in sentence(refused(*command))
