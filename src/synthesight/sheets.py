@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from synthesight.errors import SynthesightError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+PARQUET = ".parquet"
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 
 _HEAD = 2**16  # bytes that tell the separator
@@ -57,7 +59,7 @@ class Sheet:
         All values as text, without blanks at their ends; null where there is nothing. Columns that
         have no name, and names that are there twice, are numbered.
     separator
-        What separates the fields; None in JSON.
+        What separates the fields; None in JSON and Parquet.
     encoding
         Name of the encoding, as Python has it.
     rows
@@ -88,6 +90,8 @@ class Sheet:
             return f"{self.path}, line {reader.line_num}"
 
     def __str__(self) -> str:
+        if self.path.suffix.lower() == PARQUET:
+            return "Parquet"
         encoding = _ENCODINGS.get(self.encoding, self.encoding.upper())
         kind = "JSON" if self.separator is None else f"{SEPARATORS[self.separator]}-separated"
         return f"{kind}, {encoding}"
@@ -105,7 +109,7 @@ def plain(name: str) -> str:
 
 
 def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
-    """Return the table of a file of separated values, or of JSON.
+    """Return the table of a file of separated values, of JSON or of Parquet.
 
     Values may be separated by commas, semicolons, tabs or bars; the encoding may be UTF-8, UTF-16
     or Windows-1252 (Latin-1). Blank lines, Excel's ``sep=`` line, headers that are repeated and a
@@ -126,6 +130,8 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
     SynthesightError
         If it is no table of text: binary, empty, cut short, or with rows longer than its header.
     """
+    if path.suffix.lower() == PARQUET:
+        return _from_parquet(path)
     try:
         encoding = _encoding(path)
         with _text(path, encoding) as lines:
@@ -144,6 +150,20 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
     names = _distinct(header)
     table = _parse(path, encoding, separator, names, skipped)
     return _tidy(path, table, separator, encoding)
+
+
+def _from_parquet(path: Path) -> Sheet:
+    """Return a Parquet file's table as text; columns of lists and bytes are left out."""
+    try:
+        table = pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SynthesightError(f"{path} cannot be read as Parquet: get the file anew.") from error
+    kinds = cs.string() | cs.categorical() | cs.enum() | cs.numeric() | cs.boolean()
+    kept = table.select(kinds | cs.by_dtype(pl.Null))
+    text = kept.with_columns(pl.all().cast(pl.String).str.strip_chars())
+    text = text.with_columns(pl.when(pl.all() != "").then(pl.all()))
+    left_out = {"columns of lists or bytes": table.width - kept.width}
+    return Sheet(path, text, None, "", pl.int_range(len(text), eager=True), left_out)
 
 
 def numbers(values: pl.Series, separator: str | None = None) -> pl.Series:

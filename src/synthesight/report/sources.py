@@ -141,9 +141,7 @@ def _by_source(trials: pl.DataFrame, run: Path, note: Callable[[str], None]) -> 
     shared = models.filter(pl.col("source") > 1)["observer"].sort()
     if shared.is_empty():
         return trials
-    note(
-        f"In {run}, {listed(shared.to_list())} are of several sources: each is named with its own."
-    )
+    note(f"In {run}, several sources have {listed(shared.to_list())}: each name tells its own.")
     return trials.with_columns(
         observer=pl.when(~IS_HUMAN & called.is_in(shared.implode()))
         .then(pl.format("{} ({})", called, source.replace_strict(sources, calls, default="?")))

@@ -8,8 +8,10 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.sheets import PARQUET
 from synthesight.trials.exchange import read_csv
 from synthesight.trials.record import RECORD
+from synthesight.trials.schema import REQUIRED, conform
 from synthesight.trials.store import Run
 
 
@@ -20,7 +22,8 @@ def read_trials(source: str | Path) -> pl.DataFrame:
     ----------
     source
         A folder that ``synthesight evaluate`` wrote; or a folder of tables or one such file, as
-        :func:`~synthesight.trials.read_csv` reads them.
+        :func:`~synthesight.trials.read_csv` reads them; or a Parquet file of such a table, or of
+        trials as ``Run.trials()`` has them.
 
     Raises
     ------
@@ -30,9 +33,22 @@ def read_trials(source: str | Path) -> pl.DataFrame:
     source = files.as_path(source)
     if not source.exists():
         raise SynthesightError(f"There is no file or folder {source}: check the path.")
+    if source.suffix.lower() == PARQUET and source.is_file():
+        return _from_parquet(source)
     if source.is_file() or (not (source / RECORD).is_file() and _has_tables(source)):
         return read_csv(source)
     return Run.open(source).trials()
+
+
+def _from_parquet(path: Path) -> pl.DataFrame:
+    """Return the trials of a Parquet file: a trial table, or any other one."""
+    try:
+        columns = pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SynthesightError(f"{path} cannot be read as Parquet: get the file anew.") from error
+    if set(REQUIRED) <= set(columns):
+        return conform(pl.read_parquet(path, glob=False), str(path))
+    return read_csv(path)
 
 
 def _has_tables(folder: Path) -> bool:

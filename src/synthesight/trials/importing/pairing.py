@@ -132,7 +132,9 @@ def drop_duplicates(gathered: Gathered) -> list[str]:
             f"{one['observer']} answered {one['image']} twice in trial {one['trial']} of "
             f"session {one['session']} ({places}): keep one of the rows, or number the trials."
         )
-    repeated = frame.select(KEY).is_duplicated().sum()
+    # One name may stand for models of several sources, which the report tells apart.
+    key = [*KEY, *(column for column in ["source"] if column in frame.columns)]
+    repeated = frame.select(key).is_duplicated().sum()
     if repeated:
         notes.append(
             f"{repeated} trials show an image that the observer saw more than once in the session: "
