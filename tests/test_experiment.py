@@ -315,6 +315,9 @@ def test_from_a_file_answers_are_saved_by_the_participant(browser, tmp_path):
     assert trials["response"].to_list() == [None, None]
     assert sorted(trials["category"]) == sorted([hostile, 'b,"c"'])
     assert trials["kind"].to_list() == ["human", "human"]
+    log = "document.querySelector('a[download$=jsonl]')"
+    events = browser.run(f"fetch({log}.href).then((file) => file.text())").splitlines()
+    assert [json.loads(line)["kind"] for line in events][::3] == ["browser", "finished"]
     saved = pl.read_csv(io.StringIO(text))
     assert saved.columns[-2:] == ["image_ms", "view"]
     assert sorted(saved["view"]) == ["0,", "1,"]

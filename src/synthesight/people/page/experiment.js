@@ -343,7 +343,10 @@
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   const kept = store.served && !store.unsent.size;
-  if (kept) remember(null);
+  if (kept) {
+    store.forget();
+    remember(null);
+  }
   root.innerHTML = panel(`<h1>Done</h1>${design.texts.debrief}<p class="end"></p>`);
   const end = root.querySelector(".end");
   const button = (text, attributes) => {
@@ -354,10 +357,10 @@
   };
   if (kept) end.append("Your answers are saved. ");
   else {
-    end.append("Please save your answers, and send them to the people who run this study. ");
+    end.append("Please save your answers, and send these files to the people who run this study. ");
     addEventListener("beforeunload", (event) => event.preventDefault());
     for (const { name, text } of store.files()) {
-      const href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+      const href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
       button(`Save ${name}`, { href, download: name });
     }
   }

@@ -10,7 +10,9 @@ class Store {
   // `trials` are those done, from here and from the server, by number.
   static async open(design, participant, session) {
     const store = new Store(design, participant, session);
-    store.trials = new Map(store.remembered().map((trial) => [trial.trial, trial]));
+    const { trials, events } = store.remembered();
+    store.trials = new Map(trials.map((trial) => [trial.trial, trial]));
+    store.events = events;
     store.unsent = new Map(store.trials);
     const query = new URLSearchParams({ participant, session });
     const there = await store.ask(`progress?${query}`);
@@ -25,23 +27,34 @@ class Store {
   }
 
   constructor(design, participant, session) {
-    Object.assign(this, { design, participant, session, events: [], sending: Promise.resolve() });
+    Object.assign(this, { design, participant, session, sending: Promise.resolve() });
     this.key = `synthesight/${design.id}/${participant}/${session}`;
   }
 
   remembered() {
     try {
-      return JSON.parse(localStorage.getItem(this.key)) ?? [];
+      const kept = JSON.parse(localStorage.getItem(this.key));
+      if (kept) return kept;
     } catch {
-      return []; // a browser that keeps nothing, or not from files
+      // a browser that keeps nothing, or not from files
     }
+    return { trials: [], events: [] };
   }
 
   remember() {
     try {
-      localStorage.setItem(this.key, JSON.stringify([...this.trials.values()].filter(Boolean)));
+      const trials = [...this.trials.values()].filter(Boolean);
+      localStorage.setItem(this.key, JSON.stringify({ trials, events: this.events }));
     } catch {
       // The server, or the download at the end, has them.
+    }
+  }
+
+  forget() {
+    try {
+      localStorage.removeItem(this.key);
+    } catch {
+      // It kept nothing.
     }
   }
 
@@ -55,6 +68,7 @@ class Store {
   // What is no trial of the study: screens, practice, attention checks.
   note(event) {
     this.events.push({ at: new Date().toISOString(), ...event });
+    this.remember();
     return this.send();
   }
 
@@ -71,6 +85,7 @@ class Store {
       if ((await this.ask("trials", { method: "POST", headers, body })) === null) return;
       for (const { trial } of trials) this.unsent.delete(trial);
       this.events.splice(0, events.length);
+      this.remember();
     });
     return this.sending;
   }
@@ -86,11 +101,16 @@ class Store {
     }
   }
 
-  // Files in the published layout, one a dataset: what each is called, and what is in it.
+  // What a participant saves where there is no server: what each file is called, and what is in
+  // it. Trials in the published layout, one file a dataset, and what else was noted.
   files() {
     const { design, participant, session } = this;
     const rows = [...this.trials.values()].filter(Boolean).sort((a, b) => a.trial - b.trial);
-    return design.datasets.map(({ place }, dataset) => ({
+    const log = {
+      name: `subject-${participant}_session_${session}.jsonl`,
+      text: this.events.map((event) => JSON.stringify(event) + "\n").join(""),
+    };
+    const tables = design.datasets.map(({ place }, dataset) => ({
       name: `${place}_subject-${participant}_session_${session}.csv`,
       text: [
         [...COLUMNS, ...design.factors],
@@ -110,6 +130,7 @@ class Store {
           }),
       ].map((cells) => cells.map(quoted).join(",") + "\n").join(""),
     }));
+    return [...tables, log];
   }
 }
 
