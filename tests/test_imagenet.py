@@ -217,5 +217,5 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved():
     assert len(observer.classify(images).labels) == 70
     assert sizes == [64, 32, 16, 8] + [4] * 17 + [2]
     network.most = 0
-    with pytest.raises(SynthesightError, match="not even one image fits in memory"):
+    with pytest.raises(SynthesightError, match="not even 1 image at a time fits"):
         observer.classify(images)

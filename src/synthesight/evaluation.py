@@ -6,17 +6,16 @@ import platform
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
-import synthesight
 from synthesight.backends import RayObserver, run_jobs
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.files import as_path, is_remote
+from synthesight.forks import check_threads
 from synthesight.observers.class_files import names_only, read_classes
 from synthesight.observers.loading import open_observer, read_wording
 from synthesight.observers.observer import Observer, Response
@@ -28,7 +27,7 @@ from synthesight.observers.options import (
     typed,
 )
 from synthesight.observers.registry import resolve
-from synthesight.progress import Progress
+from synthesight.showing import answering_alike, installed, processor, show
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
@@ -37,13 +36,6 @@ from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import SCHEMA
 from synthesight.trials.store import Run
 
-if TYPE_CHECKING:
-    pass
-
-PART_ROWS = 500
-PART_SECONDS = 30.0
-LIBRARIES = ("torch", "diffusers", "transformers", "numpy", "pillow")
-OPTIONAL = ("timm", "torchvision", "open-clip-torch")
 # Where the model answers, and the options of each place.
 BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
 
@@ -112,6 +104,7 @@ def run_evaluation(
     progress: bool | None = None,
 ) -> Run:
     """Do what :func:`evaluate` says, with its options in one object."""
+    check_threads()
     part, parts = read_shard(options.shard)
     _check_backend(model, options)
     # What is wrong with the model's name or options is told before stimuli are looked for.
@@ -148,33 +141,25 @@ def run_evaluation(
         "classes": chosen,
         "datasets": sorted({stimulus.dataset for stimulus in shown}),
         "options": named | options.record(),
-        "versions": {"synthesight": synthesight.__version__}
-        | {library: version(library) for library in LIBRARIES}
-        | _versions_of(OPTIONAL),
+        "versions": installed(),
         "platform": platform.platform(),
         "device": observer.device_name,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+    if options.reproducible:
+        # What the last bits depend on; a run that is to be reproducible is of one kind.
+        manifest["reproducible"] = {"processor": processor(), "versions": manifest["versions"]}
+        manifest["reproducible"]["device"] = manifest["device"]
     run = Run.create_or_resume(out, manifest, stimuli=shown)
-    done = run.done()
-    mine = [s for s in shown[part::parts] if s.id not in done]
     spelling = _spelling(shown, chosen)
     factors = _factors(shown)
     seed = manifest["observer"].get("seed", 0)
-    rows: list[dict[str, Any]] = []
-    flushed = time.monotonic()
-    try:
-        with Progress(f"Evaluating {observer.name}", len(mine), show=progress) as far:
-            for response in observer.respond(mine, chosen):
-                rows.append(_row(response, observer, spelling, seed, factors))
-                far.advance()
-                if len(rows) >= PART_ROWS or time.monotonic() - flushed > PART_SECONDS:
-                    run.append(rows)
-                    rows, flushed = [], time.monotonic()
-    finally:
-        # Also when interrupted: what was decided is not lost.
-        if rows:
-            run.append(rows)
+
+    def row(response: Response) -> dict[str, Any]:
+        return _row(response, observer, spelling, seed, factors)
+
+    with answering_alike(observer) if options.reproducible else nullcontext():
+        show(observer, shown[part::parts], chosen, run, row, progress=progress)
     return run
 
 
@@ -230,6 +215,11 @@ def _check_backend(model: Any, options: EvaluateOptions) -> None:
             f"`backend={options.backend!r}` cannot ship a {type(model).__name__}: give the name, "
             "file or folder of a model, which each machine opens by itself."
         )
+    if options.backend == "ray" and options.reproducible:
+        raise SynthesightError(
+            "`reproducible` cannot be promised for machines that may differ: leave it out, or let "
+            "jobs on machines of one kind share the run (`backend='slurm'`)."
+        )
     if options.jobs is not None and options.jobs < 1:
         raise SynthesightError(f"`jobs={options.jobs}` leaves no workers: give 1 or more.")
     if options.backend == "slurm" and (options.jobs is None or options.shard != "1/1"):
@@ -264,15 +254,6 @@ def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
                 "of different names, each once."
             )
         seen.add(stimulus.id)
-
-
-def _versions_of(libraries: Sequence[str]) -> dict[str, str]:
-    """Return the versions of those libraries that are installed."""
-    found = {}
-    for library in libraries:
-        with suppress(PackageNotFoundError):
-            found[library] = version(library)
-    return found
 
 
 def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:

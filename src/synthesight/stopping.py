@@ -34,18 +34,25 @@ class Stopped(KeyboardInterrupt):
     ----------
     number
         Of the signal.
-    code
-        What the process exits with, as shells have it: 130 after SIGINT, 143 after SIGTERM, 129
-        after SIGHUP and 138 after SIGUSR1.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
-        self.code = 128 + number
 
-    def __str__(self) -> str:
-        return signal.Signals(self.number).name
+
+def code_of(stopped: BaseException) -> int:
+    """Return what a process exits with that was stopped, as shells have it: 128 + n.
+
+    That is 130 after SIGINT (Ctrl-C), 143 after SIGTERM, 129 after SIGHUP and 138 after SIGUSR1.
+    """
+    return 128 + (stopped.number if isinstance(stopped, Stopped) else signal.SIGINT)
+
+
+def by(stopped: BaseException) -> str:
+    """Return by which signal, for a message; of Ctrl-C, the user knows."""
+    number = code_of(stopped) - 128
+    return "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
 
 
 @contextmanager
@@ -67,7 +74,7 @@ def stoppable() -> Iterator[None]:
         heard.append(number)
         stopped = Stopped(number)
         _unheard.append(stopped)
-        limit = threading.Timer(BOUND, _end, [stopped.code])
+        limit = threading.Timer(BOUND, _end, [code_of(stopped)])
         limit.daemon = True
         limit.start()
         timers.append(limit)

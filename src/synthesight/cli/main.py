@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from synthesight.cli.train import training
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.options import EvaluateOptions, ModelOptions
+from synthesight.stopping import by, code_of, stoppable
 
 ABOUT = "Classify images with generative models, and measure how human-like they see."
 
@@ -140,9 +142,12 @@ def evaluate(
 
     try:
         run = run_evaluation(model, stimuli, out, options, progress=True)
-    except KeyboardInterrupt:
-        print(f"Stopped; what was decided is in {out}, and the same command goes on from there.")
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stopped:
+        # Whoever is gone, a terminal or a pipe, the exit code is what it should be.
+        with suppress(OSError):
+            kept = getattr(stopped, "__notes__", ["no trial was made yet."])[0]
+            print(f"Stopped{by(stopped)}: {kept}", flush=True)
+        raise typer.Exit(code_of(stopped)) from None
     trials = run.trials()
     print_accuracy(trials)
     end(trials["error"].drop_nulls().to_list(), len(trials))
@@ -185,12 +190,13 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text is no reason to stop
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(prog_name="synthesight", standalone_mode=False)
+        with stoppable():
+            code = app(prog_name="synthesight", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is said below
         sys.exit(code)
-    except typer.Abort:
+    except (typer.Abort, KeyboardInterrupt) as stopped:
         say("Stopped.")
-        sys.exit(130)
+        sys.exit(code_of(stopped.__cause__ or stopped))
     except BrokenPipeError:  # `| head` has seen enough
         _discard_output()
         sys.exit(128 + 13)  # as shells count SIGPIPE

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import MISSING, fields
 from inspect import Parameter, signature
@@ -21,6 +22,7 @@ from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError
 from synthesight.observers.class_files import is_file
 from synthesight.observers.options import MOST_SEED, ModelOptions
+from synthesight.stopping import by, code_of
 
 Device = Annotated[
     str | None, typer.Option(help="cpu, cuda or cuda:1. Default: the GPU if there is one.")
@@ -57,9 +59,10 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            say("Stopped.")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stopped:
+            with suppress(OSError):  # of a terminal that is gone
+                say(f"Stopped{by(stopped)}.")
+            raise typer.Exit(code_of(stopped)) from None
 
 
 def flags(command: Any) -> dict[str, str]:
@@ -159,7 +162,9 @@ def _parameters(kind: type[ModelOptions]) -> dict[str, Parameter]:
         annotation = list[text] if facts["many"] else text  # type: ignore[valid-type]
         if each.default is None or each.default is MISSING:
             annotation = annotation | None
-        about = typer.Option(help=facts["help"], min=facts["least"], max=facts["most"])
+        # Without a name of its own, a switch would have a second one, to be switched off.
+        names = [f"--{each.name}"] if text is bool else []
+        about = typer.Option(*names, help=facts["help"], min=facts["least"], max=facts["most"])
         made[each.name] = Parameter(
             each.name,
             Parameter.KEYWORD_ONLY,

@@ -16,10 +16,11 @@ import numpy as np
 
 from synthesight.likelihood.decision import Decision
 from synthesight.likelihood.evaluator import Evaluator
+from synthesight.likelihood.keeping import Keeper
 from synthesight.likelihood.protocol import DrawModel, PartModel
-from synthesight.likelihood.queue import Plan, Work
+from synthesight.likelihood.queue import Plan, Work, images_a_batch
 from synthesight.likelihood.rules import Rule, fitted
-from synthesight.stimuli.prefetch import read_ahead
+from synthesight.stimuli.prefetch import AHEAD, READERS, read_ahead
 from synthesight.stimuli.stimulus import Stimulus
 
 
@@ -48,6 +49,9 @@ class Engine:
         and the rule weighs units.
     batch_size, one_shape
         See :class:`~synthesight.likelihood.evaluator.Evaluator`.
+    reproducible
+        Whether what is computed for an image is to depend on that image alone, to the last bit:
+        batches are of one shape, and never smaller, and images are encoded one by one.
 
     Attributes
     ----------
@@ -72,8 +76,15 @@ class Engine:
         averaged: bool = False,
         batch_size: int = 64,
         one_shape: bool = False,
+        reproducible: bool = False,
     ) -> None:
-        self.evaluator = Evaluator(model, conditioning, batch_size=batch_size, one_shape=one_shape)
+        self.evaluator = Evaluator(
+            model,
+            conditioning,
+            batch_size=batch_size,
+            one_shape=one_shape or reproducible,
+            halving=not reproducible,
+        )
         self.usage = self.evaluator.usage
         units = np.arange(len(rows))
         self.plan = Plan(
@@ -84,13 +95,15 @@ class Engine:
             averaged=averaged and groups is not None and len(np.unique(groups)) < len(rows),
             rule=fitted(rule, model),
             seed=seed,
+            reproducible=reproducible,
         )
 
     def run(self, stimuli: Iterable[Stimulus]) -> Iterator[Decision]:
         """Decide on each stimulus; decisions come as they are made, in no fixed order.
 
         Memory is bounded by the images in work, however many stimuli there are. A stimulus that
-        cannot be read gives a decision with ``error``.
+        cannot be read gives a decision with ``error``. Stimuli that are a
+        :class:`~synthesight.likelihood.keeping.Keeper` are told what is found out about them.
 
         Raises
         ------
@@ -99,8 +112,11 @@ class Engine:
             fits in memory.
         """
         started = time.perf_counter()
-        reader = read_ahead(stimuli, self.plan.model.resolution)
-        work = Work(self.plan, reader, self.usage.batch_size)
+        keeper = stimuli if isinstance(stimuli, Keeper) else None
+        # No more than is soon needed: what is read here, no other process of a run can show.
+        soon = 2 * images_a_batch(self.plan, self.usage.batch_size)
+        reader = read_ahead(stimuli, self.plan.model.resolution, min(max(READERS, soon), AHEAD))
+        work = Work(self.plan, reader, self.usage.batch_size, keeper)
         try:
             while work.admit(self.usage.batch_size):
                 yield from work.unreadable()
@@ -110,7 +126,7 @@ class Engine:
                     increment = batch.increment(self.plan.rule, parts=work.parts)
                     nats = self.evaluator(work.x, work.keys, batch.slot, increment, rows)
                     work.absorb(batch, nats.sum(axis=1) if work.parts else nats)
-                    yield from work.decided()
+                yield from work.decided()
             yield from work.unreadable()
         finally:
             work.close()

@@ -51,6 +51,8 @@ class Evaluator:
     one_shape
         Fill up the last batches: a network that was compiled for one shape would be compiled
         again for others.
+    halving
+        Whether a batch may be halved for want of memory.
 
     Attributes
     ----------
@@ -65,8 +67,10 @@ class Evaluator:
         *,
         batch_size: int,
         one_shape: bool = False,
+        halving: bool = True,
     ) -> None:
         self.model = model
+        self.halving = halving
         self.conditioning = conditioning
         self.usage = Usage(batch_size=batch_size, compiled=one_shape)
         self.cost: np.ndarray | None = None
@@ -115,6 +119,11 @@ class Evaluator:
                 raise
         # What was run, which a batch that was filled up is less than.
         usage = self.usage
+        if not self.halving:
+            raise SynthesightError(
+                f"{self.model.name}: the {usage.batch_size} evaluations that `reproducible` does "
+                "at a time do not fit in memory: leave it out, or use a device with more memory."
+            )
         size = max(len(slot), usage.batch_size) if usage.compiled else len(slot)
         if size == 1:
             raise too_large(self.model)

@@ -17,6 +17,7 @@ from synthesight.likelihood.decision import Decision
 from synthesight.likelihood.draws import TREND, stimulus_key, trend_basis, uniforms
 from synthesight.likelihood.evidence import PairedEvidence, blocks
 from synthesight.likelihood.grouped import of_classes
+from synthesight.likelihood.keeping import Keeper, as_table
 from synthesight.likelihood.memory import encode
 from synthesight.likelihood.protocol import DrawModel, PartModel
 from synthesight.likelihood.rules import Rule
@@ -39,6 +40,7 @@ class Plan:
     averaged: bool
     rule: Rule
     seed: int
+    reproducible: bool
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,37 @@ class Triples:
         return range(self.draw[0], int(rule.review_at(self.draw[:1])[0])) if parts else self.draw
 
 
+def chunk_after(plan: Plan, n: np.ndarray) -> np.ndarray:
+    """How many of the next draws or parts to queue together, after n of them."""
+    ahead = plan.rule.review_at(n) - n
+    return np.minimum(ahead, CHUNK) if plan.cost is None else ahead
+
+
+def images_a_batch(plan: Plan, batch_size: int) -> int:
+    """How many images fill a batch with their first draws, or parts."""
+    first = int(chunk_after(plan, np.zeros(1, dtype=np.int64))[0]) if plan.cost is None else 1
+    return -(-batch_size // (first * len(plan.rows)))
+
+
 class Work:
     """The images in work: their draws or parts, evidence, and the queue of triples.
 
     At most ``batch_size`` images are in work, and fewer where there are very many classes.
     """
 
-    def __init__(self, plan: Plan, reader: Iterator, batch_size: int) -> None:
+    def __init__(
+        self, plan: Plan, reader: Iterator, batch_size: int, keeper: Keeper | None = None
+    ) -> None:
         units = len(plan.rows)
         most = max(2, PAIRED_BYTES // (16 * units * units))
         slots = int(min(max(batch_size, 2), most))
         self.plan = plan
         self.parts = plan.cost is not None
         self.reader = reader
+        self.keeper = keeper
+        # Where an image is called what by the keeper; what an earlier attempt found out about it.
+        self.numbers = np.zeros(slots, dtype=np.int64)
+        self.known: dict[int, np.ndarray] = {}
         self.exhausted = False
         self.evidence = PairedEvidence(slots, units, parts=self.parts)
         self.stimuli: list[Stimulus | None] = [None] * slots
@@ -98,12 +118,10 @@ class Work:
 
     def admit(self, batch_size: int) -> bool:
         """Start images until a batch is full. False when nothing is left to do."""
-        first = int(self._chunk(np.zeros(1, dtype=np.int64))[0])
-        width = (1 if self.parts else first) * len(self.plan.rows)
         while not self.exhausted and self.free and self._longest() < batch_size:
             # As many images as fill the batch with their first draws, encoded together.
-            need = batch_size - self.queued[0]
-            wanted = min(len(self.free), -(-need // width))
+            wanted = images_a_batch(self.plan, batch_size - self.queued[0])
+            wanted = min(len(self.free), wanted)
             images = []
             for _ in range(wanted):
                 item = next(self.reader, None)
@@ -117,21 +135,18 @@ class Work:
                     images.append((stimulus, image))
             if images:
                 self._start(images)
-        return bool(self._longest() or self.failures or not self.exhausted)
+        return bool(self._longest() or self.failures or self.finished or not self.exhausted)
 
     def _longest(self) -> int:
         return max(self.queued.values(), default=0)
-
-    def _chunk(self, n: np.ndarray) -> np.ndarray:
-        """How many of the next draws or parts to queue together, after n of them."""
-        ahead = self.plan.rule.review_at(n) - n
-        return ahead if self.parts else np.minimum(ahead, CHUNK)
 
     def _start(self, images: list[tuple[Stimulus, np.ndarray]]) -> None:
         model = self.plan.model
         pixels = torch.from_numpy(np.stack([image for _, image in images]))
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
-        x = encode(model, pixels)
+        # Of several together, the last digits depend on how many they are.
+        parts = pixels.split(1 if self.plan.reproducible else len(pixels))
+        x = torch.cat([encode(model, part) for part in parts])
         if len(self.x) == 0:
             self.x = torch.zeros((len(self.stimuli), *x.shape[1:]), dtype=x.dtype, device=x.device)
         slots = np.array([self.free.popleft() for _ in images])
@@ -139,6 +154,11 @@ class Work:
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
             self.keys[slot] = stimulus_key(self.plan.seed, stimulus.id)
+            if self.keeper is not None:
+                self.numbers[slot], kept = self.keeper.begin(stimulus)
+                if kept is not None and len(kept):
+                    most, units = self.plan.rule.max_draws, len(self.plan.rows)
+                    self.known[int(slot)] = as_table(kept, most, units)
         if not self.parts:
             most = self.plan.rule.max_draws
             draws = np.tile(np.arange(most), len(slots))
@@ -146,13 +166,18 @@ class Work:
             self.waves[slots] = trend_basis(positions.reshape(-1, most))
         self.evidence.clear(slots)
         self.review[slots] = 0
-        self._enqueue(slots)
+        self._go_on(self._enqueue(slots))
 
-    def _enqueue(self, slots: np.ndarray) -> None:
-        """Queue the next draws of these images, at most up to their next review."""
+    def _enqueue(self, slots: np.ndarray) -> np.ndarray:
+        """Queue the next draws of these images, at most up to their next review.
+
+        Returns
+        -------
+        Those images of which all of these draws are known already.
+        """
         n = self.evidence.n_[slots]
         self.review[slots] = self.plan.rule.review_at(n)
-        chunk = self.chunk[slots] = self._chunk(n)
+        chunk = self.chunk[slots] = chunk_after(self.plan, n)
         # Several parts are one evaluation, of which the sum counts.
         width = np.ones_like(chunk) if self.parts else chunk
         most = int(width.max())
@@ -161,7 +186,10 @@ class Work:
             grown[:, : self.errors.shape[1]] = self.errors
             self.errors = grown
         ahead = np.arange(most)[None, :, None] < width[:, None, None]
-        image, draw, unit = np.nonzero(ahead & self.evidence.alive_[slots][:, None, :])
+        wanted = ahead & self.evidence.alive_[slots][:, None, :]
+        if self.known:
+            self._recall(slots, wanted)
+        image, draw, unit = np.nonzero(wanted)
         triples = Triples(slots[image], n[image] + draw, unit)
         self.missing[slots] = np.bincount(image, minlength=len(slots))
         for start in np.unique(n) if self.parts else [0]:
@@ -169,8 +197,22 @@ class Work:
             if self.parts:
                 which = triples.draw == start
                 some = Triples(triples.slot[which], triples.draw[which], triples.unit[which])
+            if not len(some):
+                continue
             self.queues[int(start)].append(some)
             self.queued[int(start)] += len(some)
+        return slots[self.missing[slots] == 0]
+
+    def _recall(self, slots: np.ndarray, wanted: np.ndarray) -> None:
+        """Take from what is known; ``wanted``, bool (B, C, U), keeps what is to be computed."""
+        for row, slot in enumerate(slots.tolist()):
+            if slot not in self.known:
+                continue
+            start = int(self.evidence.n_[slot])
+            known = self.known[slot][start : start + wanted.shape[1]]
+            found = wanted[row, : len(known)] & ~np.isnan(known)
+            self.errors[slot, : len(known)][found] = -known[found]
+            wanted[row, : len(known)] &= ~found
 
     def take(self, count: int) -> Triples | None:
         """The next ``count`` triples, or what is left of them, of the longest queue."""
@@ -196,23 +238,26 @@ class Work:
 
     def absorb(self, batch: Triples, nats: np.ndarray) -> None:
         """Take in a batch's nats, and review the images that have all that is to be reviewed."""
+        if self.keeper is not None:
+            self.keeper.keep(self.numbers[batch.slot], batch.draw, batch.unit, nats)
         self.errors[batch.slot, batch.draw - self.evidence.n_[batch.slot], batch.unit] = -nats
         np.subtract.at(self.missing, batch.slot, 1)
         touched = np.unique(batch.slot)
-        ready = touched[self.missing[touched] == 0]
-        if not len(ready):
-            return
-        chunk = self.chunk[ready]
-        ahead = 1 if self.parts else int(chunk.max())
-        trend = None if self.parts else self._trend(ready, ahead)
-        self.evidence.add(ready, self.errors[ready, :ahead], chunk, trend)
-        due = self.evidence.n_[ready] == self.review[ready]
-        over = np.zeros(len(ready), dtype=bool)
-        if due.any():
-            over[due] = self._over(ready[due])
-        self.finished.extend(ready[over].tolist())
-        if not over.all():
-            self._enqueue(ready[~over])
+        self._go_on(touched[self.missing[touched] == 0])
+
+    def _go_on(self, ready: np.ndarray) -> None:
+        """Review these images, of which all draws that were queued are there, and queue more."""
+        while len(ready):
+            chunk = self.chunk[ready]
+            ahead = 1 if self.parts else int(chunk.max())
+            trend = None if self.parts else self._trend(ready, ahead)
+            self.evidence.add(ready, self.errors[ready, :ahead], chunk, trend)
+            due = self.evidence.n_[ready] == self.review[ready]
+            over = np.zeros(len(ready), dtype=bool)
+            if due.any():
+                over[due] = self._over(ready[due])
+            self.finished.extend(ready[over].tolist())
+            ready = self._enqueue(ready[~over]) if not over.all() else ready[:0]
 
     def _over(self, slots: np.ndarray) -> np.ndarray:
         """Review images: whether no more evidence is to be gathered, bool, shape (B,)."""
@@ -277,6 +322,7 @@ class Work:
                     self._why(slot),
                 )
                 self.stimuli[slot] = None
+                self.known.pop(int(slot), None)
                 self.free.append(int(slot))
                 yield decision
 

@@ -15,10 +15,12 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.memory import encode, is_out_of_memory
 from synthesight.likelihood.protocol import DrawModel, PartModel, Resolution
+from synthesight.likelihood.reproducible import BATCH
 
 LARGEST = 1024  # that measurement ever chooses
 MOST_BATCH = 16_384  # that a user may ask for
 LONG = 300.0
+SHORT = 2.0  # seconds that a batch takes at most, if a smaller one does: what a kill may cost
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
@@ -39,6 +41,8 @@ class Tuner:
     ----------
     compiled
         Whether the network is compiled; None where that was not tried.
+    memory_format
+        ``"contiguous"`` or ``"channels_last"``.
     """
 
     def __init__(self, batch_size: int | None = None) -> None:
@@ -50,6 +54,7 @@ class Tuner:
             )
         self.batch_size = batch_size
         self.compiled: bool | None = None
+        self.memory_format = "contiguous"
         # Batch sizes, by resolution and what was asked for; seconds a batch.
         self._sizes: dict[tuple[Resolution, int | None], int] = {}
         self._seconds: dict[tuple[Resolution, int], float] = {}
@@ -66,7 +71,7 @@ class Tuner:
         """
         asked = model.resolution, self.batch_size
         if asked not in self._sizes:
-            choose_memory_format(model, conditioning, self.batch_size)
+            self.memory_format = choose_memory_format(model, conditioning, self.batch_size)
             self._sizes[asked] = self.batch_size or best_batch_size(model, conditioning)
         size = self._sizes[asked]
         if self.compiled is None and hasattr(owner(model), "network"):
@@ -78,6 +83,20 @@ class Tuner:
                 model, conditioning, size, evaluations, self._seconds[measured]
             )
         return size
+
+    def fixed(self, model: DrawModel | PartModel) -> int:
+        """Return how many evaluations a reproducible batch has, and leave the network as it came.
+
+        Nothing is measured, since clocks do not run twice alike.
+        """
+        network = getattr(owner(model), "network", None)
+        if network is not None:
+            # As torch calls what it compiled.
+            owner(model).network = network = getattr(network, "_orig_mod", network)
+            network.to(memory_format=torch.contiguous_format)
+        self.compiled, self.memory_format = None, "contiguous"
+        self._sizes.clear()
+        return BATCH
 
     def halved(self, model: DrawModel | PartModel, batch_size: int) -> None:
         """Keep that only this many evaluations fit in memory together."""
@@ -102,8 +121,9 @@ def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
     x = _grey(model)
     patience = 2
     while size <= LARGEST and patience:
-        rate = size / seconds_a_batch(model, conditioning, x, size)
-        if not rate:
+        seconds = seconds_a_batch(model, conditioning, x, size)
+        rate = size / seconds
+        if not rate or (seconds > SHORT and size > 1):
             break
         if rate > GAIN * best_rate:
             best, best_rate = size, rate

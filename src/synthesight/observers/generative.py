@@ -134,7 +134,10 @@ class GenerativeClassifier(Observer):
         conditioning = self._prepare(prompts)
         count = len(stimuli) if isinstance(stimuli, Sized) else 1
         draws = min(TYPICAL_DRAWS, self.rule.max_draws) if self._horizon is None else 1
-        size = self.tuner.tune(self.likelihood, conditioning, count * len(rows) * draws)
+        if self.reproducible:
+            size = self.tuner.fixed(self.likelihood)
+        else:
+            size = self.tuner.tune(self.likelihood, conditioning, count * len(rows) * draws)
         engine = Engine(
             self.likelihood,
             rows,
@@ -145,12 +148,21 @@ class GenerativeClassifier(Observer):
             averaged=self.combine == "logsumexp",
             batch_size=size,
             one_shape=bool(self.tuner.compiled),
+            reproducible=self.reproducible,
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             if engine.usage.halvings:
                 self.tuner.halved(self.likelihood, engine.usage.batch_size)
             yield self._response(decision, chosen, groups)
+
+    def computing(self) -> dict[str, Any]:
+        return super().computing() | {
+            "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch.") or None,
+            "batch_size": self.usage_.batch_size,
+            "compiled": bool(self.tuner.compiled),
+            "memory_format": self.tuner.memory_format,
+        }
 
     @property
     def _horizon(self) -> int | None:

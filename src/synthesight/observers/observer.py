@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -173,12 +174,15 @@ class Observer(ABC):
         The categories it chooses among when a call names none.
     device
         Where it computes; None if it does not say.
+    reproducible
+        Whether its answers are to be the same to the last bit, whatever else it is asked.
     """
 
     name: str
     kind: str
     classes: list[str] | None
     device: torch.device | None = None
+    reproducible = False
 
     @property
     def device_name(self) -> str | None:
@@ -196,6 +200,18 @@ class Observer(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return everything that changes the answers, as JSON can hold it."""
+
+    def computing(self) -> dict[str, Any]:
+        """Return how its last answers were computed, as JSON can hold it: last bits depend on it.
+
+        :func:`synthesight.evaluate` records it beside the trials.
+        """
+        torch = sys.modules.get("torch")
+        return {
+            "device": self.device_name,
+            "threads": torch.get_num_threads() if torch else None,
+            "reproducible": self.reproducible,
+        }
 
     def classify(
         self,

@@ -214,7 +214,7 @@ class EvaluateOptions(ModelOptions):
     limit
         Number of stimuli in a balanced sample; None for all.
     shard
-        ``"i/n"``: the i-th of n parts, so that n processes can share one run.
+        ``"i/n"``: the i-th of n parts. Processes share a run without it, too.
     backend
         Where the model answers: ``"local"``, in this process; ``"ray"``, on a cluster of Ray; or
         ``"slurm"``, by a job array.
@@ -226,6 +226,9 @@ class EvaluateOptions(ModelOptions):
         how many jobs share the stimuli.
     slurm
         Options of ``sbatch``, as a mapping or as ``"partition=gpu,time=4:00:00,gpus=1"``.
+    reproducible
+        Whether evidence is to be the same to the last bit, however the work is interrupted and
+        divided: at a cost, since batches and threads are few and fixed, and nothing is compiled.
     """
 
     limit: int | None = field(
@@ -252,6 +255,10 @@ class EvaluateOptions(ModelOptions):
         default=None,
         metadata=about("Options of sbatch, such as partition=gpu,time=4:00:00,gpus=1."),
     )
+    reproducible: bool = field(
+        default=False,
+        metadata=about("Same bits however the work is interrupted and divided; slower.", text=bool),
+    )
 
 
 class EvaluateKeywords(ModelKeywords, total=False):
@@ -263,6 +270,7 @@ class EvaluateKeywords(ModelKeywords, total=False):
     address: str | None
     jobs: int | None
     slurm: str | Mapping[str, Any] | None
+    reproducible: bool
 
 
 def typed(options: type[ModelOptions]) -> Callable[[Function], Function]:

@@ -19,8 +19,10 @@ READERS = 4
 Read = tuple[Stimulus, np.ndarray | None, str | None]
 
 
-def read_ahead(stimuli: Iterable[Stimulus], resolution: int | tuple[int, int]) -> Iterator[Read]:
-    """Yield stimuli with their pixels, in order, at most ``AHEAD`` of them in memory.
+def read_ahead(
+    stimuli: Iterable[Stimulus], resolution: int | tuple[int, int], ahead: int = AHEAD
+) -> Iterator[Read]:
+    """Yield stimuli with their pixels, in order, at most ``ahead`` of them in memory.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def read_ahead(stimuli: Iterable[Stimulus], resolution: int | tuple[int, int]) -
     try:
         for stimulus in source:
             pending.append(pool.submit(read, stimulus))
-            if len(pending) >= AHEAD:
+            if len(pending) >= ahead:
                 yield taken()
         while pending:
             yield taken()

@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.memory import is_out_of_memory
+from synthesight.likelihood.reproducible import BATCH as SAME
 from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
+from synthesight.observers.display import count
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.categories import canonical
@@ -49,6 +51,7 @@ class Network(Observer):
     resolution: int
     view: Mapping[str, Any] | None = None
     device: torch.device
+    _batch = 0
 
     @abstractmethod
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -73,6 +76,9 @@ class Network(Observer):
             "dtype": "float32",
         }
 
+    def computing(self) -> dict[str, Any]:
+        return super().computing() | {"dtype": "float32", "batch_size": self._batch}
+
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
@@ -83,6 +89,9 @@ class Network(Observer):
         nothing = np.full(len(chosen), np.nan)
         unseen = np.zeros(len(chosen), dtype=np.int64)
         batch = max(1, min(BATCH, BATCH * USUAL**2 // self.resolution**2))
+        if self.reproducible:
+            batch = min(batch, SAME)
+        self._batch = batch
         while items := list(islice(reader, batch)):
             read = [(stimulus, image) for stimulus, image, _ in items if image is not None]
             for stimulus, _, error in items:
@@ -98,16 +107,18 @@ class Network(Observer):
             pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
             parts: list[np.ndarray] = []
             while left := len(pixels) - sum(map(len, parts)):
-                part = self._log_p(scores, pixels[-left:][:batch])
+                some = pixels[-left:][:batch]
+                fill = self._batch - len(some) if self.reproducible else 0
+                part = self._log_p(scores, torch.cat([some, some[:1].expand(fill, -1, -1, -1)]))
                 if part is not None:
-                    parts.append(part)
-                elif min(left, batch) == 1:
+                    parts.append(part[: len(some)])
+                elif min(left, batch) == 1 or self.reproducible:
                     raise SynthesightError(
-                        f"{self.name}: not even one image fits in memory; use a device with more "
-                        "memory."
+                        f"{self.name}: not even {count(batch, 'image')} at a time fits in memory: "
+                        "use a device with more memory."
                     )
                 else:
-                    batch = (min(left, batch) + 1) // 2
+                    self._batch = batch = (min(left, batch) + 1) // 2
             log_p = np.concatenate(parts)
             for (stimulus, _), row in zip(read, log_p, strict=True):
                 yield Response(
