@@ -49,7 +49,7 @@ def settings(folder: Path, **groups: dict) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Make few masks, which take most of the time."""
-    monkeypatch.setattr("synthesight.people.site.MASKS", 2)
+    monkeypatch.setattr("synthesight.people.pictures.MASKS", 2)
 
 
 # ---- the command line ------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from PIL import Image
 
 from builders import encoded, noise, picture, save_pictures
 from synthesight.errors import SynthesightError, SynthesightWarning
-from synthesight.people.site import build_site, pink_noise
+from synthesight.people.site import build_site
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.names import image_of
 from synthesight.stimuli.stimulus import Stimulus
@@ -20,7 +20,7 @@ from synthesight.stimuli.stimulus import Stimulus
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
     """Make few masks, and practise with nothing: both take most of the time."""
-    monkeypatch.setattr("synthesight.people.site.MASKS", 2)
+    monkeypatch.setattr("synthesight.people.pictures.MASKS", 2)
     plan(tmp_path)
 
 
@@ -171,14 +171,3 @@ def test_images_of_an_earlier_design_go(tmp_path):
 def test_more_trials_than_images_are_refused(tmp_path, trials):
     with pytest.raises(SynthesightError, match="give 1 to 8"):
         build_site(pictures(4), tmp_path, trials=trials)
-
-
-def test_the_mask_has_power_that_falls_as_one_over_f():
-    noises = [pink_noise(128, np.random.default_rng(seed)) for seed in range(8)]
-    power = np.mean([np.abs(np.fft.fft2(each - each.mean())) ** 2 for each in noises], axis=0)
-    frequency = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.fftfreq(128)[None])
-    band = (frequency > 0.03) & (frequency < 0.4)
-    slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
-    assert -1.15 < slope < -0.75  # clipping whitens it a little
-    assert noises[0].dtype == np.uint8
-    assert abs(np.mean(noises) - 127.5) < 10

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib.resources import files as resources
 from pathlib import Path
@@ -18,12 +15,11 @@ from typing import Any
 import jinja2
 import numpy as np
 from markdown_it import MarkdownIt
-from PIL import Image
 
 from synthesight import files
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.people.libraries import bring, libraries
-from synthesight.people.order import balanced_order
+from synthesight.people.pictures import write_icon, write_images, write_masks
 from synthesight.people.study import (
     SETTINGS,
     Study,
@@ -32,12 +28,10 @@ from synthesight.people.study import (
     read_study,
     template,
 )
-from synthesight.stimuli.categories import SIXTEEN, Vocabulary, canonical, words
+from synthesight.stimuli.categories import SIXTEEN, canonical, words
 from synthesight.stimuli.find import sample
-from synthesight.stimuli.images import UnreadableImage, to_array
 from synthesight.stimuli.make.drawn import drawn_objects
-from synthesight.stimuli.make.shapes import silhouette
-from synthesight.stimuli.names import Shown, trials_file
+from synthesight.stimuli.names import trials_file
 from synthesight.stimuli.stimulus import Stimulus, factor_types
 from synthesight.trials.exchange import COLUMNS
 from synthesight.trials.schema import SCHEMA
@@ -46,11 +40,10 @@ DESIGN = "study.json"
 DATA = "data"  # trials in the published layout, which `report` reads
 IMAGE_MS = "image_ms"  # measured
 SESSIONS = "sessions"  # what else was measured: screens, practice, attention checks
-SCRIPTS = ("order.js", "store.js", "flash.js", "experiment.js")
+SCRIPTS = (
+    "order.js", "participant.js", "store.js", "flash.js", "screens.js", "experiment.js",
+)  # fmt: skip
 STYLE = "experiment.css"
-LARGEST = 512  # pixels of a side
-MASKS = 24
-ICON = 96  # pixels
 
 
 def build_site(
@@ -103,12 +96,12 @@ def build_site(
         classes = classes_of(stimuli)
         practice, shown = _practice(stimuli, classes, study.design.practice, seed)
         _check_trials(trials, len(shown))
-        entries, failures, level = _show(shown, classes, out, seed, report)
+        entries, failures, level = write_images(shown, classes, out, seed, report)
         if not entries:
             raise SynthesightError("No image can be read: " + failures[0])
         _check_trials(trials, len(entries))
         factors = _factors(shown)
-        rehearsed, broken, _ = _show(practice, classes, out, seed, lambda: None)
+        rehearsed, broken, _ = write_images(practice, classes, out, seed, lambda: None)
         del rehearsed[study.design.practice :]
         design: dict[str, Any] = {
             "classes": [{"name": name, "label": words(name)} for name in classes],
@@ -117,7 +110,7 @@ def build_site(
             "factors": factors,
             "stimuli": entries,
             "practice": rehearsed,
-            "masks": _masks(out, seed),
+            "masks": write_masks(out, seed),
             "round": len({entry["category"] for entry in entries}),
             "trials": trials or len(entries),
             "seed": seed,
@@ -128,7 +121,7 @@ def build_site(
         design["id"] = hashlib.sha256(json.dumps(design, sort_keys=True).encode()).hexdigest()[:16]
         _check_same(out, design["id"])
         for each, name in zip(design["classes"], classes, strict=True):
-            each["icon"] = _icon(out, name)
+            each["icon"] = write_icon(out, name)
         _remove_others(out, design)
         _write_pages(out, study, design, offline)
     return failures + broken
@@ -150,76 +143,6 @@ def _practice(
     held = sample(stimuli, limit=min(count, len(stimuli) // 2), seed=seed) if count else []
     ids = {stimulus.id for stimulus in held}
     return held, [stimulus for stimulus in stimuli if stimulus.id not in ids]
-
-
-def _show(
-    stimuli: Sequence[Stimulus],
-    classes: Sequence[str],
-    out: Path,
-    seed: int,
-    report: Callable[[], None],
-) -> tuple[list[dict[str, Any]], list[str], float]:
-    """Write images, and return their facts in balanced order, failures, and the mean grey."""
-    spelled = Vocabulary(classes).spelled
-    (out / "images").mkdir(exist_ok=True)
-
-    def write(stimulus: Stimulus) -> tuple[str, float] | str:
-        try:
-            image = stimulus.open()
-        except UnreadableImage as error:
-            return str(error)
-        pixels = to_array(image, min(*image.size, LARGEST))
-        key = f"{seed}/{stimulus.id}/".encode()
-        name = hashlib.blake2b(key + pixels.tobytes(), digest_size=10).hexdigest()
-        (out / "images" / f"{name}.png").write_bytes(_png(Image.fromarray(pixels)))
-        return f"images/{name}.png", float(pixels.mean())
-
-    ordered = [stimuli[index] for index in balanced_order(stimuli, seed)] if stimuli else []
-    names = _names(ordered)
-    entries, failures, levels = [], [], []
-    with ThreadPoolExecutor(4) as pool:
-        for stimulus, name, written in zip(ordered, names, pool.map(write, ordered), strict=True):
-            report()
-            if isinstance(written, str):
-                failures.append(written)
-                continue
-            levels.append(written[1])
-            entries.append(
-                {
-                    "image": written[0],
-                    "category": classes.index(spelled(str(stimulus.category))),
-                    "dataset": stimulus.dataset,
-                    "condition": stimulus.condition,
-                    "name": name,
-                    "factors": {name: str(value) for name, value in stimulus.factors.items()},
-                }
-            )
-    return entries, failures, float(np.mean(levels)) if levels else 128.0
-
-
-def _names(stimuli: Sequence[Stimulus]) -> list[str]:
-    """Return the name of each image in trials: the file's, by which models' trials pair with it.
-
-    Where images of a condition share one, each gets a published name, of which it is a part.
-    """
-    places = [(each.dataset, each.condition, each.id.rsplit("/", 1)[-1]) for each in stimuli]
-    times = Counter(places)
-    return [
-        place[2]
-        if times[place] == 1
-        else str(
-            Shown(
-                number,
-                "web",
-                "people",
-                each.condition.replace("_", "-"),
-                str(each.category).replace("_", "-"),
-                0,
-                place[2],
-            )
-        )
-        for number, (each, place) in enumerate(zip(stimuli, places, strict=True), 1)
-    ]
 
 
 def _check_trials(trials: int | None, count: int) -> None:
@@ -251,58 +174,6 @@ def _datasets(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 def _grey(study: Study, level: float) -> int:
     return round(level) if study.screen.background < 0 else study.screen.background
-
-
-def _masks(out: Path, seed: int) -> list[str]:
-    (out / "masks").mkdir(exist_ok=True)
-    names = [f"masks/{seed}-{number:02}.png" for number in range(MASKS)]
-    for number, name in enumerate(names):
-        if not (out / name).exists():
-            noise = pink_noise(256, np.random.default_rng([seed, number]))
-            files.write(out / name, _png(Image.fromarray(noise)))
-    return names
-
-
-def pink_noise(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the mask of Geirhos et al. (2018): noise whose power falls as 1/f, at high contrast.
-
-    Parameters
-    ----------
-    side
-        In pixels.
-    rng
-        Gives the phases.
-
-    Returns
-    -------
-    uint8, shape (side, side): the noise scaled to its range, then four times its contrast around
-    the middle.
-    """
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
-    frequency[0, 0] = np.inf  # no mean
-    phase = np.exp(2j * np.pi * rng.random((side, side)))
-    noise = np.fft.ifft2(phase / np.sqrt(frequency)).real
-    noise = (noise - noise.min()) / np.ptp(noise)
-    return np.rint(255 * np.clip(4 * (noise - 0.5) + 0.5, 0, 1)).astype(np.uint8)
-
-
-def _icon(out: Path, name: str) -> str | None:
-    """Draw the icon of one of the 16 categories, in our own silhouettes; None for others."""
-    if canonical(name) not in SIXTEEN:
-        return None
-    place = f"icons/{canonical(name)}.png"
-    if not (out / place).exists():
-        (out / "icons").mkdir(exist_ok=True)
-        image = Image.new("RGBA", (ICON, ICON), (0, 0, 0, 0))
-        image.putalpha(silhouette(canonical(name), ICON, scale=0.96))
-        files.write(out / place, _png(image))
-    return place
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _check_same(out: Path, identity: str) -> None:

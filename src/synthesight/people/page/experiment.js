@@ -1,6 +1,7 @@
 "use strict";
 // The experiment from the first screen to the last, on jsPsych. What there is to show, and how
-// long, is in the design that the page holds; order, trials and storage have files of their own.
+// long, is in the design that the page holds. Who takes part, the order, the screens before the
+// trials, a trial, and storage have files of their own.
 
 (async () => {
   const design = JSON.parse(document.getElementById("design").textContent);
@@ -9,12 +10,7 @@
   look.setProperty("--grey", String(design.screen.background));
   look.setProperty("--mark", design.screen.background > 150 ? "black" : "white");
 
-  const escaped = (text) => {
-    const element = document.createElement("span");
-    element.textContent = text;
-    return element.innerHTML;
-  };
-  const panel = (html) => `<section class="panel">${html}</section>`;
+  const { panel, screen } = Screens;
   const needed = [
     "initJsPsych", "jsPsychBrowserCheck", "jsPsychFullscreen", "jsPsychHtmlButtonResponse",
     "jsPsychPreload", "jsPsychVirtualChinrest",
@@ -26,37 +22,11 @@
     );
     return;
   }
-  const screen = (html, choices = ["Continue"], more = {}) => ({
-    type: jsPsychHtmlButtonResponse, stimulus: panel(html), choices, ...more,
-  });
 
   // ---- who takes part ------------------------------------------------------------------------
 
-  // A name as file systems take it; one that had to be changed stays apart from others.
-  function plain(name) {
-    const kept = name.replace(/[^A-Za-z0-9]+/g, "-").slice(0, 40);
-    return kept === name ? name : `${kept.slice(0, 31)}-${Order.hash(name).toString(36)}`;
-  }
-  const memory = `synthesight/${design.id}/participant`;
-  const remembered = () => {
-    try {
-      return localStorage.getItem(memory);
-    } catch {
-      return null;
-    }
-  };
-  const remember = (name) => {
-    try {
-      if (name === null) localStorage.removeItem(memory);
-      else localStorage.setItem(memory, name);
-    } catch {
-      // Then a closed page cannot be gone on with.
-    }
-  };
-  const drawn = () =>
-    Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join("");
   const given = query.get("PROLIFIC_PID") || query.get("participant");
-  let participant = given ? plain(given) : remembered();
+  let participant = given ? Participant.plain(given) : Participant.remembered(design);
   const session = Math.max(1, Math.min(99, Number.parseInt(query.get("session") ?? "1", 10) || 1));
   const listed = Number.parseInt(query.get("list") ?? "", 10);
 
@@ -65,166 +35,36 @@
 
   // ---- jsPsych -------------------------------------------------------------------------------
 
-  let stopped = false;
+  const view = { frame: 1000 / 60, size: 256, stopped: false };
   const jsPsych = initJsPsych({
     show_progress_bar: true,
     auto_update_progress_bar: false,
     message_progress_bar: "",
   });
   const leave = (html) => {
-    stopped = true;
+    view.stopped = true;
     jsPsych.abortExperiment(panel(html));
   };
   const note = (kind, facts) => store.note({ kind, ...facts });
 
   if (begun && !given) {
-    const again = await new Promise((resolve) => {
-      document.body.innerHTML = panel(
-        `<h1>${escaped(design.title)}</h1><p>Here someone has done ${store.trials.size} of ` +
-          `${design.trials} trials. Was that you?</p>`,
-      );
-      for (const [text, value] of [["Yes, go on", true], ["No, begin anew", false]]) {
-        const button = document.createElement("button");
-        button.className = "jspsych-btn";
-        button.textContent = text;
-        button.addEventListener("click", () => resolve(value));
-        document.body.firstChild.append(button);
-      }
-    });
+    const again = await Screens.same(design, store.trials.size);
     if (!again) participant = null;
   } else if (!begun && !given) {
     participant = null; // the one before has finished, or not begun
   }
   if (participant === null) {
-    participant = drawn();
-    remember(participant);
+    participant = Participant.drawn();
+    Participant.remember(design, participant);
     store = await Store.open(design, participant, session);
   }
-
-  // ---- before the trials ---------------------------------------------------------------------
-
-  let frame = 1000 / 60;
-  let size = 256;
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const { min_width, min_height } = design.screen;
-
-  const consent = screen(
-    `<h1>${escaped(design.title)}</h1>${design.texts.consent}`,
-    ["I agree, and take part", "I do not agree"],
-    {
-      on_finish: ({ response }) => {
-        if (response === 1) leave("<p>Thank you. Nothing was kept. You can close this page.</p>");
-      },
-    },
-  );
-
-  const check = {
-    type: jsPsychBrowserCheck,
-    features: ["width", "height", "browser", "browser_version", "mobile", "os", "fullscreen", "vsync_rate"],
-    minimum_width: min_width,
-    minimum_height: min_height,
-    window_resize_message: panel(
-      `<h1>Please use a larger screen</h1>
-       <p>This study needs a window of at least ${min_width} × ${min_height} pixels. Yours has
-       <span id="browser-check-actual-width"></span> × <span id="browser-check-actual-height"></span>.
-       Make it larger, or open this page on a computer.</p>`,
-    ),
-    resize_fail_button_text: "I cannot make it larger",
-    inclusion_function: ({ mobile }) => !mobile,
-    exclusion_message: () => {
-      stopped = true;
-      return panel(
-        "<h1>Please use a larger screen</h1><p>This study does not work on a telephone or in a small " +
-          "window: open the page on a computer.</p>",
-      );
-    },
-    on_finish: (data) => {
-      if (data.vsync_rate > 20) frame = 1000 / data.vsync_rate;
-      const { width, height, browser, browser_version, os, vsync_rate } = data;
-      note("browser", { width, height, browser, browser_version, os, vsync_rate });
-    },
-  };
-
-  const fullscreen = {
-    type: jsPsychFullscreen,
-    message: panel("<p>The study fills the screen. Press Esc if you want to leave it.</p>"),
-    delay_after: 500,
-    on_finish: ({ success }) => note("fullscreen", { success }),
-  };
-
-  // The card's size by arrow keys, too; the library knows only the mouse.
-  function resizable() {
-    const card = document.getElementById("item");
-    card.tabIndex = 0;
-    card.setAttribute("role", "slider");
-    card.setAttribute("aria-label", "Width of the card");
-    card.focus();
-    card.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 2, ArrowUp: 2, ArrowLeft: -2, ArrowDown: -2 }[event.code];
-      if (!step) return;
-      event.preventDefault();
-      const width = Math.max(20, card.offsetWidth + step);
-      card.style.width = `${width}px`;
-      card.style.height = `${Math.round((width * 53.98) / 85.6)}px`;
-      card.setAttribute("aria-valuenow", String(width));
-    });
-  }
-  const calibration = {
-    type: jsPsychVirtualChinrest,
-    blindspot_reps: still ? 0 : design.screen.blind_spot,
-    resize_units: "none",
-    adjustment_prompt: panel(
-      `<h1>How large is your screen?</h1>
-       <p>Hold a bank card, or another card of that size (85.6 mm wide), to the screen. Drag the
-       lower right corner until the grey card is as large as yours. The arrow keys do it, too.</p>`,
-    ),
-    adjustment_button_prompt: "It is as large as my card",
-    blindspot_prompt: panel(
-      `<h1>How far away do you sit?</h1>
-       <ol><li>Sit as you will sit, and put your left hand on the <b>space bar</b>.</li>
-       <li>Cover your <b>right eye</b>, and look at the <b>black square</b> all the time.</li>
-       <li>Press the space bar. The <b>red ball</b> moves to the left and disappears at some place.
-       Press the space bar as soon as it has disappeared.</li></ol>`,
-    ),
-    blindspot_measurements_prompt: "Still to measure: ",
-    viewing_distance_report: panel(
-      "<p>It seems that you sit about <b id='distance-estimate'></b> from the screen. Is that right?</p>",
-    ),
-    redo_measurement_button_label: "No, measure again",
-    blindspot_done_prompt: "Yes",
-    on_load: resizable,
-    on_finish: (data) => {
-      const distance = data.view_dist_mm ?? 10 * design.screen.distance; // mm
-      const angle = (design.screen.degrees * Math.PI) / 180;
-      const wanted = 2 * distance * Math.tan(angle / 2) * data.px2mm;
-      const most = 0.8 * Math.min(innerWidth, innerHeight);
-      size = Math.round(Math.min(Math.max(wanted, 32), most));
-      note("calibration", {
-        px_per_mm: data.px2mm, distance_mm: distance, measured: data.view_dist_mm !== undefined,
-        size_px: size, wanted_px: wanted,
-      });
-    },
-  };
-
-  const instructions = screen(
-    `<h1>What to do</h1>${design.texts.instructions}<div id="layout"></div>`,
-    ["Continue"],
-    {
-      on_load: () => {
-        const { element } = Flash.grid(design.classes, design.columns);
-        element.classList.add("shown");
-        element.inert = true;
-        document.getElementById("layout").append(element);
-      },
-    },
-  );
 
   // ---- trials --------------------------------------------------------------------------------
 
   const random = Order.generator(Order.hash(`${participant}/${session}/masks`));
   const pick = (items) => items[Math.floor(random() * items.length)];
   const flash = (more) => ({
-    type: Flash.Plugin, mask: pick(design.masks), size: () => size, frame: () => frame,
+    type: Flash.Plugin, mask: pick(design.masks), size: () => view.size, frame: () => view.frame,
     timing: design.timing, classes: design.classes, columns: design.columns, ...more,
   });
   const preload = (images) => ({
@@ -265,7 +105,7 @@
         on_finish: ({ response, rt, image_ms, longest_frame, hidden }) => {
           durations.push(image_ms);
           block.push({ right: response === category, missed: response === null });
-          if (hidden || longest_frame > 2.5 * frame) {
+          if (hidden || longest_frame > 2.5 * view.frame) {
             note("disturbed", { trial: index + 1, image_ms, longest_frame, hidden });
           }
           store.add({ trial: index + 1, stimulus, response, rt, image_ms });
@@ -321,12 +161,12 @@
   if (left.length) {
     jsPsych.data.addProperties({ participant, session });
     await jsPsych.run([
-      consent, check, fullscreen, calibration,
+      ...Screens.before(design, view, note, leave),
       preload([...design.masks, ...icons, ...design.practice.map(({ image }) => image)]),
-      instructions, ...rehearsal, ...trials,
+      ...rehearsal, ...trials,
       { type: jsPsychFullscreen, fullscreen_mode: false, delay_after: 0 },
     ]);
-    if (stopped) return;
+    if (view.stopped) return;
   }
 
   // ---- the last screen -----------------------------------------------------------------------
@@ -345,7 +185,7 @@
   const kept = store.served && !store.unsent.size;
   if (kept) {
     store.forget();
-    remember(null);
+    Participant.remember(design, null);
   }
   root.innerHTML = panel(`<h1>Done</h1>${design.texts.debrief}<p class="end"></p>`);
   const end = root.querySelector(".end");
