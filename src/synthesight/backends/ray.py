@@ -21,13 +21,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from PIL.Image import Image
-
 from synthesight.backends.worker import Worker
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.options import ModelOptions
-from synthesight.stimuli.stimulus import Stimulus, encoded_image
+from synthesight.stimuli.images import UnreadableImage
+from synthesight.stimuli.stimulus import Stimulus
 
 CORES = 4  # of a worker without a GPU, unless the number of workers is given
 SECONDS = 10.0  # of work that is sent at a time
@@ -278,16 +277,10 @@ class RayObserver(Observer):
 
 def _ship(stimulus: Stimulus) -> Stimulus:
     """Return the stimulus with its file's bytes; one that cannot be read is shipped empty."""
-    source: Any = b""
-    with suppress(OSError, ValueError, SynthesightError):  # said when the driver opens it again
-        source = stimulus.source() if callable(stimulus.source) else stimulus.source
-        if isinstance(source, Mapping):
-            source = encoded_image(source)
-        if isinstance(source, str | Path):
-            source = Path(source).read_bytes()
-    if not isinstance(source, bytes | Image):
-        source = b""
-    return replace(stimulus, source=source)
+    try:
+        return stimulus.loaded()
+    except UnreadableImage:  # said by the driver, when the empty one comes back
+        return replace(stimulus, source=b"")
 
 
 def _size(source: Any) -> int:

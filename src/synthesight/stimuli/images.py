@@ -130,6 +130,19 @@ def read_picture(
             return _decode(file.read(size), label, range, resolution, alone=True)
 
 
+def file_content(path: Path) -> bytes:
+    """Return the bytes of an image's file.
+
+    Raises
+    ------
+    UnreadableImage
+        If there is no such file, it is none, or it may not be read.
+    """
+    descriptor, size = _open(path, printable(str(path)))
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(size)
+
+
 def digest_of(source: Path | bytes | Image.Image) -> str:
     """Return the digest that :class:`Picture` has of an image, without decoding it.
 

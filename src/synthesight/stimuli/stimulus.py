@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.depth import Range
-from synthesight.stimuli.images import Picture, digest_of, printable, read_picture
+from synthesight.stimuli.images import Picture, digest_of, file_content, printable, read_picture
 
 Factor = str | int | float | bool
 Source = str | Path | bytes | Image.Image | Mapping[str, Any] | Callable[[], Path | bytes]
@@ -87,6 +87,17 @@ class Stimulus:
         # What is known of the stimulus; it stays the same one.
         object.__setattr__(self, "digest", picture.digest)
         return picture
+
+    def loaded(self) -> Stimulus:
+        """Return the stimulus with its file's bytes, for a process that does not see the file.
+
+        Raises
+        ------
+        UnreadableImage
+            If the image's file cannot be read.
+        """
+        content = self._content()
+        return replace(self, source=file_content(content) if isinstance(content, Path) else content)
 
     def content_digest(self) -> str:
         """Return the digest that the image has when it is read, without decoding it.
