@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any
 
 from synthesight.backends.worker import Worker
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
+from synthesight.observers.loading import read_given
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.options import ModelOptions
 from synthesight.stimuli.images import UnreadableImage
@@ -58,6 +61,38 @@ class Hand:
         if not self.answered or not spent:
             return FIRST
         return max(1, min(MOST, int(self.answered / spent * SECONDS)))
+
+
+class Supply:
+    """Stimuli that are to be sent: first those that a lost worker left, then further ones.
+
+    Further ones are taken no sooner than they are needed: other processes may share them.
+    """
+
+    def __init__(self, stimuli: Iterable[Stimulus]) -> None:
+        self.stimuli = stimuli
+        self.source = iter(stimuli)
+        self.taken = 0
+        self.back: deque[Stimulus] = deque()
+
+    def __len__(self) -> int:
+        """About how many there are."""
+        if isinstance(self.stimuli, Sequence):
+            return len(self.back) + len(self.stimuli) - self.taken
+        return len(self.back) + (len(self.stimuli) if isinstance(self.stimuli, Sized) else MOST)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def more(self) -> bool:
+        """Whether there are any."""
+        if not self.back and (found := next(self.source, None)) is not None:
+            self.back.append(found)
+            self.taken += 1
+        return bool(self.back)
+
+    def take(self) -> Stimulus:
+        return self.back.popleft()
 
 
 class RayObserver(Observer):
@@ -96,13 +131,14 @@ class RayObserver(Observer):
                 f"`device={str(options.device)!r}` is one of many: with `backend='ray'`, give cpu "
                 "or cuda, and Ray gives each worker its own."
             )
+        given = read_given(options)
         self.ray = _connect(address)
         self.model, self.jobs = str(model), jobs
         machines = self._machines().values()
         self.device_kind = str(options.device) if options.device else (
             "cuda" if any(each.get("GPU", 0) >= 1 for each in machines) else "cpu"
         )  # fmt: skip
-        self.options = replace(options, device=self.device_kind)
+        self.given = given | {"device": self.device_kind}
         self.cores = CORES
         if jobs is not None:
             self.cores = max(1, int(sum(each.get("CPU", 0) for each in machines)) // jobs)
@@ -132,21 +168,22 @@ class RayObserver(Observer):
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
         chosen = self.choose(classes)
-        todo = deque(stimuli)
+        todo = Supply(stimuli)
         try:
-            while todo or any(hand.chunks for hand in self.hands):
+            while todo.more() or any(hand.chunks for hand in self.hands):
                 self._staff()
                 ready = [hand for hand in self.hands if hand.opened is None]
                 for hand in ready:
-                    while todo and len(hand.chunks) < QUEUED:
+                    while len(hand.chunks) < QUEUED and todo.more():
                         self._send(hand, todo, chosen, len(ready))
                 opening = [hand.opened for hand in self.hands if hand.opened is not None]
                 answers = [chunk for hand in self.hands for chunk in hand.chunks]
                 yield from self._listen([*opening, *answers], todo)
-        finally:
-            for hand in self.hands:
+        except BaseException:
+            for hand in self.hands:  # whose answers nobody waits for any more
                 self.ray.kill(hand.actor)
             self.hands = []
+            raise
 
     def _machines(self) -> dict[str, Mapping[str, float]]:
         return {each["NodeID"]: each["Resources"] for each in self.ray.nodes() if each["Alive"]}
@@ -180,16 +217,16 @@ class RayObserver(Observer):
             )
             .remote(None if on_gpu else cores)
         )
-        return Hand(actor, node, actor.open.remote(self.model, self.options))
+        return Hand(actor, node, actor.open.remote(self.model, self.given))
 
-    def _send(self, hand: Hand, todo: deque[Stimulus], classes: list[str], among: int) -> None:
+    def _send(self, hand: Hand, todo: Supply, classes: list[str], among: int) -> None:
         """Send a worker about ten seconds of work; near the end, a share of what is left."""
         count = min(hand.size(), math.ceil(len(todo) / (QUEUED * among)))
         sent: dict[str, Stimulus] = {}
         shipped: list[Stimulus] = []
         size = 0
-        while todo and len(shipped) < count and size < MOST_BYTES:
-            stimulus = todo.popleft()
+        while len(shipped) < count and size < MOST_BYTES and todo.more():
+            stimulus = todo.take()
             sent[stimulus.id] = stimulus
             shipped.append(_ship(stimulus))
             size += _size(shipped[-1].source)
@@ -198,7 +235,7 @@ class RayObserver(Observer):
         answers = hand.actor.answer.options(num_returns="streaming").remote(shipped, classes)
         hand.chunks[answers] = sent
 
-    def _listen(self, promises: list[Any], todo: deque[Stimulus] | None = None) -> list[Response]:
+    def _listen(self, promises: list[Any], todo: Supply | None = None) -> list[Response]:
         """Wait for the next messages of workers, for a second at most; return their answers."""
         if not promises:
             time.sleep(SURVEY / 4)
@@ -208,10 +245,10 @@ class RayObserver(Observer):
         for promise in here:
             for hand in list(self.hands):
                 if promise is hand.opened or promise in hand.chunks:
-                    made += self._take(hand, promise, todo if todo is not None else deque())
+                    made += self._take(hand, promise, todo or Supply([]))
         return made
 
-    def _take(self, hand: Hand, promise: Any, todo: deque[Stimulus]) -> list[Response]:
+    def _take(self, hand: Hand, promise: Any, todo: Supply) -> list[Response]:
         from ray.exceptions import RayError, RayTaskError
 
         try:
@@ -221,7 +258,7 @@ class RayObserver(Observer):
                 return []
             responses = self.ray.get(next(promise))
         except StopIteration:
-            todo.extendleft(hand.chunks.pop(promise).values())
+            todo.back.extend(hand.chunks.pop(promise).values())
             if not hand.chunks:
                 hand.busy += time.monotonic() - hand.since
             return []
@@ -251,10 +288,10 @@ class RayObserver(Observer):
                     "same version and the same model on each."
                 )
 
-    def _lose(self, hand: Hand, todo: deque[Stimulus], error: Exception) -> None:
+    def _lose(self, hand: Hand, todo: Supply, error: Exception) -> None:
         """Take back what a lost worker has not answered; its machine gets another one."""
         for sent in hand.chunks.values():
-            todo.extendleft(sent.values())
+            todo.back.extend(sent.values())
         with suppress(Exception):  # most likely it is gone
             self.ray.kill(hand.actor)
         self.hands.remove(hand)
@@ -319,8 +356,12 @@ def _connect(address: str | None) -> Any:
     how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     if place is None:
         how |= {"include_dashboard": False, "object_store_memory": STORE}
+    heard = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=place or "local", **how)
+        if threading.current_thread() is threading.main_thread():
+            # Ray ends a process at SIGTERM; who listens to it already keeps what there is first.
+            signal.signal(signal.SIGTERM, heard)
     except Exception as error:  # whatever the network, the versions or the system refuse
         raise SynthesightError(
             f"There is no Ray cluster at {place or 'this machine'} ({first_line(error)}): check "

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import synthesight
-from synthesight.observers.loading import open_observer
+from synthesight.observers.loading import open_given
 from synthesight.observers.observer import Observer, Response
-from synthesight.observers.options import ModelOptions
 from synthesight.stimuli.stimulus import Stimulus
 
 PAUSE = 0.5  # seconds between two messages with answers
@@ -32,9 +31,9 @@ class Worker:
             torch.set_num_threads(threads)
         self.observer: Observer
 
-    def open(self, model: str, options: ModelOptions) -> dict[str, Any]:
+    def open(self, model: str, given: dict[str, Any]) -> dict[str, Any]:
         """Open the model, and return what the driver has to know about it."""
-        observer = self.observer = open_observer(model, options)
+        observer = self.observer = open_given(model, given)
         return {
             "name": observer.name,
             "kind": observer.kind,

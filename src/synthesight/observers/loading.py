@@ -69,12 +69,29 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
 
     What needs no model is checked before anything heavy is imported.
     """
+    return open_given(model, read_given(options))
+
+
+def read_given(options: ModelOptions) -> dict[str, Any]:
+    """Return the options that were given, with what is read from files: they can be sent.
+
+    Raises
+    ------
+    SynthesightError
+        If an option cannot be, or its file cannot be read.
+    """
     given = options.given()
     given |= read_wording(options)
     if options.resolution is not None:
         given["resolution"] = read_resolution(options.resolution)
     if isinstance(options.labels, str | Path):
         given["labels"] = _read_labels(Path(options.labels))
+    return given
+
+
+def open_given(model: Any, given: dict[str, Any]) -> Observer:
+    """Open a model with what :func:`read_given` returned."""
+    given = dict(given)
     if not isinstance(model, str | Path):
         return _from_object(model, given)
     place = Place(str(model), *resolve(str(model)))
@@ -85,7 +102,7 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
 
     from synthesight.likelihood.device import check_device
 
-    given["device"] = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    given["device"] = given.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(given["device"])
     kind, open_it = next((kind, opener) for fits, kind, opener in OPENERS if fits(place))
     taken = signature(open_it).parameters
