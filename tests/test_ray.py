@@ -31,6 +31,7 @@ def cluster() -> Iterator[Any]:
     """A head that computes nothing, so that work depends on the machines that tests add."""
     from ray.cluster_utils import Cluster
 
+    os.environ |= {"RAY_worker_niceness": "0"}  # on a busy machine, nice ones do not get on
     head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
     try:
         made = Cluster(initialize_head=True, head_node_args=head)

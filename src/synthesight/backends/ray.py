@@ -181,8 +181,7 @@ class RayObserver(Observer):
                 yield from self._listen([*opening, *answers], todo)
         except BaseException:
             for hand in self.hands:  # whose answers nobody waits for any more
-                self.ray.kill(hand.actor)
-            self.hands = []
+                self._dismiss(hand)
             raise
 
     def _machines(self) -> dict[str, Mapping[str, float]]:
@@ -292,15 +291,19 @@ class RayObserver(Observer):
         """Take back what a lost worker has not answered; its machine gets another one."""
         for sent in hand.chunks.values():
             todo.back.extend(sent.values())
-        with suppress(Exception):  # most likely it is gone
-            self.ray.kill(hand.actor)
-        self.hands.remove(hand)
+        self._dismiss(hand)
         self.losses[hand.node] += 1
         if self.losses[hand.node] >= LOSSES * self.places[hand.node]:
             raise SynthesightError(
                 f"{self.losses[hand.node]} workers of one machine ended without an answer "
                 f"({first_line(error)}): check its memory and Ray's logs; the same command goes on."
             )
+
+    def _dismiss(self, hand: Hand) -> None:
+        self.hands = [each for each in self.hands if each is not hand]
+        if self.ray.is_initialized():  # else Ray would start anew
+            with suppress(Exception):  # most likely it is gone
+                self.ray.kill(hand.actor)
 
     def _say_that_nobody_works(self) -> None:
         free = self.ray.available_resources()
