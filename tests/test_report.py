@@ -338,7 +338,7 @@ def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
         "| observer | estimate | n | mean rank |",
         "| :--- | ---: | ---: | ---: |",
     ]
-    assert r"| a_b\|<c> |" in to_markdown(table)
+    assert r"| a_b\|\<c> |" in to_markdown(table)
     assert r"a\_b|<c> & 0.512 [0.400, 0.600] & 12 & 0.000 \\" in to_latex(table)
     page = write_page(
         [Section("s", "S", "<b>", {"t": table})], {}, ["a_b|<c>"], tmp_path / "p.html"
@@ -346,6 +346,19 @@ def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
     html = page.read_text()
     assert '<td class="text">a_b|&lt;c&gt;</td><td class="number">0.512 [0.400, 0.600]</td>' in html
     assert "<p>&lt;b&gt;</p>" in html
+
+
+def test_published_rows_are_set_apart_and_fold_no_table(tmp_path):
+    rows = [(f"o{n}", None) for n in range(3)] + [(f"p{n}", "A (2024)") for n in range(20)]
+    table = pl.DataFrame(rows, schema=["observer", "source"], orient="row")
+    page = write_page([Section("s", "S", "", {"t": table})], {}, ["o0"], tmp_path / "p.html")
+    html = page.read_text().split("<script")[0]
+    assert "<details" not in html
+    assert html.count('<tr class="published">') == 20
+    assert '<tr><td class="text">o2</td>' in html
+    whole = table.with_columns(source=pl.lit(None, pl.String))
+    page = write_page([Section("s", "S", "", {"t": whole})], {}, ["o0"], tmp_path / "p.html")
+    assert "<details" in page.read_text().split("<script")[0]
 
 
 def test_people_alone_and_one_model_alone_are_reported(trials, tmp_path):

@@ -76,11 +76,14 @@ def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:
     """Return a table as the template needs it."""
     left_out = len(table) > HUGE
     shown = shown_table(table.head(0) if left_out else table)
+    # Published rows, at the end, fold no table of few measured ones.
+    measured = table["source"].null_count() if "source" in table.columns else len(table)
     return {
         "name": name,
         "count": len(table),
         "left_out": left_out,
-        "folded": len(table) > LONG,
+        "measured": measured,
+        "folded": measured > LONG,
         "printed": len(table) <= PRINTED,
         "header": shown.columns,
         "sides": sides(table),
