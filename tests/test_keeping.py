@@ -34,7 +34,8 @@ def site(tmp_path):
 
 
 def trial(number: int = 1, **changed) -> dict:
-    given = {"trial": number, "stimulus": 0, "response": 0, "rt": 0.5, "image_ms": 200.004}
+    shown = (number - 1) % 4 if type(number) is int else 0
+    given = {"trial": number, "stimulus": shown, "response": 0, "rt": 0.5, "image_ms": 200.004}
     return given | changed
 
 
@@ -170,6 +171,9 @@ def test_one_wrong_trial_keeps_the_others_out(site):
     assert not (site / "data").exists()
 
 
-def test_a_folder_that_is_no_site_is_refused(tmp_path):
+@pytest.mark.parametrize("design", [None, "{", "[]", '{"id": "d1", "stimuli": []}'])
+def test_a_folder_that_is_no_site_is_refused(tmp_path, design):
+    if design is not None:
+        (tmp_path / "study.json").write_text(design)
     with pytest.raises(SynthesightError, match="is no site of an experiment"):
         Keeper(tmp_path)

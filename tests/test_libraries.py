@@ -71,7 +71,7 @@ def test_what_npm_brings_is_checked_and_kept(packing, tmp_path, monkeypatch):
     archive(packing, "js", "1.0.0", **{"a.js": b"right"})
     bring(tmp_path / "lib")
     assert (tmp_path / "lib" / "js-1.0.0.js").read_bytes() == b"right"
-    monkeypatch.setattr(module, "_npm", lambda: ["false"])
+    monkeypatch.setattr(module, "_npm", lambda: [sys.executable, "-c", "raise SystemExit(1)"])
     bring(tmp_path / "again")  # from the cache
     (tmp_path / "cache" / "jspsych" / "js-1.0.0.js").write_bytes(b"wrong")
     with pytest.raises(SynthesightError, match="npm could not bring jsPsych"):

@@ -50,10 +50,11 @@ class Keeper:
         try:
             self.design = json.loads((site / DESIGN).read_text(encoding="utf-8"))
             self.stimuli = self.design["stimuli"]
+            self.factors = self.design["factors"]
         except (OSError, ValueError, KeyError, TypeError):
             raise SynthesightError(
-                f"{site} is no site of an experiment: make one by `synthesight experiment people "
-                f"STIMULI --out {site}`."
+                f"{site} is no site of an experiment, or of another version: make one by "
+                f"`synthesight experiment people STIMULI --out {site}`."
             ) from None
         self._lock = threading.Lock()
         self._done: dict[tuple[str, int], set[int]] = {}
@@ -99,13 +100,13 @@ class Keeper:
                     cells = self._cells(participant, session, number, stimulus, response, rt)
                     dataset = self.stimuli[stimulus]["dataset"]
                     factors = self.stimuli[stimulus]["factors"]
-                    extra = [factors.get(name, "") for name in self.design["factors"]]
+                    extra = [factors.get(name, "") for name in self.factors]
                     new[dataset].append(_csv([*cells, f"{image_ms:.2f}", *extra]))
             del self._done[participant, session]  # read anew if writing fails half-way
             for dataset, added in new.items():
                 name = self.design["datasets"][dataset]["name"]
                 path = self.site / DATA / trials_file(name, PERSON + participant, session)
-                append(path, added, _csv([*COLUMNS, IMAGE_MS, *self.design["factors"]]))
+                append(path, added, _csv([*COLUMNS, IMAGE_MS, *self.factors]))
             if lines:
                 name = f"{PERSON}{participant}_session_{session}.jsonl"
                 append(self.site / SESSIONS / name, lines)
