@@ -35,11 +35,15 @@ def trials(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        (HEADER.replace("category,", "") + GOOD, "", "lacks the column 'category': trials need"),
+        (HEADER.replace("category,", "") + GOOD, ", line 2", "there are 8 fields for 7 columns"),
         (HEADER + GOOD + GOOD.replace("cat,cat", "cat,yak"), ", line 3", "category 'yak' is none"),
-        (HEADER + GOOD.replace("cat,cat", "yak,cat"), ", line 2", "'yak' is none of the categ"),
+        (
+            HEADER + GOOD.replace("m,1,1,NaN,cat", "n,1,1,NaN,yak") * 2,
+            ", line 2",
+            "'yak' 2×; shown",
+        ),
         (HEADER + GOOD + GOOD.replace("c10", "c07"), ", line 3", "contrast has no condition 'c07'"),
-        (HEADER + GOOD + GOOD.replace("c10", ""), ", line 3", "there is no condition: correct it"),
+        (HEADER + GOOD + GOOD.replace("c10", ""), ", line 3", "there is no condition of"),
         (HEADER + GOOD.replace("NaN", "fast"), ", line 2", "rt 'fast' is no number: correct it"),
     ],
 )
@@ -75,8 +79,13 @@ def test_a_half_written_part(tmp_path, command):
 def test_observers_who_share_no_image_are_named_and_the_rest_is_reported(trials, tmp_path):
     trials(HEADER + GOOD + GOOD.replace("cat1.png", "cat2.png"))
     trials(HEADER + GOOD.replace("m,", "other,").replace("cat1.png", "dog1.png"), "other")
-    said = refused("report", tmp_path / "contrast", "--out", tmp_path / "out", "--resamples", "9")
-    assert "In contrast, no image of m (such as cat1.png), of other (such as dog1.png)" in said
+    options = ("--out", tmp_path / "out", "--resamples", "9")
+    result = command("report", tmp_path / "contrast", *options)
+    assert result.returncode == 2
+    said = result.stderr.splitlines()[-1]
+    assert (
+        "In contrast, no image of m (such as 0001_x_cat1.png, 0001_x_cat2.png), of other (" in said
+    )
     assert "show all the same images" in said
     assert said.removeprefix("synthesight: ") in (tmp_path / "out" / "index.html").read_text()
 

@@ -231,3 +231,38 @@ def test_the_benchmark_ranks_models_and_not_people(published):
     )
     people = result.filter(observer="people").row(0, named=True)
     assert people["ood_accuracy"] > result["ood_accuracy"][:-1].max()
+
+
+@pytest.mark.parametrize(
+    "measure", [error_consistency, observed_consistency, squared_accuracy_difference]
+)
+def test_agreement_by_a_factor_is_that_of_each_level(measure):
+    rng = np.random.default_rng(3)
+    trials = pl.concat(
+        trial_table(rng.random(40) < 0.7, name, kind=kind, size=["s", "l"] * 20, age=[age] * 40)
+        for name, kind, age in (
+            ("p", "human", 20),
+            ("q", "human", 30),
+            ("m", "generative", None),
+        )
+    )
+    by_size = measure(trials, by="size", resamples=20)
+    for size in ("l", "s"):
+        own = measure(trials.filter(size=size), resamples=20)
+        assert_frame_equal(by_size.filter(size=size).drop("size"), own)
+    assert by_size["size"].to_list() == ["l", "l", "s", "s"]
+    assert "observer" in measure(trials, by=["observer", "size"], resamples=0).columns
+    # People of one age were not shown what models were, as far as the table tells.
+    with pytest.raises(SynthesightError, match="no human observers"):
+        measure(trials, by="age", resamples=0)
+    with pytest.raises(SynthesightError, match="no column 'viewpoint'"):
+        measure(trials, by="viewpoint")
+
+
+def test_kappa_of_pairs_by_a_factor_is_that_of_each_level():
+    trials = pair([True, False, True, True] * 5, [True, True, False, True] * 5)
+    trials = trials.with_columns(size=pl.Series(["s", "l", "l", "s"] * 10))
+    by_size = pairwise_consistency(trials, by="size", resamples=20)
+    for size in ("l", "s"):
+        own = pairwise_consistency(trials.filter(size=size), resamples=20)
+        assert_frame_equal(by_size.filter(size=size).drop("size"), own)

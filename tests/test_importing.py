@@ -6,13 +6,14 @@ import csv
 import io
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import command, done, refused, save_pictures
-from synthesight.analysis import accuracy, pairwise_consistency
+from builders import command, done, noise, refused, save_pictures
+from synthesight.analysis import accuracy, error_consistency, pairwise_consistency
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.stimuli.find import find_stimuli
 from synthesight.trials.importing import import_trials
@@ -416,3 +417,41 @@ def test_odd_cells_are_kept_as_they_are(write):
     found = import_trials(write(text), kind="human")
     assert found.trials["observer"].to_list() == [name]
     assert found.trials["note"].str.len_chars().to_list() == [300_000]
+
+
+def test_a_study_of_people_and_a_model_meet_in_one_report(tmp_path, write):
+    """The whole way: pictures, an export of a laboratory, a model, and their error consistency."""
+    rng = np.random.default_rng(0)
+    names = [f"{name}/{name}_{n}.png" for name in ("cat", "dog") for n in range(4)]
+    for name in names:
+        (tmp_path / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(rng, 32).save(tmp_path / "pets" / name)
+    rows = [
+        f"{who};{name.rpartition('/')[2]};{'f' if rng.random() < 0.6 else 'j'};0,{n + 3};{n % 2}"
+        for who in ("maria", "jonas")
+        for n, name in enumerate(names)
+    ]
+    path = write("\n".join(["person;image;key;rt;size", *rows]), "lab/export.csv")
+    people, run = tmp_path / "people", tmp_path / "run"
+    said = done(
+        "data", "import", path, "--out", people, "--kind", "human", "--keys", "f=cat,j=dog",
+        "--stimuli", tmp_path / "pets",
+    )  # fmt: skip
+    assert "decimal comma" in said
+    assert "16 trials are in 2 files" in said
+    done(
+        "evaluate", "--model", "natural-32-cnn", "--stimuli", tmp_path / "pets", "--out", run,
+        "--device", "cpu",
+    )  # fmt: skip
+    data = tmp_path / "none"
+    data.mkdir()
+    out = tmp_path / "report"
+    done("report", people, run, "--out", out, "--resamples", 9, "--data", data)
+    table = pl.read_csv(out / "tables" / "error-consistency.csv")
+    pairs = set(table.select("first", "second").rows())
+    assert {("jonas", "maria"), ("jonas", "natural-32-cnn")} <= pairs
+    trials = pl.concat([read_trials(people), read_trials(run)], how="diagonal_relaxed")
+    expected = error_consistency(trials, resamples=0)
+    assert set(expected["observer"]) == {"natural-32-cnn", "people"}
+    assert expected["n"].to_list() == [16, 8]
+    assert set(error_consistency(read_trials(people), by="size", resamples=0)["size"]) == {0, 1}

@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from builders import trial_table
-from synthesight.analysis import benchmark, shape_bias, with_people
+from synthesight.analysis import benchmark, get_metric, shape_bias, with_people
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
+from synthesight.report.metrics import metric_section
 from synthesight.report.page import write_page
 from synthesight.report.report import write_report
 from synthesight.report.section import Section
@@ -179,7 +180,42 @@ def test_who_saw_fewer_conditions_or_no_common_image_is_said(trials):
     other = trials.filter(observer="sees_texture", dataset="edge")
     other = other.with_columns(image=pl.format("other-{}", "image"))
     (said,) = strangers(with_people(pl.concat([trials.filter(kind="human"), other])))
-    assert said.startswith("In edge, no image of people (such as bear0.png), of sees_texture")
+    assert said.startswith("In edge, no image of people (such as bear0.png, bear1.png), of sees_te")
+    assert "--columns imagename" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"category": pl.lit("yak")}, "their categories differ, as bear0.png is 'bear' for people"),
+        ({"condition": pl.lit("far")}, "their conditions differ, as bear0.png is '0' for people"),
+        ({"image": pl.col("image").str.replace("png", "JPG")}, "bear0.JPG and bear0.png; `synthes"),
+        (
+            {"dataset": pl.lit("mine")},
+            "such as bear0.png, but in datasets of other names, edge and",
+        ),
+    ],
+)
+def test_what_keeps_images_apart_is_said(trials, change, reason):
+    model = trials.filter(observer="sees_texture", dataset="edge").with_columns(**change)
+    people = trials.filter(kind="human", dataset="edge")
+    (said,) = strangers(with_people(pl.concat([people, model])))
+    assert reason in said
+
+
+def test_conditions_of_ones_own_are_shown_in_the_order_of_numbers(tmp_path):
+    table = pl.concat(
+        trial_table([True, False] * 4, name, "mine", kind=kind, condition=["10", "2"] * 4)
+        for name, kind in (("subject-01", "human"), ("m", "generative"))
+    )
+    everyone = with_people(conform(table))
+    section = metric_section(get_metric("accuracy"), everyone, 9)
+    by_condition = section.tables["accuracy-by-condition"]
+    assert by_condition["condition"].to_list() == ["2", "2", "10", "10"]
+    figure = section.figures["accuracy-by-condition"].to_dict(validate=False)
+    assert '"sort": ["2", "10"]' in json.dumps(figure)
+    page = write_report(conform(table), tmp_path, resamples=9).read_text()
+    assert "accuracy-by-condition" in page
 
 
 def test_published_figures_are_marked_and_in_no_rank(trials):

@@ -268,8 +268,8 @@ def _sniff(head: str, known: Collection[str]) -> tuple[str, list[str], int]:
         if not rows:
             continue
         header, width = rows[0], len(rows[0])
-        # Rows of R may begin with a name that the header leaves out.
-        longer = [row for row in rows[1:] if len(row) == width + 1]
+        # Rows of R begin with their number, which the header leaves out.
+        longer = [row for row in rows[1:] if len(row) == width + 1 and row[0].isdecimal()]
         if len(rows) > 1 and len(longer) == len(rows) - 1 and all(row[-1] for row in longer):
             header = ["", *header]
         fit = sum(len(row) == len(header) for row in rows[1:]) / max(1, len(rows) - 1)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import divide
 from synthesight.analysis._stats.response_matrix import judged
@@ -51,6 +54,7 @@ def kappa_of(agreement: Agreement) -> np.ndarray:
 )
 def error_consistency(
     trials: pl.DataFrame,
+    by: Sequence[str] = (),
     *,
     trivial: bool = False,
     resample_observers: bool = False,
@@ -73,6 +77,9 @@ def error_consistency(
     trials
         The trial table, of polars or pandas, with human observers (kind ``human``) on the same
         images.
+    by
+        Column or columns that tell groups of trials, such as a factor: κ is then of the images of
+        each level, with the accuracies of that level. None: of all images.
     trivial
         Whether to count the conditions that the benchmark leaves out.
     resample_observers
@@ -87,15 +94,21 @@ def error_consistency(
     One row a model, and one called ``people``, of kind human, which averages over all pairs of two
     people: the ceiling. Columns observer, kind, estimate (null where κ is undefined for every
     pair), low, high, n (stimuli that were compared, added up over pairs), datasets, conditions,
-    and undefined (conditions without any defined pair).
+    and undefined (conditions without any defined pair); before them the columns ``by``.
 
     Raises
     ------
     SynthesightError
         If there are no human observers to compare with.
     """
-    [table] = against_people(
-        judged(trials), [kappa_of], trivial=trivial, resample_observers=resample_observers,
-        resamples=resamples, seed=seed,
-    )  # fmt: skip
-    return table
+    options: dict[str, Any] = {
+        "trivial": trivial,
+        "resample_observers": resample_observers,
+        "resamples": resamples,
+        "seed": seed,
+    }
+
+    def table(part: pl.DataFrame) -> pl.DataFrame:
+        return against_people(part, [kappa_of], **options)[0]
+
+    return by_group(judged(trials, by), by, table)

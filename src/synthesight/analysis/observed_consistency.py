@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis.registry import metric
@@ -26,6 +29,7 @@ def observed_of(agreement: Agreement) -> np.ndarray:
 )
 def observed_consistency(
     trials: pl.DataFrame,
+    by: Sequence[str] = (),
     *,
     trivial: bool = False,
     resample_observers: bool = False,
@@ -36,8 +40,14 @@ def observed_consistency(
 
     Parameters, returned columns and errors are those of :func:`error_consistency`.
     """
-    [table] = against_people(
-        judged(trials), [observed_of], trivial=trivial, resample_observers=resample_observers,
-        resamples=resamples, seed=seed,
-    )  # fmt: skip
-    return table
+    options: dict[str, Any] = {
+        "trivial": trivial,
+        "resample_observers": resample_observers,
+        "resamples": resamples,
+        "seed": seed,
+    }
+
+    def table(part: pl.DataFrame) -> pl.DataFrame:
+        return against_people(part, [observed_of], **options)[0]
+
+    return by_group(judged(trials, by), by, table)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, agreements, correctness
+from synthesight.analysis._stats.agreement import Agreement, agreements, by_group, correctness
 from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, interval
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.means import Means
@@ -23,6 +23,7 @@ _MEANS = ("first", "second", "estimate", "low", "high", "n", "conditions")
 @any_frame
 def pairwise_consistency(
     trials: pl.DataFrame,
+    by: Sequence[str] = (),
     *,
     trivial: bool = False,
     resamples: int = RESAMPLES,
@@ -32,21 +33,28 @@ def pairwise_consistency(
 
     Parameters
     ----------
-    trials, trivial, resamples, seed
+    trials, by, trivial, resamples, seed
         As of :func:`error_consistency`; no human observers are needed.
 
     Returns
     -------
-    One row a pair and condition: dataset, condition, first, second, estimate (κ, null where
-    undefined), low, high, observed, expected and n, the stimuli that both saw; pairs that share
-    none have no row.
+    One row a pair and condition: the columns ``by``, dataset, condition, first, second, estimate
+    (κ, null where undefined), low, high, observed, expected and n, the stimuli that both saw;
+    pairs that share none have no row.
 
     Raises
     ------
     SynthesightError
         If no two observers were in one condition.
     """
-    bootstrap = Bootstrap(resamples, seed)
+
+    def table(part: pl.DataFrame) -> pl.DataFrame:
+        return _by_condition(part, trivial=trivial, bootstrap=Bootstrap(resamples, seed))
+
+    return by_group(judged(trials, by), by, table)
+
+
+def _by_condition(trials: pl.DataFrame, *, trivial: bool, bootstrap: Bootstrap) -> pl.DataFrame:
     parts = []
     for key, pairs, agreement, n in _pairs(trials, trivial=trivial, bootstrap=bootstrap):
         values = kappa_of(agreement)
@@ -95,7 +103,7 @@ def pairwise_means(
     """
     bootstrap = Bootstrap(resamples, seed)
     tables = []
-    everywhere = _pairs(trials, trivial=trivial, bootstrap=bootstrap)
+    everywhere = _pairs(judged(trials), trivial=trivial, bootstrap=bootstrap)
     for dataset, conditions in groupby(everywhere, key=lambda each: str(each[0][0])):
         parts = [(pairs, kappa_of(agreement), n) for _, pairs, agreement, n in conditions]
         means = Means(pl.concat([pairs for pairs, _, _ in parts]).unique(), resamples)
@@ -112,7 +120,7 @@ def _pairs(
     trials: pl.DataFrame, *, trivial: bool, bootstrap: Bootstrap
 ) -> Iterator[tuple[tuple[object, ...], pl.DataFrame, Agreement, np.ndarray]]:
     """Yield dataset and condition, its pairs of observers, how they agree, and stimuli of each."""
-    for matrix in correctness(judged(trials), trivial=trivial):
+    for matrix in correctness(trials, trivial=trivial):
         names = matrix.columns["observer"]
         a, b = np.triu_indices(len(names), k=1)
         if len(a):

@@ -87,8 +87,8 @@ class Metric:
 
     @property
     def groups(self) -> bool:
-        """Whether the metric can be taken of any group of trials: whether it has a ``by``."""
-        return "by" in inspect.signature(self.function).parameters
+        """Whether the metric can be taken of any group of trials, observers among them."""
+        return _has_groups(self.function)
 
 
 def metric(
@@ -109,7 +109,8 @@ def metric(
     Parameters
     ----------
     title, unit, direction, text, by, statistic
-        See :class:`Metric`. A function without the parameter ``by`` has one value an observer.
+        See :class:`Metric`. A function without the parameter ``by``, or where its default is empty,
+        has one value an observer.
     paper
         Key of ``references.bib``, or a whole BibTeX entry; or several.
 
@@ -143,7 +144,7 @@ def metric(
                 f"{function.__module__} declares the metric {name!r}, which "
                 f"{known.function.__module__} has already: give it another name."
             )
-        groupings = by if "by" in inspect.signature(function).parameters else ()
+        groupings = by if _has_groups(function) else ()
         REGISTERED[name] = Metric(
             name=name,
             title=title,
@@ -158,6 +159,11 @@ def metric(
         return open_to_all
 
     return declare
+
+
+def _has_groups(function: Callable[..., pl.DataFrame]) -> bool:
+    by = inspect.signature(function).parameters.get("by")
+    return by is not None and by.default != ()
 
 
 def metrics() -> Mapping[str, Metric]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis.registry import metric
@@ -27,6 +30,7 @@ def squared_difference_of(agreement: Agreement) -> np.ndarray:
 )
 def squared_accuracy_difference(
     trials: pl.DataFrame,
+    by: Sequence[str] = (),
     *,
     trivial: bool = False,
     resample_observers: bool = False,
@@ -41,8 +45,14 @@ def squared_accuracy_difference(
 
     Parameters, returned columns and errors are those of :func:`error_consistency`.
     """
-    [table] = against_people(
-        judged(trials), [squared_difference_of], trivial=trivial,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
-    )  # fmt: skip
-    return table
+    options: dict[str, Any] = {
+        "trivial": trivial,
+        "resample_observers": resample_observers,
+        "resamples": resamples,
+        "seed": seed,
+    }
+
+    def table(part: pl.DataFrame) -> pl.DataFrame:
+        return against_people(part, [squared_difference_of], **options)[0]
+
+    return by_group(judged(trials, by), by, table)

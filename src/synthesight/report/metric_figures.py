@@ -19,7 +19,7 @@ from synthesight.report.looks import (
     picked,
     tooltip,
 )
-from synthesight.report.section import datasets_of
+from synthesight.report.section import conditions_of, datasets_of
 from synthesight.stimuli.datasets import datasets
 
 COLUMNS = 3
@@ -44,7 +44,7 @@ def lines_by_condition(
     -------
     The figure; None where there is no such dataset.
     """
-    shown = _records(table.filter(pl.col("dataset").is_in(_of_several_conditions())))
+    shown = _records(table.filter(pl.col("dataset").is_in(_of_several_conditions(table))))
     drawn = shown["observer"].unique().to_list()
     looks = observer_looks(observers, drawn, legend=legend(drawn))
     size = {"width": 260, "height": 200} if crowded(drawn) else {"width": 215, "height": 150}
@@ -53,7 +53,7 @@ def lines_by_condition(
     for dataset in datasets_of(shown):
         rows = shown.filter(pl.col("dataset") == dataset)
         base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
-        order = list(datasets()[dataset].conditions)
+        order = conditions_of(shown, dataset)
         x = alt.X(
             "condition:O",
             sort=order,
@@ -102,7 +102,7 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
     """
     shown = _records(table)
     if "dataset" in shown.columns:
-        shown = shown.filter(~pl.col("dataset").is_in(_of_several_conditions()))
+        shown = shown.filter(~pl.col("dataset").is_in(_of_several_conditions(shown)))
         parts = [(name, shown.filter(pl.col("dataset") == name)) for name in datasets_of(shown)]
     else:
         parts = [(metric.title, shown)] if len(shown) else []
@@ -151,5 +151,10 @@ def _records(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(kept).drop_nulls("estimate")
 
 
-def _of_several_conditions() -> list[str]:
-    return [name for name, each in datasets().items() if len(each.conditions) > 1]
+def _of_several_conditions(table: pl.DataFrame) -> list[str]:
+    """Return the datasets whose conditions are drawn: published ones, and those of a table."""
+    published = [name for name, each in datasets().items() if len(each.conditions) > 1]
+    if "condition" not in table.columns:
+        return published
+    own = [name for name in datasets_of(table) if name not in datasets()]
+    return published + [name for name in own if len(conditions_of(table, name)) > 1]

@@ -64,9 +64,10 @@ def _grouped(
     tables: dict[str, pl.DataFrame] = {}
     for grouping in metric.by:
         trials = everyone
-        if "condition" in grouping:
-            # Conditions of other datasets have no order to be drawn in.
-            trials = trials.filter(pl.col("dataset").is_in(list(datasets())))
+        if "condition" in grouping and grouping != metric.by[0]:
+            # A dataset of one condition has the same figures in the table of datasets.
+            several = pl.col("condition").n_unique().over("dataset") > 1
+            trials = trials.filter(several | pl.col("dataset").is_in(list(datasets())))
         if trials.is_empty():
             continue
         by = ("who", *grouping)

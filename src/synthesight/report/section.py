@@ -43,7 +43,8 @@ def order(everyone: pl.DataFrame) -> list[str]:
 def sorted_table(table: pl.DataFrame, observers: list[str]) -> pl.DataFrame:
     """Return a table sorted by dataset and condition, or by observer where it has no condition.
 
-    Datasets and conditions are in their published order, others after them.
+    Datasets and conditions are in their published order, others after them; conditions that are
+    numbers in that of numbers.
     """
     rank = pl.col("observer").replace_strict({name: n for n, name in enumerate(observers)})
     if "condition" not in table.columns:
@@ -57,9 +58,27 @@ def sorted_table(table: pl.DataFrame, observers: list[str]) -> pl.DataFrame:
     ).with_row_index("_place")
     return (
         table.join(places, on=["dataset", "condition"], how="left")
-        .sort(published_rank(), "dataset", "_place", "condition", "observer", nulls_last=True)
-        .drop("_place")
+        .with_columns(_number=pl.col("condition").cast(pl.Float64, strict=False))
+        .sort(
+            published_rank(),
+            "dataset",
+            "_place",
+            "_number",
+            "condition",
+            "observer",
+            nulls_last=True,
+        )
+        .drop("_place", "_number")
     )
+
+
+def conditions_of(table: pl.DataFrame, dataset: str) -> list[str]:
+    """Return the conditions of a dataset: all published ones, else those that a table has."""
+    if dataset in datasets():
+        return list(datasets()[dataset].conditions)
+    own = table.filter(pl.col("dataset") == dataset).select(pl.col("condition").unique())
+    number = pl.col("condition").cast(pl.Float64, strict=False)
+    return own.sort(number, "condition", nulls_last=True)["condition"].to_list()
 
 
 def published_rank() -> pl.Expr:

@@ -199,6 +199,46 @@ def against_people(
     return [table.filter(pl.col("datasets") + pl.col("undefined") > 0) for table in tables]
 
 
+def by_group(
+    trials: pl.DataFrame, by: Sequence[str], table: Callable[[pl.DataFrame], pl.DataFrame]
+) -> pl.DataFrame:
+    """Return a table of each group of trials, below each other, with the columns of the groups.
+
+    Parameters
+    ----------
+    trials
+        Judged trials, with the columns.
+    by
+        Columns that tell the groups, such as a factor; observers are rows of every table anyway.
+    table
+        Makes the table of a group. A group that it refuses, such as what people were not shown, is
+        left out, unless all are.
+    """
+    columns = [column for column in by if column != "observer"]
+    if not columns:
+        return table(trials)
+    tables = []
+    refused: SynthesightError | None = None
+    for key in trials.select(columns).unique().sort(columns, nulls_last=True).iter_rows():
+        is_group = [
+            pl.col(name).eq_missing(pl.lit(value, trials.schema[name]))
+            for name, value in zip(columns, key, strict=True)
+        ]
+        try:
+            made = table(trials.filter(*is_group))
+        except SynthesightError as error:
+            refused = error
+            continue
+        told = [
+            pl.lit(value, trials.schema[name]).alias(name)
+            for name, value in zip(columns, key, strict=True)
+        ]
+        tables.append(made.select(*told, pl.exclude(columns)))
+    if refused and not tables:
+        raise refused
+    return pl.concat(tables)
+
+
 def group_mean(values: np.ndarray, times: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Return the weighted mean of the defined values of each group of pairs; shape (B, G)."""
     defined = ~np.isnan(values)
