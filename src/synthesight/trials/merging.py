@@ -9,6 +9,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.trials.computed import computed, record_computed
 from synthesight.trials.planned import add, planned
 from synthesight.trials.record import first_difference
 from synthesight.trials.schema import KEY
@@ -64,6 +65,8 @@ def merge(runs: Sequence[str | Path], out: str | Path) -> tuple[Run, list[str]]:
         known = planned(target.folder)
         add(target.folder, stimuli.join(known, on="stimulus", how="anti", maintain_order="left"))
     for run in opened:
+        for computing in computed(run.folder):
+            record_computed(target.folder, computing)
         for table in _new(run, _answers(target)):
             target.append(table)
     return target, remarks

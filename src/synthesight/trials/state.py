@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.trials.claims import CLAIM, Claim, place_of_claims
 from synthesight.trials.parts import DamagedPart
 from synthesight.trials.planned import plan_of
 from synthesight.trials.record import RECORD
@@ -42,6 +43,8 @@ class State:
         Trials a second over the last quarter of an hour; None if nothing is being written.
     written
         When a part was last written, in seconds since 1970; None if there is none.
+    writers
+        Processes that work on it now, as machine and number.
     """
 
     run: Run
@@ -52,6 +55,7 @@ class State:
     damaged: tuple[DamagedPart, ...]
     rate: float | None
     written: float | None
+    writers: tuple[str, ...]
 
     @property
     def finished(self) -> bool:
@@ -84,6 +88,7 @@ class State:
             "rate": self.rate,
             "seconds_left": self.seconds_left,
             "written": self.written,
+            "writers": list(self.writers),
             "damaged": [str(part.path) for part in self.damaged],
             "conditions": self.table.to_dicts(),
         }
@@ -120,7 +125,9 @@ def state_of(folder: str | Path) -> State:
     by = table.group_by(place).agg(total=total, done=pl.sum("done"), errors=pl.sum("errors"))
     # Format 1 tells only how many there are.
     counted = run.manifest.get("stimuli")
-    rate, written = _pace(run.folder)
+    owners = _owners(run.folder)
+    begun = min((each["begun"] for each in owners), default=0.0)
+    rate, written = _pace(run.folder, begun)
     return State(
         run,
         by.sort(place),
@@ -130,6 +137,7 @@ def state_of(folder: str | Path) -> State:
         (*bad_trials, *bad_plan),
         rate,
         written,
+        tuple(sorted({f"{each['host'].split()[0]}:{each['pid']}" for each in owners})),
     )
 
 
@@ -145,7 +153,7 @@ def _shown(trials: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def _pace(folder: Path) -> tuple[float | None, float | None]:
+def _pace(folder: Path, since: float) -> tuple[float | None, float | None]:
     """Return how many trials a second there were of late, and when the last part was written."""
     ends = []
     for path in trial_parts(folder).paths():
@@ -157,17 +165,26 @@ def _pace(folder: Path) -> tuple[float | None, float | None]:
         return None, None
     ends.sort()
     last = ends[-1][0]
-    recent = [(end, path) for end, path in ends if last - end < RECENT]
-    took = last - recent[0][0]
-    if time.time() - last > ACTIVE or not took:
+    # The time between two sittings is none of work.
+    recent = [(end, path) for end, path in ends if end > max(since, last - RECENT)]
+    if time.time() - last > ACTIVE or len(recent) < 2:
         return None, last
+    took = last - recent[0][0]
     rows = 0
     for _, path in recent[1:]:
         try:
             rows += int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError):
             continue
-    return rows / took, last
+    return rows / took if took else None, last
+
+
+def _owners(folder: Path) -> list[Mapping[str, Any]]:
+    """Return the processes that have claimed stimuli of a run, and live."""
+    place = place_of_claims(folder)
+    paths = place.iterdir() if place.is_dir() else ()
+    claims = [Claim.read(path) for path in paths if path.suffix == CLAIM]
+    return [claim.owner for claim in claims if claim and claim.lives(time.time())]
 
 
 def check_finished(runs: Sequence[Path], *, unfinished: bool = False) -> list[str]:

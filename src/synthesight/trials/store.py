@@ -14,6 +14,7 @@ import polars as pl
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials.claims import FOLDER as PROCESSES
 from synthesight.trials.parts import MANY, Parts
 from synthesight.trials.planned import FOLDER, grow, planned, replaced
 from synthesight.trials.record import (
@@ -316,4 +317,6 @@ def once(trials: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _foreign(path: Path) -> bool:
-    return not re.fullmatch(rf"(?:{WRITTEN})\.[0-9a-f]{{8}}\.tmp|{FOLDER}|{DAMAGED}", path.name)
+    """Tell whether it is neither what a killed process nor what `synthesight check` leaves."""
+    left = rf"(?:{WRITTEN})\.[0-9a-f]{{8}}\.tmp|{FOLDER}|{PROCESSES}|{DAMAGED}"
+    return not re.fullmatch(left, path.name)
