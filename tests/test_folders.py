@@ -13,6 +13,7 @@ import pytest
 
 from builders import encoded, picture, save_pictures
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
 from synthesight.stimuli.datasets import dataset, local
 from synthesight.stimuli.find import find_stimuli, sample
@@ -188,11 +189,15 @@ def test_rows_as_hugging_face_has_them_are_stimuli(tmp_path):
         {"image": str(tmp_path / "3.png"), "category": "dog"},
     ]
     found = find_stimuli(rows)
+    black = as_stimuli(encoded(picture()))[0].id
     assert [s.id for s in found] == [
-        "images/cat/1.png", "images/1", "images/7/2", "images/3", "images/dog/4",
+        "images/cat/1.png", f"images/{black}", f"images/7/{black}", "images/3.png",
+        "images/dog/3.png",
     ]  # fmt: skip
+    assert [s.id for s in as_stimuli(rows)] == [s.id for s in found]
+    assert len({s.id for s in find_stimuli([rows[1], rows[1]])}) == 2
     assert {s.open().size for s in found} == {(8, 8)}
-    with pytest.raises(SynthesightError, match="Row 1 has no 'image', only label"):
+    with pytest.raises(SynthesightError, match="A row with the columns label has no image"):
         find_stimuli([rows[0], {"label": "cat"}])
 
 

@@ -48,7 +48,7 @@ def test_signatures_name_each_option(function, kind):
 @pytest.mark.parametrize(
     ("name", "kind", "own"),
     [
-        ("classify", ModelOptions, {"model", "json"}),
+        ("classify", ModelOptions, {"model", "json", "range"}),
         ("evaluate", EvaluateOptions, {"model", "stimuli", "out", "print_sbatch"}),
     ],
 )

@@ -32,10 +32,12 @@ from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
 from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.stimuli.synsets import coarse
 from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import SCHEMA
 from synthesight.trials.store import Run
 
+RESERVED = "people"
 # Where the model answers, and the options of each place.
 BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
 
@@ -112,12 +114,13 @@ def run_evaluation(
         resolve(str(model))
     else:
         model = _observer(model, options)
-    shown = find_stimuli(stimuli)
+    shown = find_stimuli(stimuli, range=options.range)
     classes = read_wording(options).get("classes")
     if classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
         classes = as_recorded(as_path(out), categories_of(shown))
     else:
+        shown = coarse(shown, classes)
         kept = answerable(shown, classes)
         if left_out := len(shown) - len(kept):
             warnings.warn(
@@ -136,6 +139,7 @@ def run_evaluation(
     observer = model if isinstance(model, Observer) else _observer(model, options)
     chosen = observer.choose(classes)
     named = {"model": str(model)} if isinstance(model, str | Path) else {}
+    _check_names(observer.name, *{stimulus.dataset for stimulus in shown})
     manifest: dict[str, Any] = {
         "observer": observer.describe(),
         "classes": chosen,
@@ -150,6 +154,8 @@ def run_evaluation(
         # What the last bits depend on; a run that is to be reproducible is of one kind.
         manifest["reproducible"] = {"processor": processor(), "versions": manifest["versions"]}
         manifest["reproducible"]["device"] = manifest["device"]
+    if ranges := sorted({str(stimulus.range) for stimulus in shown if stimulus.range}):
+        manifest["range"] = ranges
     run = Run.create_or_resume(out, manifest, stimuli=shown)
     spelling = _spelling(shown, chosen)
     factors = _factors(shown)
@@ -242,6 +248,15 @@ def read_shard(shard: str) -> tuple[int, int]:
             f"`shard={shard!r}` is no part: write i/n, such as 1/3, 2/3 and 3/3."
         )
     return int(part) - 1, int(parts)
+
+
+def _check_names(*names: str) -> None:
+    """Refuse the name that analyses have for all human observers together."""
+    if any(name.strip().lower() == RESERVED for name in names):
+        raise SynthesightError(
+            f"A dataset or an observer is called {RESERVED!r}, which is the name of all human "
+            "observers together: rename the folder, file or model."
+        )
 
 
 def _check_distinct(stimuli: Sequence[Stimulus]) -> None:

@@ -77,6 +77,12 @@ def classify(
     options: ModelOptions,
     model: Model = "natural-32",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    range: Annotated[
+        str | None,
+        typer.Option(
+            help="Black and white in deep images: LOW,HIGH, or percentiles such as 1%,99%."
+        ),
+    ] = None,
 ) -> None:
     """Classify images: print the class, the evidence for each class, and the cost."""
     from rich.console import Console
@@ -89,7 +95,7 @@ def classify(
 
     resolve(model)
     mistakes.check_no_classes(images, options.classes)
-    stimuli = find_stimuli(images)
+    stimuli = find_stimuli(images, range=range)
     observer = open_observer(model, options)
     chosen = observer.choose(None)
     failures = []
@@ -113,7 +119,7 @@ def evaluate(
     stimuli: Annotated[
         list[str],
         typer.Option(
-            help="Folder, Parquet or CSV file, name of a dataset, or hf:owner/name:split; "
+            help="Folder, list or table, archive, name of a dataset, or hf:owner/name:split; "
             "repeatable."
         ),
     ],

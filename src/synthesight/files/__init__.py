@@ -22,11 +22,12 @@ if TYPE_CHECKING:
         write,
         writing,
     )
-    from synthesight.files.unpacking import unpack
+    from synthesight.files.unpacking import Packed, read_tar, unpack
 
 __all__ = [
     "STALE",
     "UNFINISHED",
+    "Packed",
     "alone",
     "as_path",
     "cache_folder",
@@ -37,6 +38,7 @@ __all__ = [
     "is_remote",
     "make_folder",
     "read_json",
+    "read_tar",
     "remove_unfinished",
     "scannable",
     "sync_folder",
@@ -56,6 +58,6 @@ __getattr__, __dir__ = lazy.attach(
             "STALE", "UNFINISHED", "alone", "cache_folder", "make_folder", "remove_unfinished",
             "sync_folder", "whole", "write", "writing",
         ],
-        "unpacking": ["unpack"],
+        "unpacking": ["Packed", "read_tar", "unpack"],
     },
 )  # fmt: skip

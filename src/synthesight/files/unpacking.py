@@ -8,14 +8,16 @@ The format is that of POSIX.1-2001 (ustar and pax), with GNU's long names.
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import re
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ from synthesight.errors import SynthesightError
 
 MOST_BYTES = 2**34  # that an archive may hold, its headers included
 MOST_ENTRIES = 200_000
+MOST_READ = 5_000_000  # entries of an archive that is read in place
 MOST_DEPTH = 16  # folders in each other
 MOST_TIMES = 200  # larger than the archive; images and tables are at most 20 times
 FREE = 2**26  # bytes that may be as many times larger as they like
@@ -112,20 +115,110 @@ def _unpack(archive: Path, place: Path) -> None:
                     written.write(chunk)
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A file in a tar archive.
+
+    Attributes
+    ----------
+    name
+        Its path in the archive, which leads nowhere else.
+    offset, size
+        Where its content lies in the archive, in bytes, and how long it is.
+    content
+        The content, of an archive that is compressed; else None, as it can be read in place.
+    """
+
+    name: str
+    offset: int
+    size: int
+    content: bytes | None
+
+
+def read_tar(archive: Path, most: int) -> Iterator[Packed]:
+    """Yield the files in a tar archive, in order; nothing is written.
+
+    Parameters
+    ----------
+    archive
+        A ``.tar``, also compressed by gzip, bzip2, xz or Zstandard.
+    most
+        Bytes that a compressed archive may hold, since they are in memory at once.
+
+    Raises
+    ------
+    SynthesightError
+        If the archive is damaged, holds too much, or has an entry that leads elsewhere or is
+        neither a regular file nor a folder.
+    """
+    try:
+        with archive.open("rb") as file:
+            source = _decompressed(file, archive.name)
+            stream = _Stream(file, archive.stat().st_size, source)
+            stream.left = 2**62 if source is file else most
+            for count, (parts, size) in enumerate(_entries(stream), start=1):
+                if count > MOST_READ:
+                    raise _Hostile(f"has more than {MOST_READ:,} entries")
+                if size is None:
+                    continue
+                offset = file.tell()
+                if source is file:
+                    stream.skip(size)
+                    yield Packed("/".join(parts), offset, size, None)
+                else:
+                    yield Packed("/".join(parts), 0, size, b"".join(stream.content(size)))
+    except _Hostile as error:
+        if str(error) == BOMB:
+            raise SynthesightError(
+                f"{archive} unpacks to more than {most // 2**20} MiB: unpack it, or keep it as a "
+                ".zip or a plain .tar, which are read in place."
+            ) from None
+        raise SynthesightError(f"{archive} {error}: do not trust this archive.") from None
+    except _Damaged as error:
+        raise SynthesightError(
+            f"{archive} is truncated or damaged ({error}): get it anew."
+        ) from None
+
+
+def _decompressed(file: IO[bytes], name: str) -> Any:
+    start = file.read(6)
+    file.seek(0)
+    if start.startswith(b"BZh"):
+        return bz2.open(file)
+    if start == b"\xfd7zXZ\0":
+        return lzma.open(file)
+    if not start.startswith(b"\x28\xb5\x2f\xfd"):
+        return gzip.GzipFile(fileobj=file) if start.startswith(b"\x1f\x8b") else file
+    for package in ("compression.zstd", "backports.zstd"):
+        try:
+            return import_module(package).ZstdFile(file)
+        except ImportError:
+            continue
+    raise SynthesightError(
+        f"{name} is compressed by Zstandard, which needs Python 3.14 or the package "
+        "backports.zstd: pip install 'synthesight[images]'."
+    )
+
+
 class _Stream:
     """Read what an archive holds in order, within its budget."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int, source: Any = None) -> None:
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        self.source: Any = gzip.GzipFile(fileobj=file) if packed else file
+        self.source: Any = source or (gzip.GzipFile(fileobj=file) if packed else file)
+        self.size = size
         self.left = min(MOST_BYTES, MOST_TIMES * size + FREE)
 
     def read(self, count: int) -> bytes:
         """Return so many bytes, or fewer at the end."""
         try:
             content = bytes(self.source.read(count))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (OSError, MemoryError) as error:
+            if getattr(error, "errno", None) is not None or isinstance(error, MemoryError):
+                raise
+            raise _Damaged(str(error)) from None
+        except Exception as error:  # each decompressor has errors of its own
             raise _Damaged(str(error)) from None
         self.left -= len(content)
         if self.left < 0:
@@ -137,6 +230,12 @@ class _Stream:
         if len(content) < count:
             raise _Damaged("it ends early")
         return content
+
+    def skip(self, size: int) -> None:
+        """Go past the content of an entry, where the archive is a plain file."""
+        if self.source.tell() + size > self.size:
+            raise _Damaged("it ends early")
+        self.source.seek(size + -size % BLOCK, os.SEEK_CUR)
 
     def content(self, size: int) -> Iterator[bytes]:
         """Yield the content of an entry in chunks, and go to the next header."""

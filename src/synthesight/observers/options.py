@@ -213,6 +213,9 @@ class EvaluateOptions(ModelOptions):
     ----------
     limit
         Number of stimuli in a balanced sample; None for all.
+    range
+        What is black and white in images of more than eight bits a channel: ``(0, 4095)``, or
+        percentiles of each image, as in ``"1%,99%"``. None for all of their depth.
     shard
         ``"i/n"``: the i-th of n parts. Processes share a run without it, too.
     backend
@@ -233,6 +236,10 @@ class EvaluateOptions(ModelOptions):
 
     limit: int | None = field(
         default=None, metadata=about("Show a balanced sample of so many stimuli.", text=int)
+    )
+    range: str | tuple[float, float] | None = field(
+        default=None,
+        metadata=about("Black and white in deep images: LOW,HIGH, or percentiles such as 1%,99%."),
     )
     shard: str = field(
         default="1/1", metadata=about("i/n: show the i-th of n parts, for n processes.")
@@ -265,6 +272,7 @@ class EvaluateKeywords(ModelKeywords, total=False):
     """Keywords of :func:`~synthesight.evaluate`: the fields of :class:`EvaluateOptions`."""
 
     limit: int | None
+    range: str | tuple[float, float] | None
     shard: str
     backend: str
     address: str | None

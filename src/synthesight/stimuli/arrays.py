@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ import numpy as np
 from PIL import Image
 
 from synthesight.errors import SynthesightError
-from synthesight.stimuli.images import read_image
+from synthesight.stimuli.images import escaped, read_image
 from synthesight.stimuli.stimulus import Stimulus
 
 GIVE = "give paths, Pillow images, bytes, rows of a Hugging Face dataset, arrays or tensors"
 LAYOUTS = ("HWC", "CHW")
+DATASET = "images"  # of rows, which do not say theirs
+ROW_LABELS = ("label", "category")
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
 Range = tuple[float, float]
@@ -36,7 +39,8 @@ def as_stimuli(
 
         * a path, a Pillow image, or an encoded image as bytes or as an open binary file;
         * a row of a Hugging Face dataset, a mapping whose ``"image"`` is an image or a mapping of
-          ``"bytes"`` and ``"path"``;
+          ``"bytes"`` and ``"path"``, with ``"label"`` and ``"name"`` where they are known; its id
+          is ``images/<label>/<name>``;
         * an array or tensor of shape (H, W), (H, W, C), (C, H, W), (N, H, W, C) or (N, C, H, W),
           where C is 1 (grey), 3 (RGB) or 4 (RGBA); uint8, or floats with a ``range``;
         * a :class:`~synthesight.stimuli.stimulus.Stimulus`.
@@ -83,7 +87,7 @@ def _stimulus(image: Any, range: Range | None, layout: str | None) -> Stimulus:
     if isinstance(image, Mapping):
         return _from_row(image, range, layout)
     if isinstance(image, str | Path):
-        return Stimulus(id=Path(image).name, source=Path(image))
+        return Stimulus(id=escaped(Path(image).name), source=Path(image))
     if hasattr(image, "read"):
         image = image.read()
     if isinstance(image, bytearray | memoryview):
@@ -104,19 +108,42 @@ def _name(pixels: bytes) -> str:
 
 
 def _from_row(row: Mapping[str, Any], range: Range | None, layout: str | None) -> Stimulus:
-    """Return the stimulus of a row, whose image `datasets` decodes or leaves encoded."""
-    image = row.get("image", row if {"bytes", "path"} & set(row) else None)
-    if isinstance(image, Mapping):
-        path = image.get("path")
-        if (encoded := image.get("bytes")) is not None:
-            return Stimulus(id=Path(path).name if path else _name(encoded), source=encoded)
-        image = path
+    """Return the stimulus of a row, or of an image that `datasets` leaves encoded."""
+    if "image" not in row and {"bytes", "path"} & set(row):
+        return _encoded(row, range, layout)
+    image = row.get("image")
     if image is None:
         raise SynthesightError(
             f"A row with the columns {', '.join(map(str, row)) or 'of no name'} has no image: name "
             "the column of images `image`."
         )
-    return _stimulus(image, range, layout)
+    encoded = isinstance(image, Mapping)
+    stimulus = _encoded(image, range, layout) if encoded else _stimulus(image, range, layout)
+    label = next((str(row[key]) for key in ROW_LABELS if row.get(key) not in (None, "")), None)
+    condition = row.get("condition")
+    known = {"image", "name", *ROW_LABELS, "condition", "session"}
+    return replace(
+        stimulus,
+        id="/".join([DATASET, *([label] if label else []), row.get("name") or stimulus.id]),
+        dataset=DATASET,
+        condition="0" if condition is None else str(condition),
+        category=label,
+        session=int(row.get("session") or 1),
+        factors={
+            str(key): value
+            for key, value in row.items()
+            if key not in known and isinstance(value, str | int | float | bool)
+        },
+    )
+
+
+def _encoded(image: Mapping[str, Any], range: Range | None, layout: str | None) -> Stimulus:
+    path = image.get("path")
+    if (encoded := image.get("bytes")) is not None:
+        return Stimulus(id=Path(path).name if path else _name(encoded), source=encoded)
+    if path is None:
+        raise SynthesightError("A row has an image of neither bytes nor path: leave it out.")
+    return _stimulus(path, range, layout)
 
 
 def _array(image: Any) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from glob import glob
 from pathlib import Path, PurePosixPath
@@ -13,24 +13,27 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
-from synthesight import files
+from synthesight import files, sheets
 from synthesight.errors import SynthesightError
-from synthesight.stimuli import hugging_face, remote
+from synthesight.stimuli import folders, hugging_face, remote, synsets, tables
+from synthesight.stimuli.archives import expand, from_archive, from_archives, is_archive
 from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.datasets import datasets
-from synthesight.stimuli.datasets.local import dataset_folder
-from synthesight.stimuli.names import Shown, session_of
-from synthesight.stimuli.stimulus import Source, Stimulus
-from synthesight.stimuli.tables import from_rows, from_shards, from_table
+from synthesight.stimuli.datasets.local import data_root, dataset_folder
+from synthesight.stimuli.depth import Range
+from synthesight.stimuli.formats import SUFFIXES, format_of
+from synthesight.stimuli.images import escaped, first_bytes, printable
+from synthesight.stimuli.passed import Passed
+from synthesight.stimuli.stimulus import Stimulus
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm"}
 
-
-def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulus]:
+def find_stimuli(
+    source: Any, *, data: str | Path | None = None, range: Any = None
+) -> list[Stimulus]:
     """Return the stimuli of a file, a folder, a named dataset, or several of these.
 
-    No image is decoded: one that cannot be read fails when it is opened. Hidden files and
-    folders, and files without the suffix of an image, are passed over.
+    No image is decoded: one that cannot be read fails when it is opened. What is passed over, such
+    as hidden files and those that are no images by suffix or content, is counted in a warning.
 
     Parameters
     ----------
@@ -39,9 +42,12 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
         * a folder ``<category>/<image>``, or of images without categories;
         * a folder in the published session layout, ``dnn/session-<n>/<image>``, where the image's
           name is ``<trial>_<experiment>_dnn_<condition>_<category>_<number>_<image>``;
-        * a Parquet file with columns ``image`` (encoded bytes) and, where known, ``label`` and
-          ``name``;
-        * a CSV or Parquet file with columns ``path`` (relative to the file) and ``label``;
+        * a table, as :func:`~synthesight.stimuli.tables.from_table` reads it: Parquet with images
+          or paths, or a list of paths and labels as CSV, TSV, JSON or JSON lines;
+        * a folder of images with ``metadata.csv`` or ``metadata.jsonl``, which names them in a
+          column ``file_name``;
+        * an archive laid out like a folder, zip or tar, or shards of WebDataset, as in
+          ``"pets-{000..003}.tar"``: images with ``.cls`` or ``.json`` beside them;
         * a folder that ``datasets.save_to_disk`` wrote, or one of Parquet files, in Hugging Face's
           layout;
         * ``hf:owner/name[:split]``, a dataset on the Hugging Face Hub, or ``hf:FOLDER[:split]``;
@@ -53,11 +59,16 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
         * a list of such sources.
     data
         Folder of the datasets; None for the environment variable SYNTHESIGHT_DATA, else the user's
-        cache.
+        cache. Paths in lists may also be relative to it.
+    range
+        What is black and white in images of more than eight bits a channel: two values, such as
+        ``(0, 4095)``, or percentiles of each image, such as ``"1%,99%"``. None for all of their
+        depth.
 
     Returns
     -------
     Stimuli, with ids that do not depend on where the folder is; those of a folder sorted by id.
+    Categories that are synsets of ImageNet's folders become words (n02084071 is dog).
 
     Raises
     ------
@@ -69,6 +80,12 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
     >>> find_stimuli([Stimulus("cat1.png", b"...", category="cat")])[0].category
     'cat'
     """
+    limits = Range.read(range)
+    found = synsets.named(_found(source, data))
+    return found if limits is None else [replace(stimulus, range=limits) for stimulus in found]
+
+
+def _found(source: Any, data: str | Path | None) -> list[Stimulus]:
     if isinstance(source, str | Path):
         return _from_text(str(source), data)
     if isinstance(source, Stimulus):
@@ -84,8 +101,15 @@ def find_stimuli(source: Any, *, data: str | Path | None = None) -> list[Stimulu
         )
     sources = [source] if isinstance(source, Mapping) else list(source)
     if sources and all(isinstance(one, Mapping) for one in sources):
-        return from_rows(sources)
-    return [stimulus for one in sources for stimulus in find_stimuli(one, data=data)]
+        return _distinct(as_stimuli(sources))
+    return [stimulus for one in sources for stimulus in _found(one, data)]
+
+
+def _distinct(stimuli: list[Stimulus]) -> list[Stimulus]:
+    """Tell stimuli of one id apart by their place."""
+    if len({stimulus.id for stimulus in stimuli}) == len(stimuli):
+        return stimuli
+    return [replace(one, id=f"{one.id}#{place}") for place, one in enumerate(stimuli)]
 
 
 def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
@@ -95,40 +119,62 @@ def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
         return hugging_face.from_hub(source)
     if not source:
         raise SynthesightError("A path is empty: name an image, a folder or a dataset.")
+    if source.startswith(("http://", "https://")):
+        raise SynthesightError(f"{source} is an address: download it, and give the file.")
     path = Path(source).expanduser()
+    label = printable(str(path))
     try:
         if source in datasets() and not path.exists():
             path = dataset_folder(source, data)
-        if source.startswith(("http://", "https://")):
-            raise SynthesightError(f"{source} is an address: download it, and give the file.")
-        if not path.exists() and (matches := sorted(glob(str(path)))):  # noqa: PTH207
-            return [stimulus for match in matches for stimulus in _from_text(match, data)]
-        if path.is_file():
-            if path.suffix.lower() in (".parquet", ".csv"):
-                return from_table(path)
-            return [Stimulus(id=path.name, source=path)]
+        if not path.exists():
+            return _from_pattern(path, source, data)
         if not path.is_dir():
-            near = get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7)
-            hint = f"did you mean the dataset {near[0]}?" if near else "check the path."
-            raise SynthesightError(f"There is no file or folder {path}: {hint}")
+            return _from_file(path, data)
         if hugging_face.is_saved(path):
             return hugging_face.from_saved(path)
-        found = _from_folder(path)
-        if not found and (shards := list(path.rglob("*.parquet"))):
-            return from_shards(shards, path)
+        return folders.from_folder(path)
     except PermissionError as error:
+        name = printable(str(error.filename or path))
         raise SynthesightError(
-            f"{error.filename or path} cannot be read (permission denied): check its permissions."
+            f"{name} cannot be read (permission denied): check its permissions."
         ) from None
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
-        raise SynthesightError(f"{path} cannot be read ({reason}): check the path.") from None
-    if not found:
-        raise SynthesightError(
-            f"No images in the folder {path}: it must hold <category>/<image> or images, as "
-            f"{', '.join(sorted(SUFFIXES))}."
-        )
-    return found
+        raise SynthesightError(f"{label} cannot be read ({reason}): check the path.") from None
+
+
+def _from_pattern(path: Path, source: str, data: str | Path | None) -> list[Stimulus]:
+    """Return the stimuli of the files that a pattern stands for, or of shards ``{000..003}``."""
+    shards = [Path(name) for name in expand(str(path))]
+    if len(shards) > 1:
+        missing = [shard for shard in shards if not shard.is_file()]
+        if not missing:
+            return from_archives(shards, folders.placed, str(path))
+        path = missing[0]
+    elif "\0" not in source and (matches := sorted(glob(str(path)))):  # noqa: PTH207
+        return [stimulus for match in matches for stimulus in _from_text(match, data)]
+    near = get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7)
+    hint = f"did you mean the dataset {near[0]}?" if near else "check the path."
+    raise SynthesightError(f"There is no file or folder {printable(str(path))}: {hint}")
+
+
+def _from_file(path: Path, data: str | Path | None) -> list[Stimulus]:
+    """Return the stimuli of a file: a table, an archive, or else an image, whatever its suffix."""
+    head, suffix = first_bytes(path, 512), path.suffix.lower()
+    image = format_of(head) is not None or suffix in SUFFIXES
+    if not image and (suffix in tables.PARQUET or head.startswith(b"PAR1")):
+        return tables.from_table(path, _roots(data))
+    if not image and suffix != ".xlsx" and is_archive(path, head):
+        return from_archive(path, folders.placed)
+    if not image and suffix in (*sheets.SUFFIXES, ".xlsx"):
+        return tables.from_table(path, _roots(data))
+    return [Stimulus(id=escaped(path.name), source=path)]
+
+
+def _roots(data: str | Path | None) -> list[Path]:
+    """Return the folders that the paths of a list may be relative to, beside its own."""
+    root = data_root(data)
+    return [Path(), *([root] if root else [])]
 
 
 def sample(
@@ -181,89 +227,31 @@ def sample(
 def _from_store(place: Any, data: str | Path | None) -> list[Stimulus]:
     """Return the stimuli of an object, of those below a place, or of those of a pattern."""
     if place.is_file():
-        if place.suffix.lower() in SUFFIXES:
-            return [Stimulus(id=place.name, source=remote.reader(place))]
+        suffix = place.suffix.lower()
+        if suffix in SUFFIXES:
+            return [Stimulus(id=escaped(place.name), source=remote.reader(place))]
         copy = remote.fetch(place)
+        if suffix in sheets.SUFFIXES:
+            return remote.beside(tables.from_table(copy, look=False), copy, place)
         return remote.beside(_from_text(str(copy), data), copy, place)
     names = remote.below(place)
     if not names and (matches := sorted(place.fs.glob(place.path))):
         urls = [place.fs.unstrip_protocol(match) for match in matches]
         return [stimulus for url in urls for stimulus in _from_text(url, data)]
-    root, base = _root(place)
-    found = [
-        _placed(remote.reader(place / name), (*base, *name.split("/")), root.name)
-        for name in names
-        if PurePosixPath(name).suffix.lower() in SUFFIXES
-    ]
-    if not found and (tables := [name for name in names if name.endswith(".parquet")]):
-        return _from_text(str(remote.fetch(place, tables)), data)
+    root, base = folders.root_of(place)
+    passed, found = Passed(str(place)), []
+    for name in names:
+        if PurePosixPath(name).suffix.lower() in SUFFIXES:
+            parts = (*base, *name.split("/"))
+            found.append(folders.placed(remote.reader(place / name), parts, root.name))
+        else:
+            passed.add(folders.NO_IMAGE, name)
+    if not found and (shards := [name for name in names if name.endswith(tables.PARQUET)]):
+        return _from_text(str(remote.fetch(place, shards)), data)
     if not found:
         raise SynthesightError(
-            f"There are no images at {place}: it must hold <category>/<image>, images, or a table."
+            f"There are no images at {place}{passed.summary()}: it must hold <category>/<image>, "
+            "images, or a table."
         )
+    passed.warn()
     return sorted(found, key=lambda stimulus: stimulus.id)
-
-
-def _root(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return the dataset's folder, and the place in it of a part, which keeps the whole's ids."""
-    root, base = folder, list[str]()
-    while root.name == "dnn" or session_of(root.name) is not None:
-        base.insert(0, root.name)
-        root = root.parent
-    return root, tuple(base)
-
-
-def _from_folder(folder: Path) -> list[Stimulus]:
-    # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
-    root, base = _root(Path(os.path.abspath(folder)))  # noqa: PTH100
-    return sorted(
-        (
-            _placed(folder / place / name, (*base, *Path(place).parts, name), root.name)
-            for place, names in _walk(str(folder))
-            for name in names
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
-        ),
-        key=lambda stimulus: stimulus.id,
-    )
-
-
-def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below ``top``, relative to it, with its files; links are followed once.
-
-    Hidden folders, and the one in which macOS archives keep their own files, are passed over.
-    """
-    above = {top: {os.path.realpath(top)}}
-    # Only os.walk with onerror reports a folder that cannot be opened; rglob passes over it.
-    for place, folders, names in os.walk(top, onerror=_raise, followlinks=True):
-        passed = above.pop(place)
-        inner = {
-            name: os.path.realpath(os.path.join(place, name))  # noqa: PTH118
-            for name in folders
-            if not name.startswith(".") and name != "__MACOSX"
-        }
-        folders[:] = [name for name, real in inner.items() if real not in passed]
-        above |= {os.path.join(place, name): passed | {inner[name]} for name in folders}  # noqa: PTH118
-        yield os.path.relpath(place, top), names
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _placed(path: Source, parts: tuple[str, ...], dataset: str) -> Stimulus:
-    """Return the stimulus of an image, by its place below the dataset's folder."""
-    one = "/".join((dataset, *parts))
-    session = next((n for part in parts[:-1] if (n := session_of(part)) is not None), None)
-    above = parts[-2] if len(parts) > 1 and session_of(parts[-2]) is None else None
-    if session is None:
-        return Stimulus(id=one, source=path, dataset=dataset, category=above)
-    # A session may also hold plain <category>/<image>.
-    shown = Shown.read(parts[-1])
-    return Stimulus(
-        id=one,
-        source=path,
-        dataset=dataset,
-        condition=shown.condition if shown else "0",
-        category=shown.category if shown else above,
-        session=session,
-    )

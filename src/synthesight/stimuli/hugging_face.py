@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
+
 from synthesight.errors import SynthesightError, first_line
+from synthesight.stimuli.columns import factors_of
 from synthesight.stimuli.stimulus import Stimulus, encoded_image
-from synthesight.stimuli.tables import LABELS, file_names, placed
+from synthesight.stimuli.tables import file_names, placed
 
 PREFIX = "hf:"
 SAVED = ("dataset_dict.json", "state.json")  # of `save_to_disk`: several splits, or one
@@ -98,15 +102,44 @@ def _stimuli(package: ModuleType, table: Any, dataset: str, called: str) -> list
         )
     column = "image" if "image" in images else images[0]
     classes = [name for name, kind in features.items() if isinstance(kind, package.ClassLabel)]
-    label = next((name for name in (*LABELS, *classes) if name in features), None)
+    label = next((name for name in ("label", "category", *classes) if name in features), None)
     encoded = table.select_columns([column]).cast_column(column, package.Image(decode=False))
     named = "name" if "name" in features else None
+    others = [
+        name
+        for name, kind in features.items()
+        if name not in (column, label, named)
+        and isinstance(kind, package.Value | package.ClassLabel)
+    ]
+    factors, _ = factors_of(_frame(table, others), others)
     return placed(
         dataset,
         _names(table, label),
         # Flat columns, so that the images beside the paths are not read.
         _names(table, named) if named else file_names(encoded.flatten()[f"{column}.path"]),
-        [_reader(encoded, column, row) for row in range(len(table))],
+        [_Row(encoded, column, row) for row in range(len(table))],
+        factors=factors,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """Read the image of a row when it is opened, in this process or another."""
+
+    table: Any
+    column: str
+    row: int
+
+    def __call__(self) -> Path | bytes:
+        return encoded_image(self.table[self.row][self.column] or {})
+
+
+def _frame(table: Any, columns: list[str]) -> pl.DataFrame:
+    """Return columns of a dataset, with the names of classes."""
+    classes = {name for name in columns if getattr(table.features[name], "names", None)}
+    return pl.DataFrame(
+        {name: _names(table, name) if name in classes else list(table[name]) for name in columns},
+        strict=False,
     )
 
 
@@ -119,10 +152,6 @@ def _names(table: Any, label: str | None) -> list[str | None]:
         return [None if value in (None, "") else str(value) for value in values]
     # A hidden label of a test split is -1.
     return [names[value] if value is not None and value >= 0 else None for value in values]
-
-
-def _reader(table: Any, column: str, row: int) -> Callable[[], Path | bytes]:
-    return lambda: encoded_image(table[row][column] or {})
 
 
 def _package() -> ModuleType:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,11 +35,13 @@ from synthesight.stimuli.memory import BUDGET, decoding
 Result = TypeVar("Result")
 
 DIGITS = 32  # of a SHA-256 in hexadecimal: 128 bits
+LONGEST = 300  # characters of a name in a message
 LARGE = 2**25  # bytes of a file that is read with no other one beside it
 # Bytes a pixel that greys of 32 bits need, and colours of sixteen bits a channel.
 DEEP_GREY = 20
 DEEP_COLOURS = 24
 
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # EXIF orientations, as the standard numbers them.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -162,20 +165,39 @@ def digest_of(source: Path | bytes | Image.Image) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
-def printable(text: str, most: int = 300) -> str:
-    """Return a text as one line that every terminal and file can take, shortened in the middle.
+def first_bytes(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file; none of what is no regular file, or cannot be read."""
+    try:
+        descriptor, _ = _open(path, "")
+    except UnreadableImage:
+        return b""
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        return file.read(count)
+
+
+def escaped(text: str) -> str:
+    """Return a name that every file, table and terminal can take.
 
     Bytes of file names that are not UTF-8, and control characters, are written as ``\\xNN``.
 
     Examples
     --------
-    >>> printable("caf\\udce9\\n.png")
+    >>> escaped("caf\\udce9\\n.png")
     'caf\\\\xe9\\\\x0a.png'
     """
-    if not text.isprintable():
-        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
+    return text if text.isprintable() else _ODD.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    # Python stands for the byte b of a name by U+DC00 + b.
+    return f"\\x{code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code:02x}"
+
+
+def printable(text: str) -> str:
+    """Return a name as a message has it: in one line, and shortened in the middle."""
+    text = escaped(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
 
 
 def to_array(image: Image.Image, resolution: int | tuple[int, int]) -> np.ndarray:
