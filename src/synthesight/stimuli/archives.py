@@ -23,7 +23,7 @@ from synthesight.errors import SynthesightError
 from synthesight.files import read_tar
 from synthesight.stimuli.columns import Columns, factors_of
 from synthesight.stimuli.formats import HEAD, SUFFIXES, format_of
-from synthesight.stimuli.images import UnreadableImage
+from synthesight.stimuli.images import UnreadableImage, escaped
 from synthesight.stimuli.passed import Passed
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stimuli.tables import placed
@@ -208,6 +208,12 @@ def _members(path: Path) -> dict[str, Content]:
         entries = _zip(path).infolist()
     except (zipfile.BadZipFile, OSError, struct.error) as error:
         raise SynthesightError(f"{path} is truncated or damaged ({error}): get it anew.") from None
+    for each in entries:
+        if each.filename.startswith("/") or ".." in re.split(r"[/\\]", each.filename):
+            raise SynthesightError(
+                f"{path} has an entry that would be written outside its folder "
+                f"({escaped(each.filename[:100])}): do not trust this archive."
+            )
     return {
         each.filename: Member(path, each.filename, each.file_size)
         for each in entries
