@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from builders import encoded, picture, save_pictures
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.categories import SIXTEEN, imagenet_to_16, in_order
 from synthesight.stimuli.datasets import dataset, local
@@ -208,3 +208,39 @@ def test_patterns_and_addresses(tmp_path):
         find_stimuli(f"{tmp_path}/*.gif")
     with pytest.raises(SynthesightError, match="is an address: download it"):
         find_stimuli("https://example.org/cat.jpg")
+
+
+def test_a_folder_counts_and_names_what_it_passes_over(tmp_path):
+    folder = tmp_path / "pets"
+    save_pictures(folder, "cat/1.png", "dog/2.png")
+    (folder / "cat" / "1.png").rename(folder / "cat" / "1")
+    for name in ("notes.txt", "cat/data.csv", ".DS_Store"):
+        (folder / name).write_text("words")
+    os.mkfifo(folder / "pipe")
+    (folder / "cat" / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / ".git").mkdir()
+    with pytest.warns(SynthesightWarning) as caught:
+        found = find_stimuli(folder)
+    assert [s.id for s in found] == ["pets/cat/1", "pets/dog/2.png"]
+    (text,) = [str(one.message) for one in caught]
+    assert "2 hidden (" in text
+    assert "1 linked to a folder above (cat/loop)" in text
+    assert "3 without an image (" in text
+    for name in ("notes.txt", "cat/data.csv", "pipe", ".DS_Store", ".git"):
+        assert name in text
+
+
+def test_names_that_are_not_utf_8_are_stimuli_too(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)  # noqa: PTH102
+    with open(folder + b"/ca\xff\x1bt\n1.png", "wb") as file:  # noqa: PTH123
+        file.write(encoded(picture()))
+    (found,) = find_stimuli(os.fsdecode(folder))
+    assert found.id == r"caf\xe9/ca\xff\x1bt\x0a1.png"
+    assert found.open().size == (8, 8)
+    found.id.encode()
+    for name in ("x" * 20_000, "a\0b"):
+        with pytest.raises(SynthesightError) as caught:
+            find_stimuli(name)
+        assert len(str(caught.value)) < 500
+        assert str(caught.value).isprintable()

@@ -63,9 +63,7 @@ WORDS = st.text(string.ascii_letters + "äöüßé ;,|'\"", min_size=1, max_size
     separator=st.sampled_from(",;\t|"),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
     end=st.sampled_from(["\n", "\r\n"]),
-    path=st.sampled_from(
-        ["path", "Path", "filename", "file_name", "Image Path", "filepath", "img"]
-    ),
+    path=st.sampled_from(["path", "Path", "filename", "file_name", "Image Path", "img"]),
     label=st.sampled_from(["label", "Label", "class", "category", "Class Name", "target", "y"]),
     index=st.booleans(),
     slash=st.sampled_from("/\\"),
