@@ -8,7 +8,7 @@ SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB
 	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
 	-e 's/^Installing collected packages.*/  unpacking/p'
 
-.PHONY: demo test clean
+.PHONY: demo test fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/synthesight demo
@@ -19,6 +19,11 @@ test: $(VENV)/.installed
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Damaged, absurd and hostile files for so many seconds: see tests/fuzzing.py.
+fuzz: SECONDS ?= 300
+fuzz: $(VENV)/.installed
+	FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest -m stress tests/test_fuzz.py
 
 # PyTorch goes first: pip then keeps the build that this machine offers.
 $(VENV)/.installed: pyproject.toml constraints.txt

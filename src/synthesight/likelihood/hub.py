@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -34,6 +35,49 @@ def read_json(path: Path) -> dict[str, Any]:
         As of :func:`synthesight.files.read_json`.
     """
     return files.read_json(path, advice="download or save the model again")
+
+
+def check_settings(folder: Path) -> None:
+    """Check what a folder tells a library about its model, before one opens it.
+
+    Raises
+    ------
+    SynthesightError
+        If ``config.json`` is missing or damaged, or asks for code from the Hub; or an index of
+        weights names files elsewhere.
+    """
+    settings = read_json(folder / "config.json")
+    # transformers would download a kernel of that name, and run it.
+    asked = [str(settings.get(key)) for key in ("attn_implementation", "_attn_implementation")]
+    if kernel := next((name for name in asked if "/" in name), None):
+        raise SynthesightError(
+            f"{folder / 'config.json'} asks for the code {kernel}, which is never run: take "
+            "attn_implementation out of it, or choose another model."
+        )
+    for index in folder.glob("*.safetensors.index*.json"):
+        named = read_json(index).get("weight_map")
+        files_named = named.values() if isinstance(named, dict) else [named]
+        for name in files_named:
+            if not isinstance(name, str) or PurePosixPath(name).name != name:
+                raise SynthesightError(
+                    f"{index} names {name!r} as a file of weights, which is none in its folder: "
+                    "download or save the model again."
+                )
+
+
+def weights_in(files: Iterable[Path]) -> tuple[int, int]:
+    """Return the bytes of files of weights, and how many tensors they hold.
+
+    A file that cannot be read holds none: whoever opens it says what is wrong with it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    size = tensors = 0
+    for path in files:
+        with suppress(SafetensorError, OSError), safe_open(path, "pt") as opened:
+            size += path.stat().st_size
+            tensors += len(opened.keys())
+    return size, tensors
 
 
 def needed_parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:

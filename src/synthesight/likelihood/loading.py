@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import torch
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.device import DTYPES, check_device
 from synthesight.likelihood.lora import LoraLike
-from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.opening import open_pipeline
+from synthesight.likelihood.memory import is_out_of_memory, opening
+from synthesight.likelihood.opening import Opened, open_pipeline
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.precision import choose_precision, half_precisions
 
@@ -79,13 +80,18 @@ def load_model(
             without=without,
             quantise=quantise,
         )
-        model = PipelineDenoiser(
-            opened.pipeline,
-            name=name or opened.name,
-            device=place,
-            dtype=dtype,
-            resolution=resolution,
-        )
+        # What a folder says of its schedule and sizes is tried here for the first time. On a GPU,
+        # and at a size of the user's, it may take more memory than the weights.
+        size = None if given or resolution or place != torch.device("cpu") else _size(opened)
+        what = f"{name or source} cannot be used as a likelihood"
+        with nullcontext() if given else opening(what, "download or save it again", size=size):
+            model = PipelineDenoiser(
+                opened.pipeline,
+                name=name or opened.name,
+                device=place,
+                dtype=dtype,
+                resolution=resolution,
+            )
         model.source = opened.source
         if candidates and model.dtype == torch.float32:
             model.precision = choose_precision(model, candidates)
@@ -102,3 +108,9 @@ def load_model(
             f"{name or source} does not fit in the memory of {place}: use `dtype=bfloat16`, a "
             "smaller model, or a device with more memory."
         ) from error
+
+
+def _size(opened: Opened) -> int:
+    """Return the bytes of a pipeline's weights."""
+    parts = (part for part in opened.pipeline.components.values() if hasattr(part, "parameters"))
+    return sum(each.nbytes for part in parts for each in part.parameters())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +25,7 @@ OUT_OF_MEMORY = (
 )
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory ran out, as allocators and libraries put it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
         sign in str(error).lower() for sign in OUT_OF_MEMORY
@@ -29,23 +33,94 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 @contextmanager
-def opening(what: str, advice: str) -> Iterator[None]:
+def opening(
+    what: str, advice: str, *, size: int | None = None, tensors: int | None = None
+) -> Iterator[None]:
     """Say in one sentence that a library could not do something with files.
 
     The libraries raise all sorts for files that are damaged or do not fit; only that memory ran out
     is told from it.
+
+    Parameters
+    ----------
+    what, advice
+        What could not be done, and what to do about it.
+    size
+        Bytes of the files of weights, if they are known. Settings may ask for a network of any
+        size: where the system can, the process is then kept to the memory that those need.
+    tensors
+        How many tensors the files hold: a network of far more is not built to its end.
     """
     try:
-        yield
+        with bounded(size) as is_bounded, few_parameters(tensors):
+            yield
     except SynthesightError:
         raise
-    except Exception as error:
-        if is_out_of_memory(error):
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's
             raise
+        if is_out_of_memory(error):
+            if not is_bounded:
+                raise
+            why = f"it asks for far more memory than its {(size or 0) / 1e6:.3g} MB of weights need"
         # Diffusers makes an empty model, and stumbles over what a file did not fill.
-        empty = "meta tensor" in str(error)
-        why = "some of its tensors are missing" if empty else first_line(error)
+        elif "meta tensor" in str(error):
+            why = "some of its tensors are missing"
+        else:
+            why = first_line(error)
         raise SynthesightError(f"{what} ({why}): {advice}.") from error
+
+
+@contextmanager
+def bounded(size: int | None) -> Iterator[bool]:
+    """Keep this process to the memory that opening files of so many bytes can need.
+
+    That is eight times their size, for conversions and copies, and 1 GiB. Nothing is done where
+    other threads might want memory, or on systems without Linux's ``/proc``.
+
+    Yields
+    ------
+    Whether it is kept to it.
+    """
+    status = Path("/proc/self/status")
+    if size is None or threading.active_count() > 1 or not status.exists():
+        yield False
+        return
+    import resource
+
+    used = re.search(r"^VmData:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    # The stack of each thread of torch counts as well.
+    most = 1024 * int(used[1] if used else 0) + 2**30 + 2**24 * (os.cpu_count() or 1) + 8 * size
+    if used is None or most >= (min(soft, hard) if min(soft, hard) >= 0 else 2**62):
+        yield False
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        yield True
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
+def few_parameters(tensors: int | None) -> Iterator[None]:
+    """Stop building a network that has ten times as many parameters as there are tensors for it."""
+    if tensors is None:
+        yield
+        return
+    left = 1000 + 10 * tensors
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ValueError(f"it asks for far more layers than its {tensors} tensors are for")
+
+    counting = torch.nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        counting.remove()
 
 
 def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:

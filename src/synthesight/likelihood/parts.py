@@ -22,10 +22,12 @@ from synthesight.errors import SynthesightError
 from synthesight.likelihood.hub import (
     INDEX,
     NOT_NEEDED,
+    check_settings,
     needed_parts,
     pick_variant,
     read_json,
     weight_files,
+    weights_in,
 )
 from synthesight.likelihood.memory import opening
 
@@ -144,12 +146,13 @@ class PipelineFolder:
         kind, where = self.classes[role], where or str(folder)
         if not issubclass(kind, torch.nn.Module):
             remote = {} if _is_diffusers(kind) else {"trust_remote_code": False}
-            return _call(kind, where, folder, **remote)
-        read_json(folder / "config.json")
+            return _call(kind, where, folder, (0, 0), **remote)
+        check_settings(folder)
         files = [file.name for file in folder.iterdir()]
         half = self.dtype not in (None, torch.float32)
         variant = pick_variant(files, half=half, where=f"The folder {where}")
-        size = sum((folder / file).stat().st_size for file in weight_files(files, variant))
+        weights = weights_in(folder / file for file in weight_files(files, variant))
+        size = weights[0]
         options: dict[str, Any] = {"variant": variant, "use_safetensors": True}
         if _is_diffusers(kind):
             options["torch_dtype"] = (
@@ -159,7 +162,7 @@ class PipelineFolder:
             options["dtype"] = self._text_dtype(size)
             if self.quantise is not None and size > LARGE_ENCODER:
                 options["quantization_config"] = quantisation(self.quantise)
-        model, report = _call(kind, where, folder, output_loading_info=True, **options)
+        model, report = _call(kind, where, folder, weights, output_loading_info=True, **options)
         missing = sorted(report["missing_keys"])
         if missing:  # the libraries fill them with random numbers
             raise SynthesightError(
@@ -172,7 +175,7 @@ class PipelineFolder:
         """Return the pipeline, with the parts that are given and all others from this folder."""
         parts = {role: given[role] if role in given else self.open(role) for role in self.classes}
         what = f"The parts of {self.path} do not make a {self.pipeline_class.__name__}"
-        with opening(what, "download or save the model again"):
+        with opening(what, "download or save the model again", size=0):
             pipeline = self.pipeline_class(**self.settings, **parts)
         pipeline.register_to_config(_name_or_path=str(self.path))
         return pipeline
@@ -283,7 +286,8 @@ def _is_diffusers(thing: Any) -> bool:
     return bool(name.split(".")[0] == "diffusers")
 
 
-def _call(kind: Any, where: str, folder: Path, **options: Any) -> Any:
+def _call(kind: Any, where: str, folder: Path, weights: tuple[int, int], **options: Any) -> Any:
     what = f"{where} could not be opened as a {kind.__name__}"
-    with opening(what, "download or save the model again"):
+    size, tensors = weights
+    with opening(what, "download or save the model again", size=size, tensors=tensors):
         return kind.from_pretrained(folder, local_files_only=True, **options)

@@ -7,7 +7,6 @@ on a few draws; where they differ, the pipeline's own call is used, and that is 
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from synthesight.likelihood.autoencoder import Autoencoder, Pixels
 from synthesight.likelihood.capture import Watch
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
 from synthesight.likelihood.doors import CapturedCall, SchedulerCall
+from synthesight.likelihood.hub import read_json
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.plumbing import FirstCall, Layout, cast, dtype_of, first_call, learn
 from synthesight.likelihood.rearrangement import PROBES, NotCaptured
@@ -398,7 +398,13 @@ class PipelineDenoiser(DenoiserModel):
             names[label.casefold()].add(index)
         # The pipeline keeps one class for each name, and its folder all.
         path = Path(str(self.pipeline.config.get("_name_or_path", ""))) / "model_index.json"
-        listed = json.loads(path.read_text()).get("id2label", {}) if path.is_file() else {}
+        listed = read_json(path).get("id2label", {}) if path.is_file() else {}
+        if not isinstance(listed, dict) or not all(
+            index.isdecimal() and isinstance(label, str) for index, label in listed.items()
+        ):
+            raise SynthesightError(
+                f"{path} names the classes by what are no numbers and texts: save the model again."
+            )
         for index, label in listed.items():
             for name in (label, *label.split(",")):
                 names[name.strip().casefold()].add(int(index))

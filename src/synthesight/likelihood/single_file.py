@@ -135,7 +135,12 @@ class SingleFile:
         role = base.network_role
         kind = base.classes[role]
         settings = read_json(base.path / role / "config.json")
-        with init_empty_weights():
+        what = f"{base.path / role} does not describe a {kind.__name__}"
+        count = len(self.tensors)
+        with (
+            opening(what, "download or save the model again", size=0, tensors=count),
+            init_empty_weights(),
+        ):
             names = kind.from_config(settings).state_dict().keys()
         if 2 * len(names & self.tensors.keys()) > len(names):  # saved by diffusers
             with tempfile.TemporaryDirectory() as name:
@@ -155,7 +160,8 @@ class SingleFile:
 
     def _opened(self, kind: Any, base: PipelineFolder, **options: Any) -> Any:
         what = f"{self.path} could not be opened as a {kind.__name__}"
-        with opening(what, "check `config`, or download the file again"):
+        size = self.path.stat().st_size
+        with opening(what, "check `config`, or download the file again", size=size):
             return kind.from_single_file(
                 str(self.path), config=str(base.path), local_files_only=True, **options
             )

@@ -14,6 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from synthesight.errors import SynthesightError
+from synthesight.files import read_json
 from synthesight.observers.class_files import names_only, read_classes, read_prompts
 from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
@@ -215,7 +216,11 @@ def _open_library(
 def _is_small_network(place: Place) -> bool:
     config = place.folder / "config.json" if place.folder is not None else None
     # A network of a diffusers pipeline, such as checkpoint-500/unet, has a config.json as well.
-    return config is not None and config.is_file() and b"_class_name" not in config.read_bytes()
+    return (
+        config is not None
+        and config.is_file()
+        and "_class_name" not in read_json(config, advice="get it anew")
+    )
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
@@ -229,12 +234,31 @@ def _open_small_network(place: Place, *, device: str, classes: list[str] | None 
 
 def _open_generative(place: Place, **given: Any) -> Observer:
     if place.folder is not None and (place.folder / SETTINGS).is_file():
-        own = json.loads((place.folder / SETTINGS).read_text(encoding="utf-8"))
+        own = _own_settings(place.folder / SETTINGS)
         given = {"classes": own.get("classes"), "weighting": own["weighting"]} | given
         # The proposal was made for the model's own weighting.
         if np.array_equal(given["weighting"], own["weighting"]):
             given["proposal"] = own.get("proposal")
     return _open_weights(place.location, place.label, given)
+
+
+def _own_settings(path: Path) -> dict[str, Any]:
+    """Return what lies beside a model's weights: its classes, weighting and proposal."""
+    own = read_json(path, advice="save the model again")
+
+    def numbers(value: Any) -> bool:
+        return isinstance(value, list) and all(isinstance(each, int | float) for each in value)
+
+    weighting, proposal = own.get("weighting"), own.get("proposal")
+    if not (isinstance(weighting, str) or numbers(weighting)) or not (
+        proposal is None or numbers(proposal)
+    ):
+        raise SynthesightError(
+            f"{path} holds no weighting or proposal that a run can use: save the model again."
+        )
+    if own.get("classes") is not None:
+        own["classes"] = check_classes(own["classes"])
+    return own
 
 
 def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Observer:
@@ -330,7 +354,7 @@ def _read_labels(path: Path) -> dict[str, list[str]]:
         if any(isinstance(own, str) for own in labels.values()):
             raise ValueError("a text for a list")
         return {name: [str(label) for label in own] for name, own in labels.items()}
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise SynthesightError(
             f"`labels={str(path)!r}` cannot be read: give a JSON file such as "
             '{"cat": [281, 282]}.'

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.hub import check_settings, weights_in
 from synthesight.likelihood.memory import opening
 from synthesight.observers.discriminative.image_text import ImageTextModel
 from synthesight.observers.discriminative.packages import Opened
 
+LARGEST = 4096  # pixels a side
 OWN = {"trust_remote_code": False}  # without this, it asks the user whether to run foreign code
 
 
@@ -73,7 +76,13 @@ def open_transformers(location: str) -> Opened:
     )
 
     what = f"transformers:{location} cannot be opened as an image classifier"
-    with opening(what, "check the name, and that it has safetensors weights"):
+    folder = Path(location).expanduser()
+    size = tensors = None
+    if folder.is_dir():
+        check_settings(folder)
+        size, tensors = weights_in(folder.glob("*.safetensors"))
+    advice = "check the name, and that it has safetensors weights"
+    with opening(what, advice, size=size, tensors=tensors):
         config = AutoConfig.from_pretrained(location, **OWN)
         two = set(config.architectures or ()) & set(ZERO_SHOT.values())
         family = AutoModelForZeroShotImageClassification if two else AutoModelForImageClassification
@@ -93,12 +102,13 @@ def open_transformers(location: str) -> Opened:
         if two:
             tokenizer = AutoTokenizer.from_pretrained(location, **OWN)
             network = TransformersImageText(network, tokenizer)
+        pixels = pixels_of(processor, location)
     if report["missing_keys"]:
         raise SynthesightError(
             f"transformers:{location} lacks weights of an image classifier "
             f"({sorted(report['missing_keys'])[0]}): choose a model that was trained as one."
         )
-    return network, pixels_of(processor, location)
+    return network, pixels
 
 
 def pixels_of(processor: Any, location: str) -> dict[str, Any]:
@@ -118,8 +128,14 @@ def pixels_of(processor: Any, location: str) -> dict[str, Any]:
         std = [value * again for value, again in zip(std, processor.image_std, strict=True)]
     unit = 255 * (getattr(processor, "rescale_factor", None) or 1 / 255)
     offset = 1.0 if getattr(processor, "rescale_offset", False) else 0.0  # ALIGN's
+    resolution = int(size.get("height") or size.get("shortest_edge"))
+    if not 1 <= resolution <= LARGEST:
+        raise SynthesightError(
+            f"transformers:{location} wants images of {resolution} pixels a side: choose a model "
+            f"of at most {LARGEST}."
+        )
     return {
-        "resolution": int(size.get("height") or size.get("shortest_edge")),
+        "resolution": resolution,
         "mean": tuple((value + offset) / unit for value in mean),
         "std": tuple(value / unit for value in std),
     }

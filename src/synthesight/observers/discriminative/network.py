@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
+from synthesight.files import read_json
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.reproducible import BATCH as SAME
 from synthesight.observers.discriminative.small_cnn import SmallCNN
@@ -213,23 +213,32 @@ class DiscriminativeNetwork(Network):
                     f"The folder {folder} has no {part}: give one that `synthesight train "
                     "discriminative` wrote."
                 )
-        try:
-            configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            labels, resolution = configuration["labels"], configuration["resolution"]
-            network = SmallCNN(len(labels), configuration["widths"], configuration["blocks"])
-        except (ValueError, KeyError, TypeError) as error:
+        settings: Any = read_json(folder / "config.json", advice="get it anew")
+        labels, widths, resolution, blocks = (
+            settings.get(name) for name in ("labels", "widths", "resolution", "blocks")
+        )
+        if not (
+            _is_list(labels, str) and _is_list(widths, int) and _is_number(blocks, 1000)
+            and _is_number(resolution, 4096) and len(set(labels)) == len(labels)
+        ):  # fmt: skip
             raise SynthesightError(
                 f"{folder / 'config.json'} is not one that `synthesight train discriminative` "
                 f"wrote: a classifier of the library transformers is opened as "
                 f"`model='transformers:{folder}'`."
-            ) from error
+            )
         try:
-            network.load_state_dict(load_file(folder / "model.safetensors"))
-        except (RuntimeError, SafetensorError) as error:
+            weights = load_file(folder / "model.safetensors")
+            if len(widths) * blocks > len(weights):
+                raise ValueError("fewer tensors than layers")
+            with torch.device("meta"):  # no memory for layers of any size before they are seen
+                network = SmallCNN(len(labels), widths, blocks)
+            network.load_state_dict(weights, assign=True)
+        except (RuntimeError, ValueError, OSError, SafetensorError) as error:
             raise SynthesightError(
                 f"{folder / 'model.safetensors'} is damaged or does not fit its config.json: get "
                 "both anew."
             ) from error
+        network.float()
         return cls(
             network, labels, resolution, name=name or folder.name, classes=classes, device=device
         )
@@ -244,3 +253,11 @@ class DiscriminativeNetwork(Network):
             )
         columns = [known[canonical(name)] for name in classes]
         return lambda images: self.network(images / 127.5 - 1.0)[:, columns]
+
+
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(each) is kind for each in value)
+
+
+def _is_number(value: Any, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
