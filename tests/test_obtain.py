@@ -18,7 +18,7 @@ import pytest
 from builders import command, done, refused, sentence
 from synthesight.errors import SynthesightError
 from synthesight.references import reference
-from synthesight.report import sources
+from synthesight.report import report, sources
 from synthesight.report.sources import gather
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials import get_people, load_human_trials, obtain, published_people
@@ -234,8 +234,9 @@ def test_a_report_fetches_the_people_it_needs(server, tmp_path, monkeypatch):
     assert gather([run], tmp_path / "empty")["kind"].to_list() == ["human"]
 
 
-def test_a_report_says_that_people_are_missing(server, tmp_path):
+def test_a_report_says_that_people_are_missing(server, tmp_path, monkeypatch):
     """On standard error, and on the page itself."""
+    monkeypatch.setattr(report, "save_figure", lambda *_: None)  # which takes seconds
     (tmp_path / "data").mkdir()
     run = person(tmp_path / "run", "net")
     result = command(  # with HF_HUB_OFFLINE
