@@ -116,7 +116,10 @@ def run_evaluation(
         model = _observer(model, options)
     shown = find_stimuli(stimuli, range=options.range)
     classes = read_wording(options).get("classes")
-    if classes is None:
+    captioned = classes is None and any(stimulus.captions for stimulus in shown)
+    if captioned:
+        classes = []
+    elif classes is None:
         # Of all the stimuli: a sample is no easier choice than the whole.
         classes = as_recorded(as_path(out), categories_of(shown))
     else:
@@ -137,7 +140,7 @@ def run_evaluation(
         _on_slurm(model, stimuli, out, options, progress)
         return Run.open(out)
     observer = model if isinstance(model, Observer) else _observer(model, options)
-    chosen = observer.choose(classes)
+    chosen = [] if captioned else observer.choose(classes)
     named = {"model": str(model)} if isinstance(model, str | Path) else {}
     _check_names(observer.name, *{stimulus.dataset for stimulus in shown})
     manifest: dict[str, Any] = {
@@ -157,7 +160,7 @@ def run_evaluation(
     if ranges := sorted({str(stimulus.range) for stimulus in shown if stimulus.range}):
         manifest["range"] = ranges
     run = Run.create_or_resume(out, manifest, stimuli=shown)
-    spelling = _spelling(shown, chosen)
+    spelling = _spelling([] if captioned else shown, chosen)
     factors = _factors(shown)
     seed = manifest["observer"].get("seed", 0)
 
@@ -344,7 +347,7 @@ def _row(
         factor: kind(stimulus.factors[factor]) if factor in stimulus.factors else None
         for factor, kind in factors.items()
     }
-    return row | {
+    row |= {
         "observer": observer.name,
         "kind": observer.kind,
         "dataset": stimulus.dataset,
@@ -358,6 +361,7 @@ def _row(
         "response": spelling(response.response, stimulus.dataset),
         "rt": None,
         "evidence": None if response.error else response.evidence.tolist(),
+        "captions": list(stimulus.captions) or None,
         "draws": int(response.draws.max()),
         "evaluations": response.evaluations,
         "stopped": response.stopped,
@@ -365,3 +369,7 @@ def _row(
         "error": response.error,
         "digest": stimulus.digest,
     }
+    if stimulus.captions:
+        # Sentences are nobody's categories: they stay as they are.
+        row |= {"category": stimulus.category, "texture": None, "response": response.response}
+    return row

@@ -6,7 +6,8 @@ lists them and those of other packages; :func:`metric` declares a new one.
 
 Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
 ``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
-matrices) and ``power`` (trials that a study needs).
+matrices), ``group_accuracy`` (pairs of images that are all right) and ``power`` (trials that a
+study needs).
 
 All take the trial table as a polars DataFrame or LazyFrame, or as a pandas DataFrame, which gives
 pandas back. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0`` leaves the
@@ -30,6 +31,7 @@ from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
 from synthesight.analysis.compare import Difference, compare
 from synthesight.analysis.confusion import confusion
 from synthesight.analysis.error_consistency import error_consistency, kappa
+from synthesight.analysis.group_accuracy import group_accuracy
 from synthesight.analysis.observed_consistency import observed_consistency
 from synthesight.analysis.ood_accuracy import ood_accuracy
 from synthesight.analysis.pairwise import pairwise_consistency, pairwise_means
@@ -56,6 +58,7 @@ __all__ = [
     "confusion",
     "error_consistency",
     "get_metric",
+    "group_accuracy",
     "joint_probabilities",
     "judged",
     "kappa",

@@ -167,7 +167,8 @@ class RayObserver(Observer):
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
-        chosen = self.choose(classes)
+        # No classes: each stimulus has captions of its own.
+        chosen = [] if classes is not None and not classes else self.choose(classes)
         todo = Supply(stimuli)
         try:
             while todo.more() or any(hand.chunks for hand in self.hands):

@@ -10,7 +10,7 @@ decision rule alone; the batches only decide when it is computed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -52,6 +52,9 @@ class Engine:
     reproducible
         Whether what is computed for an image is to depend on that image alone, to the last bit:
         batches are of one shape, and never smaller, and images are encoded one by one.
+    own_rows
+        Where each image has prompts of its own: the row of each unit, int64, shape (U,), by the
+        id of the stimulus. They are used in place of ``rows``, which only tells how many there are.
 
     Attributes
     ----------
@@ -77,6 +80,7 @@ class Engine:
         batch_size: int = 64,
         one_shape: bool = False,
         reproducible: bool = False,
+        own_rows: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.evaluator = Evaluator(
             model,
@@ -96,6 +100,7 @@ class Engine:
             rule=fitted(rule, model),
             seed=seed,
             reproducible=reproducible,
+            own_rows=own_rows,
         )
 
     def run(self, stimuli: Iterable[Stimulus]) -> Iterator[Decision]:
@@ -122,7 +127,7 @@ class Engine:
                 yield from work.unreadable()
                 batch = work.take(self.usage.batch_size)
                 if batch is not None:
-                    rows = self.plan.rows[batch.unit, batch.draw % self.plan.rows.shape[1]]
+                    rows = work.prompts_of(batch)
                     increment = batch.increment(self.plan.rule, parts=work.parts)
                     nats = self.evaluator(work.x, work.keys, batch.slot, increment, rows)
                     work.absorb(batch, nats.sum(axis=1) if work.parts else nats)

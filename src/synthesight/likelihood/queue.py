@@ -7,7 +7,7 @@ and which triples come next. Nothing here runs a network, but for encoding the i
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ class Plan:
     rule: Rule
     seed: int
     reproducible: bool
+    own_rows: Mapping[str, np.ndarray] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Work:
         self.exhausted = False
         self.evidence = PairedEvidence(slots, units, parts=self.parts)
         self.stimuli: list[Stimulus | None] = [None] * slots
+        self.own_rows = np.zeros((slots, units if plan.own_rows else 0), dtype=np.int64)
         self.keys = np.zeros((slots, 2), dtype=np.uint64)
         self.waves = np.zeros((slots, 0 if self.parts else plan.rule.max_draws, TREND))
         self.x = torch.empty(0)
@@ -154,6 +156,8 @@ class Work:
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
             self.keys[slot] = stimulus_key(self.plan.seed, stimulus.id)
+            if self.plan.own_rows is not None:
+                self.own_rows[slot] = self.plan.own_rows[stimulus.id]
             if self.keeper is not None:
                 self.numbers[slot], kept = self.keeper.begin(stimulus)
                 if kept is not None and len(kept):
@@ -235,6 +239,12 @@ class Work:
         )
         self.queued[start] -= len(batch)
         return batch
+
+    def prompts_of(self, batch: Triples) -> np.ndarray:
+        """Return the rows of the prompts that triples are of: int64, shape (B,)."""
+        if self.plan.own_rows is not None:
+            return self.own_rows[batch.slot, batch.unit]
+        return self.plan.rows[batch.unit, batch.draw % self.plan.rows.shape[1]]
 
     def absorb(self, batch: Triples, nats: np.ndarray) -> None:
         """Take in a batch's nats, and review the images that have all that is to be reviewed."""

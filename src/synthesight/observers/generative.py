@@ -18,6 +18,7 @@ from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser, DrawModel, PartModel, horizon_of
 from synthesight.likelihood.rules import Rule, make_rule
 from synthesight.likelihood.tuning import Tuner, owner
+from synthesight.observers.matching import blocks
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.prompts import (
     DEFAULT_PROMPT,
@@ -129,10 +130,37 @@ class GenerativeClassifier(Observer):
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
+        if classes is not None and not classes:
+            yield from self._match(stimuli)
+            return
         chosen = self.choose(classes)
         prompts, rows, groups = self._units(chosen)
+        for decision in self._decide(stimuli, prompts, rows, groups):
+            yield self._response(decision, chosen, groups)
+
+    def _match(self, stimuli: Iterable[Stimulus]) -> Iterator[Response]:
+        """Answer each stimulus with one of its own captions, which are whole prompts."""
+        for block in blocks(stimuli):
+            units = np.arange(len(block.stimuli[0].captions))
+            shown = block.kept()
+            decisions = self._decide(
+                shown, block.captions, units[:, None], units, block.rows, len(block)
+            )
+            for decision in decisions:
+                yield self._response(decision, list(decision.stimulus.captions), units)
+
+    def _decide(
+        self,
+        stimuli: Iterable[Stimulus],
+        prompts: list[str],
+        rows: np.ndarray,
+        groups: np.ndarray,
+        own_rows: Mapping[str, np.ndarray] | None = None,
+        count: int | None = None,
+    ) -> Iterator[Decision]:
         conditioning = self._prepare(prompts)
-        count = len(stimuli) if isinstance(stimuli, Sized) else 1
+        if count is None:
+            count = len(stimuli) if isinstance(stimuli, Sized) else 1
         draws = min(TYPICAL_DRAWS, self.rule.max_draws) if self._horizon is None else 1
         if self.reproducible:
             size = self.tuner.fixed(self.likelihood)
@@ -149,12 +177,13 @@ class GenerativeClassifier(Observer):
             batch_size=size,
             one_shape=bool(self.tuner.compiled),
             reproducible=self.reproducible,
+            own_rows=own_rows,
         )
         self.usage_ = engine.usage
         for decision in engine.run(stimuli):
             if engine.usage.halvings:
                 self.tuner.halved(self.likelihood, engine.usage.batch_size)
-            yield self._response(decision, chosen, groups)
+            yield decision
 
     def computing(self) -> dict[str, Any]:
         return super().computing() | {

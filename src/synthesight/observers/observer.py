@@ -195,7 +195,16 @@ class Observer(ABC):
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
-        """Answer each stimulus; answers come as they are made, in no fixed order."""
+        """Answer each stimulus; answers come as they are made, in no fixed order.
+
+        Parameters
+        ----------
+        stimuli
+            What is shown.
+        classes
+            Class names; None for the observer's own; empty, to choose for each stimulus among its
+            own ``captions``.
+        """
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class Stimulus:
         keep them as columns.
     range
         What is black and white, if the image has more than eight bits a channel.
+    captions
+        Sentences of which one describes the image, where each image has its own; ``category`` is
+        the right one.
     digest
         Of the image's content, as :class:`~synthesight.stimuli.images.Picture` has it, when it was
         last read; None before.
@@ -61,6 +64,7 @@ class Stimulus:
     session: int = 1
     factors: Mapping[str, Factor] = field(default_factory=dict, hash=False)
     range: Range | None = None
+    captions: tuple[str, ...] = ()
     digest: str | None = field(default=None, compare=False)
 
     def open(self) -> Image.Image:

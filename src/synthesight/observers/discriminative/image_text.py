@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,10 @@ from torch.nn.functional import normalize
 
 from synthesight.observers.discriminative.network import Network
 from synthesight.observers.discriminative.packages import package
-from synthesight.observers.prompts import (
-    DEFAULT_PROMPT,
-    check_prompts,
-    write_prompts,
-)
+from synthesight.observers.matching import blocks
+from synthesight.observers.observer import Response
+from synthesight.observers.prompts import DEFAULT_PROMPT, check_prompts, write_prompts
+from synthesight.stimuli.stimulus import Stimulus
 
 TEXTS = 256  # sentences encoded at a time
 
@@ -91,27 +91,67 @@ class ImageTextNetwork(Network):
     def describe(self) -> dict[str, Any]:
         return super().describe() | self.pixels | {"prompt": self.prompts, "names": self.names}
 
+    def match(self, stimuli: Iterable[Stimulus]) -> Iterator[Response]:
+        for block in blocks(stimuli):
+            # All of the block's captions cost an image next to nothing.
+            scores = self._against(self._features(block.captions))
+            for response in self._answer(block.kept(), block.captions, scores):
+                yield _among_own(response, block.rows[response.stimulus.id])
+
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
         prompts, rows = write_prompts(classes, self.prompts, self.names)
         own = [np.unique(of_class) for of_class in rows]
         member = torch.from_numpy(np.concatenate(own)).to(self.device)
         of_class = np.repeat(np.arange(len(own)), [len(each) for each in own])
+        texts = self._features(prompts)
+        # A sum points where the mean does.
+        summed = texts.new_zeros(len(own), texts.shape[1])
+        summed.index_add_(0, torch.from_numpy(of_class).to(self.device), texts[member])
+        return self._against(summed)
+
+    def _features(self, texts: list[str]) -> torch.Tensor:
+        """Return a feature of length 1 of each text: (T, D)."""
         with torch.inference_mode():
             parts = [
-                normalize(self.network.encode_texts(prompts[start : start + TEXTS]), dim=1)
-                for start in range(0, len(prompts), TEXTS)
+                normalize(self.network.encode_texts(texts[start : start + TEXTS]), dim=1)
+                for start in range(0, len(texts), TEXTS)
             ]
-            texts = torch.cat(parts)
-            # A sum points where the mean does.
-            summed = texts.new_zeros(len(own), texts.shape[1])
-            summed.index_add_(0, torch.from_numpy(of_class).to(self.device), texts[member])
-            texts = normalize(summed, dim=1) * self.network.scale()
+            return torch.cat(parts)
+
+    def _against(self, features: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the function that scores images by their cosine with each feature."""
+        with torch.inference_mode():
+            texts = normalize(features, dim=1) * self.network.scale()
 
         def scores(images: torch.Tensor) -> torch.Tensor:
             features = self.network.encode_images((images - self.mean) / self.std)
             return normalize(features, dim=1) @ texts.T
 
         return scores
+
+
+def _among_own(response: Response, own: np.ndarray) -> Response:
+    """Return the answer to an image among its own captions, of one among those of many images."""
+    captions = list(response.stimulus.captions)
+    if response.error is not None:
+        nothing = np.full(len(captions), np.nan)
+        return replace(
+            response,
+            evidence=nothing,
+            posterior=nothing,
+            posterior_se=nothing,
+            draws=response.draws[own],
+        )
+    evidence = response.evidence[own] - response.evidence[own].max()
+    share = np.exp(evidence)
+    return replace(
+        response,
+        response=captions[int(evidence.argmax())],
+        evidence=evidence,
+        posterior=share / share.sum(),
+        posterior_se=response.posterior_se[own],
+        draws=response.draws[own],
+    )
 
 
 class ImageNetByText(torch.nn.Module):

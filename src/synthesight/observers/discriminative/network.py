@@ -79,11 +79,34 @@ class Network(Observer):
     def computing(self) -> dict[str, Any]:
         return super().computing() | {"dtype": "float32", "batch_size": self._batch}
 
+    def match(self, stimuli: Iterable[Stimulus]) -> Iterator[Response]:  # noqa: ARG002
+        """Answer each stimulus with one of its own captions.
+
+        Raises
+        ------
+        SynthesightError
+            If the network reads no text.
+        """
+        raise SynthesightError(
+            f"{self.name} reads no text, and cannot choose among captions: choose another `model`, "
+            "or give `classes`."
+        )
+
     def respond(
         self, stimuli: Iterable[Stimulus], classes: Sequence[str] | None = None
     ) -> Iterator[Response]:
+        if classes is not None and not classes:
+            yield from self.match(stimuli)
+            return
         chosen = self.choose(classes)
-        scores = self.scores_of(chosen)
+        yield from self._answer(stimuli, chosen, self.scores_of(chosen))
+
+    def _answer(
+        self,
+        stimuli: Iterable[Stimulus],
+        chosen: list[str],
+        scores: Callable[[torch.Tensor], torch.Tensor],
+    ) -> Iterator[Response]:
         view = self.view
         reader = read_ahead(stimuli, self.resolution if view is None else SIDE)
         nothing = np.full(len(chosen), np.nan)
