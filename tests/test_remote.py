@@ -100,6 +100,9 @@ def test_a_run_in_a_store_is_the_run_that_is_written_here(photos, tmp_path):
     assert len(list(there.folder.glob("part-*.parquet"))) == 2
     # As the commands have it, to which typer gives a path.
     assert gather([Path("s3://bucket/runs/a")]).equals(gather([tmp_path / "here"]))
+    assert "4 of 4" in done("status", "s3://bucket/runs/a")
+    done("merge", "s3://bucket/runs/a", tmp_path / "here", "--out", "s3://bucket/runs/both")
+    assert Run("s3://bucket/runs/both").trials().equals(here.trials())
     done("export", "s3://bucket/runs/a", "--out", tmp_path / "csv")
     assert list((tmp_path / "csv").rglob("*.csv"))
 

@@ -43,11 +43,11 @@ def read_trials(source: str | Path) -> pl.DataFrame:
 def _from_parquet(path: Path) -> pl.DataFrame:
     """Return the trials of a Parquet file: a trial table, or any other one."""
     try:
-        columns = pl.read_parquet_schema(path)
+        columns = pl.read_parquet_schema(files.scannable(path))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SynthesightError(f"{path} cannot be read as Parquet: get the file anew.") from error
     if set(REQUIRED) <= set(columns):
-        return conform(pl.read_parquet(path, glob=False), str(path))
+        return conform(pl.read_parquet(files.scannable(path), glob=False), str(path))
     return read_csv(path)
 
 

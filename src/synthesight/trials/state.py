@@ -173,7 +173,8 @@ def _pace(folder: Path, since: float) -> tuple[float | None, float | None]:
     rows = 0
     for _, path in recent[1:]:
         try:
-            rows += int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+            part = pl.scan_parquet(files.scannable(path), glob=False)
+            rows += int(part.select(pl.len()).collect().item())
         except (pl.exceptions.PolarsError, OSError):
             continue
     return rows / took if took else None, last
