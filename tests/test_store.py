@@ -265,7 +265,15 @@ def test_conform_fills_in_and_spells_conditions_as_published():
 def older(run: Run) -> None:
     """Make the one part of a run what format 1 wrote: a random name, whole evaluations."""
     (part,) = run.folder.glob("part-*.parquet")
-    table = pl.read_parquet(part).drop("digest").with_columns(pl.col("evaluations").cast(pl.Int64))
+    table = (
+        pl.read_parquet(part)
+        .drop("digest")
+        .with_columns(
+            pl.col("evaluations").cast(pl.Int64),
+            pl.col("evidence").cast(pl.Array(pl.Float32, 2)),
+            pl.col("kind").cast(pl.Categorical),
+        )
+    )
     table.write_parquet(run.folder / "part-00000-0123456789abcdef.parquet")
     part.unlink()
     (run.folder / "run.json").write_text(json.dumps(MANIFEST))
@@ -279,6 +287,7 @@ def test_runs_of_format_1_stay_readable_and_go_on(run):
     assert (again.format, run.format) == (1, 2)
     assert again.trials()["evaluations"].to_list() == [40.0, 12.5]
     assert again.lazy().select("evaluations").collect().schema == {"evaluations": pl.Float64}
+    assert again.trials()["evidence"].to_list() == [[0.5, -1.0]] * 2
     assert again.done() == {"d/a.png", "d/b.png"}
 
 

@@ -177,7 +177,7 @@ class Parts:
                 raise DamagedPart(path, f"it lacks the column {column!r}", self.run)
         for column, kind in self.schema.items():
             found = schema.get(column, kind)
-            if found not in (kind, pl.Null) and not (found.is_numeric() and kind.is_numeric()):
+            if not _fits(found, kind):
                 raise DamagedPart(path, f"its column {column!r} is of another kind", self.run)
         return schema
 
@@ -228,6 +228,14 @@ class Parts:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(name for name in names if PART.fullmatch(name))
+
+
+def _fits(found: pl.DataType, kind: pl.DataType) -> bool:
+    """Tell whether values of one type can be read as another: numbers as numbers, in lists too."""
+    if isinstance(found, pl.List | pl.Array) and isinstance(kind, pl.List):
+        return _fits(found.inner, kind.inner)  # type: ignore[arg-type]
+    words = isinstance(found, pl.Categorical | pl.Enum) and isinstance(kind, pl.String)
+    return found in (kind, pl.Null) or words or (found.is_numeric() and kind.is_numeric())
 
 
 @contextmanager
