@@ -16,7 +16,6 @@ from builders import encoded, picture, save_pictures
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.stimuli.find import find_stimuli
 
-CASES = Path(__file__).parents[2] / "shared" / "field-cases" / "stimulus-lists"
 PLAIN = [("img/cat1.png", "cat"), ("img/dog1.png", "dog")]
 FIELD = dict.fromkeys(
     ["plain.csv", "semicolon.csv", "tabs.csv", "tabs.tsv", "bom-crlf.csv", "spaces.csv",
@@ -38,11 +37,12 @@ def listed(stimuli, folder: Path) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("name", FIELD)
 @pytest.mark.filterwarnings("ignore::synthesight.errors.SynthesightWarning")
-def test_lists_from_the_field(name):
-    if not CASES.is_dir():
-        pytest.skip(f"no field cases at {CASES}")
-    found = find_stimuli(CASES / name)
-    assert listed(found, CASES) == FIELD[name]
+def test_lists_from_the_field(name, data_folder):
+    cases = data_folder.parent / "field-cases" / "stimulus-lists"
+    if not cases.is_dir():
+        pytest.skip(f"no field cases at {cases}")
+    found = find_stimuli(cases / name)
+    assert listed(found, cases) == FIELD[name]
     assert {stimulus.open().size for stimulus in found} == {(32, 32)}
     assert all(not stimulus.factors for stimulus in found)
 

@@ -153,7 +153,7 @@ def data_check(
 @datasets.command("make")
 def data_make(
     photographs: Annotated[
-        str, typer.Option("--from", help="Folder <category>/<image>, Parquet or CSV file.")
+        str, typer.Option("--from", help="Folder <category>/<image>, list, table or archive.")
     ],
     manipulation: Annotated[
         str, typer.Option(help="contrast, low-pass, eidolonI, …: a parametric dataset's name.")

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
         download_root,
         local_folder,
     )
+    from synthesight.stimuli.depth import Range
     from synthesight.stimuli.find import find_stimuli, sample
-    from synthesight.stimuli.images import UnreadableImage, read_image, to_array
+    from synthesight.stimuli.images import (
+        Picture,
+        UnreadableImage,
+        read_image,
+        read_picture,
+        to_array,
+    )
     from synthesight.stimuli.names import Shown, Spelling, cues_of, image_of
     from synthesight.stimuli.prefetch import read_ahead
     from synthesight.stimuli.stimulus import Source, Stimulus
@@ -37,6 +44,8 @@ __all__ = [
     "SHARED_SEVEN",
     "SIXTEEN",
     "Dataset",
+    "Picture",
+    "Range",
     "Shown",
     "Source",
     "Spelling",
@@ -58,6 +67,7 @@ __all__ = [
     "local_folder",
     "read_ahead",
     "read_image",
+    "read_picture",
     "sample",
     "to_array",
     "words",
@@ -80,8 +90,9 @@ __getattr__, __dir__ = lazy.attach(
         "checking": ["check_images"],
         "datasets": ["Dataset", "dataset"],
         "datasets.local": ["data_root", "dataset_folder", "download_root", "local_folder"],
+        "depth": ["Range"],
         "find": ["find_stimuli", "sample"],
-        "images": ["UnreadableImage", "read_image", "to_array"],
+        "images": ["Picture", "UnreadableImage", "read_image", "read_picture", "to_array"],
         "names": ["Shown", "Spelling", "cues_of", "image_of"],
         "prefetch": ["read_ahead"],
         "stimulus": ["Source", "Stimulus"],
