@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from builders import command, sentence
+from builders import command, done, picture, sentence
+from synthesight.cli import mistakes
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,37 @@ def test_places_to_write_to_have_the_names_of_other_programs(tmp_path):
         result = command("data", "draw", "--classes", "cat,car", option, folder)
         assert result.returncode == 0, result.stderr
         assert (folder / "cat" / "cat1-car1.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(27, "File too large"),
+            "The system refuses to read or write a file ([errno 27] fi",
+        ),
+        (OSError(28, "No space left"), "No space is left on the device that was written to"),
+        (PermissionError(13, "Permission denied", "a"), "a cannot be used (permission denied)"),
+        (MemoryError(), "Memory ran out"),
+        (RuntimeError("Could not determine home directory."), "A path begins with ~"),
+        (RuntimeError("a bug of ours"), None),
+    ],
+)
+def test_errors_of_the_system_in_words(error, words):
+    said = mistakes.in_words(error)
+    assert said is None if words is None else said.startswith(words)
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(monkeypatch):
+    def closed(**_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("synthesight.cli.main.app", closed)
+    result = command("models")
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+def test_what_is_wrong_beside_the_pixels_is_not_said(tmp_path, recwarn):
+    picture(32).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    done("classify", tmp_path / "a.jpg", "--model", "natural-32-cnn", "--device", "cpu")
+    assert [str(each.message) for each in recwarn if "EXIF" in str(each.message)] == []

@@ -192,6 +192,8 @@ def _formatted(message: Warning | str, category: type[Warning], *place: Any, **l
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit code 2."""
     warnings.formatwarning = _formatted
+    # Of what is wrong with an image, what matters is said by us.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text is no reason to stop
             stream.reconfigure(errors="backslashreplace")
