@@ -25,7 +25,7 @@ from synthesight.evaluation import evaluate
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.stimulus import Stimulus
-from synthesight.stopping import held_back
+from synthesight.stopping import Stopped, held_back, stoppable
 from synthesight.trials.store import Run
 
 CLASSES = list("01234")
@@ -182,6 +182,24 @@ def test_a_signal_keeps_what_there_is_and_has_its_exit_code(name, tmp_path, monk
     assert line.startswith(f"Stopped{by}: 4 of 10 trials")
     assert "the same command goes on" in line
     assert len(work.trials()) == 4
+
+
+@posix
+def test_a_signal_that_comes_in_a_destructor_is_not_lost(capsys):
+    class Destroyed:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    @stoppable()
+    def work():
+        destroyed = Destroyed()
+        del destroyed
+        for _ in range(500):
+            time.sleep(0.01)
+
+    with pytest.raises(Stopped, match="15"):
+        work()
+    assert capsys.readouterr().err == ""
 
 
 @posix

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -23,6 +23,7 @@ SIGNALS = [
     if hasattr(signal, name)
 ]
 BOUND = 20.0  # seconds to keep what there is; Slurm kills 30 s after it has announced to do so
+AGAIN = 0.05  # seconds until a signal is tried again that came where no exception can pass
 
 _unheard: list[Stopped] = []
 
@@ -74,26 +75,41 @@ def stoppable() -> Iterator[None]:
         heard.append(number)
         stopped = Stopped(number)
         _unheard.append(stopped)
-        limit = threading.Timer(BOUND, _end, [code_of(stopped)])
-        limit.daemon = True
-        limit.start()
-        timers.append(limit)
+        if not timers:
+            later(BOUND, _end, code_of(stopped))
         raise stopped
 
+    def swallowed(what: sys.UnraisableHookArgs) -> None:
+        # In a destructor, Python lets no exception pass; libraries are full of them.
+        if isinstance(what.exc_value, Stopped):
+            heard.clear()
+            later(AGAIN, signal.raise_signal, what.exc_value.number)
+        else:
+            unraisable(what)
+
+    def later(seconds: float, call: Callable[[int], object], number: int) -> None:
+        timer = threading.Timer(seconds, call, [number])
+        timer.daemon = True
+        timer.start()
+        timers.append(timer)
+
     timers: list[threading.Timer] = []
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = swallowed
     listened = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     before = {each: signal.signal(each, stop) for each in listened}
     try:
         yield
     finally:
         _unheard.clear()
+        sys.unraisablehook = unraisable
         for timer in timers:
             timer.cancel()
         _restore(before)
 
 
 def check_stopped() -> None:
-    """Stop here, if a signal came where Python lets no exception pass, such as in a destructor.
+    """Stop here, if a signal came where a library lets no exception pass.
 
     Raises
     ------
