@@ -16,16 +16,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
+import synthesight
 from builders import ENVIRONMENT, command, encoded, noise, noise_stimuli
 from gaussian_mixture import GaussianMixtures
 from patient import EACH, OFTEN, Patient
 from synthesight import evaluation
+from synthesight.errors import SynthesightError
 from synthesight.evaluation import evaluate
+from synthesight.likelihood.pipeline import PipelineDenoiser
+from synthesight.likelihood.reproducible import BATCH
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
+from synthesight.likelihood.tuning import Tuner
 from synthesight.observers.generative import GenerativeClassifier
+from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stopping import Stopped, held_back, stoppable
+from synthesight.trials.computed import computed
+from synthesight.trials.merging import merge
 from synthesight.trials.store import Run
 
 CLASSES = list("01234")
@@ -114,6 +123,17 @@ def test_kept_draws_that_are_damaged_cost_work_and_no_more(damage, stimuli, tmp_
     found = evaluate(observer(rule), stimuli, tmp_path / "run").trials()
     whole = evaluate(observer(rule), stimuli, tmp_path / "whole").trials()
     assert found.select(ANSWER).equals(whole.select(ANSWER))
+
+
+def test_a_run_records_what_computed_it(stimuli, tmp_path):
+    for size in (16, 16, 8):
+        evaluate(observer(Exhaustive(8), batch_size=size), stimuli, tmp_path / f"run-{size}")
+    run, remarks = merge([tmp_path / "run-16", tmp_path / "run-8"], tmp_path / "both")
+    found = computed(run.folder)
+    assert remarks == []
+    assert sorted(each["batch_size"] for each in found) == [8, 16]
+    assert all(each["device"] == "cpu" and each["compiled"] is False for each in found)
+    assert found[0]["versions"]["torch"]
 
 
 def folder_of_images(folder: Path, count: int) -> Path:
@@ -290,3 +310,38 @@ def test_processes_share_a_run_and_take_over_what_a_killed_one_leaves(tmp_path):
     # Only what the killed process had shown and not written was shown again.
     assert sum(counts.values()) - 150 <= 2 * OFTEN / EACH + 2
     assert first.returncode == -9
+
+
+@pytest.mark.slow
+def test_reproducible_evidence_is_the_same_to_the_last_bit(tmp_path, monkeypatch):
+    shown = drawn_objects(shapes=["car", "cat"], per_category=2, size=32)
+    asked = synthesight.load("natural-32", classes=["car", "cat"], device="cpu", max_draws=12)
+    whole, batches, stop = PipelineDenoiser.errors, [], []
+
+    def errors(self, *triples):
+        batches.append(len(triples[0]))
+        if stop and len(batches) == stop[0]:
+            raise KeyboardInterrupt
+        return whole(self, *triples)
+
+    monkeypatch.setattr(PipelineDenoiser, "errors", errors)
+
+    def answers(name, size, **how):
+        asked.tuner = Tuner(size)
+        given = {"progress": False, "reproducible": True} | how
+        run = evaluate(asked, shown, tmp_path / name, **given)
+        return run.trials().select("stimulus", "evidence", "draws")
+
+    expected = answers("whole", 16)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    answers("run", 5, shard="2/2")
+    stop.append(len(batches) + 3)
+    with pytest.raises(KeyboardInterrupt):
+        answers("run", 5)
+    assert answers("run", 64).equals(expected)
+    assert set(batches) == {BATCH}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(threads)
+    with pytest.raises(SynthesightError, match="reproducible"):
+        answers("run", 5, reproducible=False)

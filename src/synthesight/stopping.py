@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = [
     getattr(signal, name)
@@ -57,12 +58,17 @@ def by(stopped: BaseException) -> str:
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
+def stoppable(*, last: bool = False) -> Iterator[None]:
     """Raise :class:`Stopped` where the main thread is, at the first of ``SIGNALS``.
 
     Further signals change nothing: what there is, is being kept. Where that takes longer than
     ``BOUND`` seconds, the process ends. A signal that the caller ignores stays ignored, as
     ``nohup`` asks; in other threads, which hear no signals, nothing is done.
+
+    Parameters
+    ----------
+    last
+        Whether the process ends afterwards: after a first signal, none interrupts its end.
     """
     if not _in_main_thread():
         yield
@@ -105,7 +111,7 @@ def stoppable() -> Iterator[None]:
         sys.unraisablehook = unraisable
         for timer in timers:
             timer.cancel()
-        _restore(before)
+        _restore(dict.fromkeys(before, signal.SIG_IGN) if last and heard else before)
 
 
 def check_stopped() -> None:
@@ -144,7 +150,7 @@ def held_back() -> Iterator[None]:
             signal.raise_signal(number)
 
 
-def _restore(handlers: dict) -> None:
+def _restore(handlers: Mapping[int, Any]) -> None:
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

@@ -198,7 +198,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text is no reason to stop
             stream.reconfigure(errors="backslashreplace")
     try:
-        with stoppable():
+        with stoppable(last=sys.stdout is sys.__stdout__):
             code = app(prog_name="synthesight", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is said below
         sys.exit(code)
