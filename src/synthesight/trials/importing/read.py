@@ -49,7 +49,7 @@ class Imported:
         """One sentence on what was understood."""
         told = ("format", "files", "left out", "columns", "observers", "no response")
         facts = "; ".join(f"{name}: {self.facts[name]}" for name in told if name in self.facts)
-        return f"Read {facts}."
+        return f"Read as {facts.removeprefix('format: ')}."
 
 
 def import_trials(
