@@ -81,9 +81,10 @@ def show(
                     break
     except KeyboardInterrupt as interrupted:
         kept = len(stimuli) - len(shared) + len(rows)
+        draws = ", and the draws of images that were begun are kept" if shared.keeps else ""
         interrupted.add_note(
-            f"{kept} of {len(stimuli)} trials are in {run.folder}, and the draws of images that "
-            "were begun are kept: the same command goes on from there."
+            f"{kept} of {len(stimuli)} trials are in {run.folder}{draws}: the same command goes on "
+            "from there."
         )
         raise
     finally:
