@@ -97,7 +97,8 @@ def classify(
     mistakes.check_no_classes(images, options.classes)
     stimuli = find_stimuli(images, range=range)
     observer = open_observer(model, options)
-    chosen = observer.choose(None)
+    captioned = options.classes is None and any(stimulus.captions for stimulus in stimuli)
+    chosen = [] if captioned else observer.choose(None)
     failures = []
     console = Console()
     show = not json and len(stimuli) > 1
@@ -106,10 +107,11 @@ def classify(
             progress.advance()
             if response.error:
                 failures.append(response.error)
+            among = list(response.stimulus.captions) if captioned else chosen
             if json:
-                print(json_line(response, chosen), flush=True)
+                print(json_line(response, among), flush=True)
             elif not response.error:
-                console.print(response_table(response, chosen))
+                console.print(response_table(response, among))
     end(failures, len(stimuli))
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.observers.prompts import check_classes, check_prompts
-from synthesight.sheets import plain, read_sheet
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".json")
 # What columns and keys are called, in lower case.
@@ -211,8 +210,10 @@ def _content(path: Path) -> Any:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    table = read_sheet(path, known=[plain(name) for name in (*NAME, *PROMPTS)]).table
-    if not any(plain(column) in map(plain, NAME) for column in table.columns):
+    from synthesight.sheets import read_sheet  # polars, which help and errors do without
+
+    table = read_sheet(path, known=[_plain(name) for name in (*NAME, *PROMPTS)]).table
+    if not any(_plain(column) in map(_plain, NAME) for column in table.columns):
         raise SynthesightError(
             f"{path} needs a column 'name' (or 'class' or 'label') of the classes; it has "
             f"{', '.join(table.columns)}."
@@ -241,7 +242,7 @@ def _entries(content: Any, origin: str) -> list[dict[str, Any]]:
         raise wrong
     entries: dict[str, dict[str, Any]] = {}
     for row in rows:
-        keyed = {plain(str(key)): value for key, value in row.items()}
+        keyed = {_plain(str(key)): value for key, value in row.items()}
         name = _first(keyed, NAME)
         if not isinstance(name, str):
             raise wrong
@@ -285,7 +286,7 @@ def _add(
 
 
 def _first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    return next((row[k] for k in map(plain, keys) if row.get(k) not in (None, "")), None)
+    return next((row[k] for k in map(_plain, keys) if row.get(k) not in (None, "")), None)
 
 
 def _texts(value: Any, origin: str, *, split: bool = False) -> list[str]:
@@ -296,3 +297,7 @@ def _texts(value: Any, origin: str, *, split: bool = False) -> list[str]:
     if not isinstance(value, Sequence) or not all(isinstance(text, str) for text in value):
         raise SynthesightError(f"{origin} has {str(value)[:60]!r} where texts belong: correct it.")
     return [text.strip() for text in value if text.strip()]
+
+
+def _plain(key: str) -> str:
+    return "".join(letter for letter in key.lower() if letter.isalnum())

@@ -7,12 +7,14 @@ import os
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 import polars as pl
 
 from synthesight import sheets
 from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.stimuli.captions import captions_of, one_image_a_row
 from synthesight.stimuli.columns import KNOWN, LABELS, Columns, factors_of, sessions
 from synthesight.stimuli.formats import SUFFIXES
 from synthesight.stimuli.images import escaped
@@ -134,6 +136,9 @@ def file_names(paths: Sequence[str | None]) -> list[str | None]:
 def _rows(table: pl.DataFrame, dataset: str, path: Path, roots: Sequence[Path]) -> list[Stimulus]:
     if table.is_empty():
         raise SynthesightError(f"{path} has no rows: give a table of images.")
+    captions = captions_of(one_image_a_row(table), path)
+    if captions is not None:
+        table = captions.table
     columns = Columns.of(table)
     sources: Sequence[Source]
     if columns.encoded:
@@ -162,14 +167,14 @@ def _rows(table: pl.DataFrame, dataset: str, path: Path, roots: Sequence[Path]) 
             SynthesightWarning,
             stacklevel=5,
         )
-    if columns.label is None and columns.factors:
+    if columns.label is None and columns.factors and captions is None:
         warnings.warn(
             f"{path}: no column has the name of labels, such as label, category or class: "
             f"{', '.join(columns.factors)} are kept as factors, and no category is known.",
             SynthesightWarning,
             stacklevel=5,
         )
-    return placed(
+    stimuli = placed(
         dataset,
         _strings(table, columns.label, path),
         names,
@@ -179,6 +184,12 @@ def _rows(table: pl.DataFrame, dataset: str, path: Path, roots: Sequence[Path]) 
         sessions=sessions(table[columns.session] if columns.session else None, len(table), path),
         factors=factors,
     )
+    if captions is None:
+        return stimuli
+    return [
+        replace(stimulus, captions=choices, category=right)
+        for stimulus, choices, right in zip(stimuli, captions.choices, captions.right, strict=True)
+    ]
 
 
 def _images(
