@@ -11,10 +11,9 @@ import synthesight
 from synthesight.analysis import metrics
 from synthesight.citation import GENERATIVE, LIBRARIES, RULES, WEIGHTINGS, cite
 from synthesight.errors import SynthesightError
-from synthesight.evaluation import LIBRARIES as RECORDED
-from synthesight.evaluation import OPTIONAL
 from synthesight.observers.registry import entries
 from synthesight.references import reference, references
+from synthesight.showing import LIBRARIES as RECORDED
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials import published_people
 from synthesight.trials.schema import conform
@@ -107,4 +106,4 @@ def test_every_key_that_is_used_is_in_the_bibliography():
     used |= {key for table in (RULES, WEIGHTINGS) for own in table.values() for key in own}
     assert {reference(key).key for key in used} == set(references())
     assert all(entry.papers for entry in entries().values())
-    assert set(LIBRARIES) == {*RECORDED, *OPTIONAL}
+    assert set(LIBRARIES) == set(RECORDED)
