@@ -274,3 +274,8 @@ def test_columns_pair_images_by_the_same_rule_as_names(tmp_path_factory, parts):
     path = tmp_path_factory.mktemp("t") / "edge_s_session_1.csv"
     path.write_text(HEADER + f"s,1,1,,cat,cat,0,{name}\n")
     assert read_csv(path)["image"].to_list() == [image_of(name)]
+
+
+def test_nobody_is_called_as_all_people_together():
+    with pytest.raises(SynthesightError, match=r"called 'people'.*rename it"):
+        conform(trial_table([True, False], " People"))

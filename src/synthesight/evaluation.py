@@ -34,10 +34,9 @@ from synthesight.stimuli.names import Spelling, image_of
 from synthesight.stimuli.stimulus import Stimulus, factor_types
 from synthesight.stimuli.synsets import coarse
 from synthesight.trials.record import as_recorded
-from synthesight.trials.schema import SCHEMA
+from synthesight.trials.schema import RESERVED, SCHEMA
 from synthesight.trials.store import Run
 
-RESERVED = "people"
 # Where the model answers, and the options of each place.
 BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
 

@@ -63,7 +63,7 @@ def check(
         if not (files.as_path(run) / RECORD).exists():
             continue  # it had no trials, and begins anew
         state = state_of(run)
-        print(f"{printable(str(run))}: {'' if found else 'sound, '}{state.sentence}")
+        print(f"{printable(str(files.as_path(run)))}: {'' if found else 'sound, '}{state.sentence}")
         if found and not state.finished:
             print("The command that began the run makes the others anew.")
     if wrong:
@@ -80,7 +80,7 @@ def merge(
 
     merged, remarks = merge_runs(runs, out)
     state = state_of(merged.folder)
-    print(f"{printable(str(out))}, of {len(runs)} runs: {state.sentence}")
+    print(f"{printable(str(merged.folder))}, of {len(runs)} runs: {state.sentence}")
     for remark in remarks:
         say(remark)
     if remarks:

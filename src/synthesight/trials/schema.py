@@ -39,6 +39,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 REQUIRED = ("observer", "stimulus", "response")
 # A participant is a person who is compared with people, as a model is, instead of one of them.
+RESERVED = "people"  # in analyses, all human observers together
 KINDS = ("human", "participant", "generative", "discriminative")
 KEY = ["observer", "dataset", "condition", "session", "stimulus"]
 
@@ -103,6 +104,11 @@ def conform(frame: pl.DataFrame, origin: str = "The table") -> pl.DataFrame:
     if len(strange):
         raise SynthesightError(
             f"{origin} has observers of kind {strange[0]!r}: it is one of {', '.join(KINDS)}."
+        )
+    if frame["observer"].str.strip_chars().str.to_lowercase().eq(RESERVED).any():
+        raise SynthesightError(
+            f"{origin} has an observer called {RESERVED!r}, the name of all human observers "
+            "together: rename it."
         )
     return _spelled(frame).with_columns(
         pl.coalesce("image", pl.col("stimulus").str.split("/").list.last())
