@@ -162,10 +162,13 @@ def test_folders_that_hold_other_classifiers(tmp_path):
     folder = tmp_path / "vit"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"cut")
-    for text in ('{"architectures": ["ViTForImageClassification"]}', "{", "[1]"):
+    for text, words in (
+        ('{"architectures": ["ViTForImageClassification"]}', f"--model transformers:{folder}"),
+        ("{", "config.json is not valid JSON: get it anew"),
+        ("[1]", "config.json is not a JSON object: get it anew"),
+    ):
         (folder / "config.json").write_text(text)
-        said = refused("classify", tmp_path / "a.png", "--model", folder)
-        assert f"--model transformers:{folder}" in said
+        assert words in refused("classify", tmp_path / "a.png", "--model", folder)
     (folder / "config.json").write_text(
         '{"labels": ["cat", "dog"], "widths": [8, 8], "blocks": 1, "resolution": 32}'
     )

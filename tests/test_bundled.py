@@ -143,5 +143,5 @@ def test_a_run_of_other_stimuli_is_not_resumed(tmp_path):
     for stimuli in (shown[:2], shown[1::-1]):
         run = evaluate(observer, stimuli, tmp_path, classes=CLASSES)
         assert len(run.trials()) == 2
-    with pytest.raises(SynthesightError, match="holds a run of other stimuli: use the same"):
+    with pytest.raises(SynthesightError, match="holds a run of other stimuli: 1 of its 2"):
         evaluate(observer, shown[1:], tmp_path, classes=CLASSES)

@@ -84,7 +84,8 @@ def load_model(
         # and at a size of the user's, it may take more memory than the weights.
         size = None if given or resolution or place != torch.device("cpu") else _size(opened)
         what = f"{name or source} cannot be used as a likelihood"
-        with nullcontext() if given else opening(what, "download or save it again", size=size):
+        own = given or resolution is not None
+        with nullcontext() if own else opening(what, "download or save it again", size=size):
             model = PipelineDenoiser(
                 opened.pipeline,
                 name=name or opened.name,
