@@ -104,7 +104,7 @@ def test_published_names_share_an_image_whoever_saw_it_and_however_often():
     names = [f"{n:04}_cop_s{who}_c50_cat_00_n0_{n % 4}.png" for who in (1, 2) for n in range(8)]
     images = ["_".join(name.split("_")[-2:]) for name in names]
     trials = trial_table(
-        ["cat"] * 16, "people", "contrast", "c50", stimulus=names, image=images
+        ["cat"] * 16, "person", "contrast", "c50", stimulus=names, image=images
     ).drop("kind")
     assert accuracy(trials).select("n", "stimuli").row(0) == (16, 4)
 

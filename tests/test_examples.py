@@ -8,6 +8,7 @@ import re
 import runpy
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,8 @@ def commands(text: str) -> list[list[str]]:
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     inline = re.findall(r"`(synthesight\s[^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     words = [shlex.split(line, comments=True) for line in [*lines, *inline]]
-    return [each for each in words if each]
+    # What the shell does with the output is not the command's.
+    return [[*takewhile(lambda word: word not in (">", "|"), each)] for each in words if each]
 
 
 def parse(arguments: list[str]) -> None:

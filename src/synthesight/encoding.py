@@ -54,7 +54,7 @@ def short(name: str) -> str:
 
     Examples
     --------
-    >>> short("cat"), len(short("cat" * 10_000))
+    >>> short("cat"), len(short("cat" * 10_000).encode())
     ('cat', 120)
     """
     name = printable(name)

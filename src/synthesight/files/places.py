@@ -10,7 +10,8 @@ from typing import Any, cast
 from synthesight.errors import SynthesightError, first_line
 
 # A path of Python has lost a slash: Path("s3://bucket/run") is s3:/bucket/run.
-_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)
+# But hf:/folder:split is a dataset of Hugging Face's on this machine.
+_URL = re.compile(r"(?P<scheme>(?!hf:/[^/])[a-z][a-z0-9+.]+):/{1,2}(?P<rest>[^/].*)", re.DOTALL)
 LOCAL = ("file", "local", "http", "https")
 # What to install for which scheme, beside universal-pathlib.
 PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs"}

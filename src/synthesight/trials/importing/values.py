@@ -23,7 +23,7 @@ NOTHING = frozenset(
 
 _SOURCE = re.compile(r"""(?:src\s*=\s*|url\()["']?([^"'>)\s]+)""", re.IGNORECASE)
 _PICTURE = r"(?i)\.(png|jpe?g|jfif|gif|bmp|tiff?|webp|avif|heic|heif|jxl|jp2|svg|ppm|pgm)$"
-_LISTED = re.compile(r"""\[\s*(["']?)([^\[\]"',]*)\1\s*\]""")
+_LISTED = re.compile(r"""\[\s*(?:(["'])([^\[\]"',]*)\1)?\s*\]""")  # of one text, or of none
 _QUOTED = re.compile(r"""^(["'])([^"']*)\1$""")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -52,7 +52,7 @@ def image_path(cell: str) -> str | None:
     """
     text = cell.strip()
     if listed := _LISTED.fullmatch(text):
-        text = listed[2]
+        text = listed[2] or ""
     if text.startswith("<") or re.search(r"<\w+[^<>]*(src\s*=|url\()", text):
         source = _SOURCE.search(text)
         if source is None:
@@ -89,7 +89,7 @@ def answer(cell: str) -> str:
     """
     text = cell.strip()
     if listed := _LISTED.fullmatch(text):
-        text = listed[2]
+        text = listed[2] or ""
     elif text.startswith("{"):
         try:
             values = list(json.loads(text).values())
