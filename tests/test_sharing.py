@@ -250,9 +250,9 @@ def test_what_is_held_back_comes_at_the_end():
 
 @posix
 @pytest.mark.stress
-def test_thirty_kills_lose_nothing(tmp_path):
+def test_fifty_kills_lose_nothing(tmp_path):
     rng = random.Random(os.environ.get("SEED"))
-    names = [rng.choice(list(CODES)) for _ in range(30)]
+    names = [rng.choice(list(CODES)) for _ in range(50)]
     killed(Work(tmp_path, 1500), [(name, rng.randint(1, 60)) for name in names])
 
 
