@@ -138,7 +138,7 @@ def _item(entry: dict[str, Any], observers: dict[str, Who]) -> Item:
     figures = published_figures().filter(metric=entry.get("metric", ""))
     dataset = entry.get("dataset")
     own = figures["dataset"].is_null() if dataset is None else figures["dataset"] == dataset
-    printed = {
+    printed: dict[str, float | None] = {
         row["observer"]: row["value"]
         for paper in entry.get("papers", ())
         for row in figures.filter(own, paper=paper).iter_rows(named=True)
@@ -146,6 +146,10 @@ def _item(entry: dict[str, Any], observers: dict[str, Who]) -> Item:
     names = list(entry.get("observers", ()))
     if entry.get("table"):
         names += [name for name in printed if name not in names]
+    # Figures that we have the trials of are printed by the names in these.
+    for name in names:
+        ours = next((printed[own] for own in observers[name].here if own in printed), None)
+        printed.setdefault(name, ours)
     return Item(
         where=entry["where"],
         what=entry["what"],
