@@ -219,3 +219,9 @@ def test_a_batch_that_does_not_fit_in_memory_is_halved():
     network.most = 0
     with pytest.raises(SynthesightError, match="not even 1 image at a time fits"):
         observer.classify(images)
+
+
+@pytest.mark.parametrize(("mean", "std"), [((0, 0), (1, 1, 1)), ((0, 0, 0), (1, 0, 1))])
+def test_a_normalisation_of_other_channels_is_one_sentence(mean, std):
+    with pytest.raises(SynthesightError, match="three channels"):
+        ImageNetNetwork(torch.nn.Identity(), name="n", mean=mean, std=std)

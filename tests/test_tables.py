@@ -183,3 +183,14 @@ def test_what_a_parquet_table_may_hold(tmp_path):
     (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04" + b"\0" * 60)
     with pytest.raises(SynthesightError, match=r"Excel workbook.*save the table as CSV"):
         find_stimuli(tmp_path / "book.xlsx")
+
+
+def test_a_table_on_which_polars_panics_is_one_sentence(tmp_path, monkeypatch):
+    pl.DataFrame({"image": [b"1"]}).write_parquet(tmp_path / "a.parquet")
+
+    def panic(*_, **__):
+        raise pl.exceptions.PanicException("unwrap")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(SynthesightError, match="cannot be read as a table"):
+        find_stimuli(tmp_path / "a.parquet")

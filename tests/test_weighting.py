@@ -144,3 +144,11 @@ def test_elbo_differences_converge_to_exact_log_likelihood_differences(schedule)
             < 4 * standard_error + 0.02 * np.abs(exact[image]) + 1e-9
         )
         assert standard_error.max() < 0.2
+
+
+def test_a_schedule_without_any_weight_is_one_sentence(monkeypatch):
+    from synthesight.likelihood import weighting
+
+    monkeypatch.setattr(weighting, "weights", lambda *_: np.zeros(3))
+    with pytest.raises(SynthesightError, match="gives no time"):
+        TimeSampler.create(np.zeros(3), None)  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ import polars as pl
 import polars.selectors as cs
 
 from synthesight.errors import SynthesightError
+from synthesight.panics import no_panic
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 PARQUET = ".parquet"
@@ -155,7 +156,8 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
 def _from_parquet(path: Path) -> Sheet:
     """Return a Parquet file's table as text; columns of lists and bytes are left out."""
     try:
-        table = pl.read_parquet(path, glob=False)
+        with no_panic():
+            table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SynthesightError(f"{path} cannot be read as Parquet: get the file anew.") from error
     kinds = cs.string() | cs.categorical() | cs.enum() | cs.numeric() | cs.boolean()

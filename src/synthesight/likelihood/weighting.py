@@ -122,9 +122,16 @@ class TimeSampler:
             density = np.abs(np.gradient(np.log(np.maximum(schedule.snr, 1e-12))))
         else:
             density = np.ones(len(schedule))
+        if 0 < density.max() < 1e-200:  # a thousandth of it would be 0
+            density = density / density.max()
         # Times of no weight are never drawn; times of some weight always can be, whatever the
         # proposal, or the evidence would be biased.
         density = np.where(weight > 0, np.maximum(density, 1e-3 * density.max()), 0.0)
+        if not (np.isfinite(density).all() and density.sum() > 0):
+            raise SynthesightError(
+                "The weighting gives no time of the model's schedule a weight: choose another "
+                "`weighting`, or get the model anew."
+            )
         probability = density / density.sum()
         factor = np.divide(
             weight, len(schedule) * probability, out=np.zeros_like(weight), where=probability > 0

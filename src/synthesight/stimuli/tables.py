@@ -14,6 +14,7 @@ import polars as pl
 
 from synthesight import sheets
 from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.panics import no_panic
 from synthesight.stimuli.captions import captions_of, one_image_a_row
 from synthesight.stimuli.columns import KNOWN, LABELS, Columns, factors_of, sessions
 from synthesight.stimuli.formats import SUFFIXES
@@ -231,7 +232,9 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() not in PARQUET:
             return _with_header(sheets.read_sheet(path, KNOWN).table)
-        return _with_class_names(pl.read_parquet(path, glob=False), path)
+        with no_panic():
+            table = pl.read_parquet(path, glob=False)
+        return _with_class_names(table, path)
     except PermissionError:
         raise
     except (pl.exceptions.PolarsError, OSError) as error:

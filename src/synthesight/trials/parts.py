@@ -6,8 +6,7 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.panics import no_panic
 
 PART = re.compile(r"part-.*\.parquet", re.DOTALL)
 SEALED = re.compile(r"part-(\d+)-([0-9a-f]{64})\.parquet")
@@ -161,7 +161,7 @@ class Parts:
         try:
             content = path.read_bytes()
             if not (named := SEALED.fullmatch(path.name)):
-                with _no_panic():
+                with no_panic():
                     schema = dict(pl.read_parquet(content).schema)
             elif hashlib.sha256(content).hexdigest() == named[2]:
                 schema = dict(pl.read_parquet_schema(content))
@@ -183,7 +183,7 @@ class Parts:
 
     def note(self, path: Path) -> str:
         """Return the text that a part carries; empty for one of format 1."""
-        with _no_panic():
+        with no_panic():
             return pl.read_parquet_metadata(path.read_bytes()).get(NOTE, "")
 
     def join(self, once: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
@@ -236,21 +236,3 @@ def _fits(found: pl.DataType, kind: pl.DataType) -> bool:
         return _fits(found.inner, kind.inner)  # type: ignore[arg-type]
     words = isinstance(found, pl.Categorical | pl.Enum) and isinstance(kind, pl.String)
     return found in (kind, pl.Null) or words or (found.is_numeric() and kind.is_numeric())
-
-
-@contextmanager
-def _no_panic() -> Iterator[None]:
-    """Turn a panic of polars, which damage can cause, into an error, and keep it silent.
-
-    A panic is no Exception, and writes to the process's standard error before it is one.
-    """
-    saved, silent = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(silent, 2)
-        yield
-    except pl.exceptions.PanicException as panic:
-        raise pl.exceptions.ComputeError(str(panic)) from None
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(silent)

@@ -8,6 +8,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.panics import no_panic
 from synthesight.sheets import PARQUET
 from synthesight.trials.exchange import read_csv
 from synthesight.trials.record import RECORD
@@ -47,7 +48,9 @@ def _from_parquet(path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SynthesightError(f"{path} cannot be read as Parquet: get the file anew.") from error
     if set(REQUIRED) <= set(columns):
-        return conform(pl.read_parquet(files.scannable(path), glob=False), str(path))
+        with no_panic():
+            table = pl.read_parquet(files.scannable(path), glob=False)
+        return conform(table, str(path))
     return read_csv(path)
 
 

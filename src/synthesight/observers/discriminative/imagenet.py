@@ -68,6 +68,11 @@ class ImageNetNetwork(Network):
         view: Mapping[str, Any] | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
+        if not len(mean) == len(std) == 3 or not all(each > 0 for each in std):
+            raise SynthesightError(
+                f"{name} normalises by {list(mean)} and {list(std)}: give mean and standard "
+                "deviation of each of three channels, the latter above 0."
+            )
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
         self.name = name
