@@ -106,7 +106,7 @@ def test_both_models_see_drawn_objects_better_than_chance():
 
 @pytest.mark.slow
 def test_both_models_know_photographs(data_folder):
-    shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=24, seed=0)
+    shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=50, seed=0)
     for model in ("natural-32", "natural-32-cnn"):
         options = {"rule": Sequential(60)} if model == "natural-32" else {}
         observer = synthesight.load(model, device="cpu", **options)
