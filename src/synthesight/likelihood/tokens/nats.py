@@ -1,0 +1,189 @@
+"""From logits of image codes to nats: what all models of image tokens share.
+
+Logits are float32 whatever the network computes in: a bfloat16 logit of 20 is off by up to 0.06,
+and an image has hundreds of codes. Their softmax is over image codes alone, since a model that
+draws images never writes a word in the middle of one. Sums are float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synthesight.errors import SynthesightError
+
+LOGITS = 2**26
+"""Logits that exist at once: 256 MiB of float32, however many images, tokens and codes."""
+
+MASKED = -1e30
+"""What is below has been masked: transformers fills with the least float, and not with −inf."""
+
+
+def code_nats(logits: Tensor, codes: Tensor, *, name: str) -> Tensor:
+    """Return log p of each code.
+
+    Parameters
+    ----------
+    logits
+        Shape (..., C), of image codes alone.
+    codes
+        int64, shape (...): from 0 to C − 1.
+    name
+        How messages call the model.
+
+    Returns
+    -------
+    float64, shape (...).
+
+    Raises
+    ------
+    SynthesightError
+        If a logit is −inf, which also the least number that a float can be stands for, or NaN.
+
+    Examples
+    --------
+    >>> code_nats(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.int64), name="even")[0, 0]
+    tensor(-1.3863, dtype=torch.float64)
+    """
+    logits = logits.float()
+    own = logits.gather(-1, codes[..., None])[..., 0].double()
+    nats = own - logits.logsumexp(dim=-1).double()
+    # A NaN or +inf is also in the sum. A masked logit would not be: it is just never chosen.
+    if not (torch.isfinite(nats).all() and (logits > MASKED).all()):
+        raise SynthesightError(
+            f"{name} gave image codes logits that are −inf or NaN: run it in float32, and check "
+            "that its weights are whole and that its head can make images."
+        )
+    return nats
+
+
+def head_nats(
+    hidden: Tensor,
+    head: Callable[[Tensor], Tensor],
+    codes: Tensor,
+    *,
+    count: int,
+    name: str,
+    most: int = LOGITS,
+) -> Tensor:
+    """Return log p of each code from what a head makes of hidden states, in bounded memory.
+
+    Parameters
+    ----------
+    hidden
+        Shape (B, N, width): the states that predict each of N tokens.
+    head
+        Takes (rows, width) and gives logits of image codes, (rows, C).
+    codes
+        int64, shape (B, N).
+    count
+        C, the number of codes.
+    name
+        How messages call the model.
+    most
+        Logits that may exist at once.
+
+    Returns
+    -------
+    float64, shape (B, N).
+
+    Raises
+    ------
+    SynthesightError
+        As :func:`code_nats`.
+
+    Examples
+    --------
+    >>> hidden, codes = torch.eye(4)[None], torch.arange(4)[None]
+    >>> head_nats(hidden, lambda rows: 9 * rows, codes, count=4, name="sure").round(decimals=4)
+    tensor([[-0.0004, -0.0004, -0.0004, -0.0004]], dtype=torch.float64)
+    """
+    rows = max(1, most // count)
+    pieces = zip(hidden.flatten(0, 1).split(rows), codes.flatten().split(rows), strict=True)
+    found = [code_nats(head(states), own, name=name) for states, own in pieces]
+    return torch.cat(found).reshape(codes.shape)
+
+
+def part_nats(nats: Tensor, edges: Sequence[int]) -> Tensor:
+    """Return the sums of tokens' nats over parts: float64, shape (B, P).
+
+    Parameters
+    ----------
+    nats
+        Shape (B, N), of tokens in their order.
+    edges
+        P + 1 numbers: part p has the tokens ``edges[p]`` to ``edges[p + 1]`` − 1. Tokens outside
+        of all parts do not count.
+
+    Examples
+    --------
+    >>> part_nats(torch.tensor([[1.0, 2.0, 3.0]]), (0, 2, 3))
+    tensor([[3., 3.]], dtype=torch.float64)
+    """
+    sums = torch.nn.functional.pad(nats.double().cumsum(dim=1), (1, 0))
+    return sums[:, list(edges[1:])] - sums[:, list(edges[:-1])]
+
+
+def even_parts(tokens: int, parts: int) -> tuple[int, ...]:
+    """Return the edges of parts of as nearly the same number of tokens as can be.
+
+    Examples
+    --------
+    >>> even_parts(10, 4)
+    (0, 2, 5, 8, 10)
+    """
+    return tuple(np.linspace(0, tokens, parts + 1).round().astype(int).tolist())
+
+
+def check_codes(codes: Tensor, count: int, *, name: str) -> Tensor:
+    """Return the codes as int64, once they are sure to be from 0 to ``count`` − 1.
+
+    Raises
+    ------
+    SynthesightError
+        If one is not: the tokenizer belongs to another model.
+    """
+    least, most = int(codes.min()), int(codes.max())
+    if least < 0 or most >= count:
+        raise SynthesightError(
+            f"The tokenizer of {name} gave the code {least if least < 0 else most}, and its "
+            f"network knows {count} codes from 0: download or save the model again, with its own "
+            "tokenizer."
+        )
+    return codes.long()
+
+
+def check_codebook(codebook: Tensor, count: int, *, name: str, direction: bool = False) -> None:
+    """Check the vectors that a tokenizer chooses among.
+
+    Parameters
+    ----------
+    codebook
+        Shape (C, width).
+    count
+        Codes that the network knows.
+    name
+        How messages call the model.
+    direction
+        Whether only the directions of vectors count, so that none may be zero.
+
+    Raises
+    ------
+    SynthesightError
+        If their number is another, or one is not finite, or zero where it may not be.
+    """
+    advice = "download or save the model again, with its own tokenizer"
+    if len(codebook) != count:
+        raise SynthesightError(
+            f"The codebook of {name} has {len(codebook)} vectors, and its network knows {count} "
+            f"codes: {advice}."
+        )
+    length = codebook.float().norm(dim=1)
+    bad = ~torch.isfinite(length) | (length == 0 if direction else torch.zeros_like(length).bool())
+    if bad.any():
+        row = int(bad.nonzero()[0])
+        what = "has no direction" if length[row] == 0 else "is not finite"
+        raise SynthesightError(f"Vector {row} of the codebook of {name} {what}: {advice}.")
