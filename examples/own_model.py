@@ -1,4 +1,4 @@
-"""A denoiser of one's own: any object with these four attributes and three methods.
+"""A denoiser of one's own: any object with these four attributes and four methods.
 
 Of a model of another kind than diffusion and flow, see own_exact_model.py.
 
@@ -26,6 +26,10 @@ class Colours:
         return images
 
     def errors(self, x, noise, steps, conditioning, rows):
+        found = self.estimate(x, noise, steps, conditioning, rows)
+        return (x - found).double().square().sum(dim=(1, 2, 3))
+
+    def estimate(self, x, noise, steps, conditioning, rows):
         step = steps.numpy()
         alpha, sigma = (
             torch.from_numpy(part[step]).float()[:, None, None, None]
@@ -34,8 +38,7 @@ class Colours:
         mean, variance = conditioning[rows], 0.25
         z = alpha * x + sigma * noise
         gain = alpha * variance / (alpha**2 * variance + sigma**2)
-        found = mean + gain * (z - alpha * mean)
-        return (x - found).double().square().sum(dim=(1, 2, 3))
+        return mean + gain * (z - alpha * mean)
 
 
 if __name__ == "__main__":

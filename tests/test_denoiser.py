@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.autoencoder import Pixels
 from synthesight.likelihood.denoiser import DenoiserModel, NonFiniteOutput
@@ -211,6 +212,21 @@ def test_errors_are_summed_in_float64() -> None:
     torch.testing.assert_close(
         errors, (4096.0**2 + small * (3 * 512**2 - 1)).view(1), rtol=1e-12, atol=0
     )
+
+
+def test_errors_are_the_squared_distance_of_the_estimate() -> None:
+    model = synthesight.load("natural-32", device="cpu").model
+    generator = torch.Generator().manual_seed(0)
+    x, noise = (torch.randn(3, 3, 32, 32, generator=generator) for _ in range(2))
+    given = (
+        torch.tensor([50, 500, 900]),
+        model.prepare(["a cat", "a dog"]),
+        torch.tensor([0, 1, 0]),
+    )
+    estimate = model.estimate(x, noise, *given)
+    assert estimate.shape == x.shape
+    expected = (x - estimate).double().square().flatten(1).sum(1)
+    torch.testing.assert_close(model.errors(x, noise, *given), expected, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from synthesight.likelihood.engine import Engine
     from synthesight.likelihood.evaluator import Evaluator, Usage
     from synthesight.likelihood.loading import load_model
-    from synthesight.likelihood.protocol import Denoiser, DrawModel, LikelihoodModel, PartModel
+    from synthesight.likelihood.protocol import (
+        Denoiser,
+        DrawModel,
+        Estimator,
+        LikelihoodModel,
+        PartModel,
+    )
     from synthesight.likelihood.rules import (
         RULES,
         Exhaustive,
@@ -39,7 +45,7 @@ _OFFERED = {
     "engine": ["Engine"],
     "evaluator": ["Evaluator", "Usage"],
     "loading": ["load_model"],
-    "protocol": ["Denoiser", "DrawModel", "LikelihoodModel", "PartModel"],
+    "protocol": ["Denoiser", "DrawModel", "Estimator", "LikelihoodModel", "PartModel"],
     "rules": [
         "RULES",
         "Exhaustive",
@@ -63,6 +69,7 @@ __all__ = [
     "DenoiserLikelihood",
     "DrawModel",
     "Engine",
+    "Estimator",
     "Evaluator",
     "Exhaustive",
     "LikelihoodModel",

@@ -64,7 +64,7 @@ class Space(Protocol):
 class DenoiserModel:
     """A diffusion or flow model that tells how well each prompt explains an image.
 
-    It meets :class:`~synthesight.likelihood.protocol.Denoiser`. There is no classifier-free
+    It meets :class:`~synthesight.likelihood.protocol.Estimator`. There is no classifier-free
     guidance: the network's own prediction for the prompt is what is scored.
 
     Parameters
@@ -193,6 +193,21 @@ class DenoiserModel:
         return estimate.clamp(-1.0, 1.0) if self.clamped else estimate
 
     @torch.no_grad()
+    def estimate(
+        self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Any, rows: Tensor
+    ) -> Tensor:
+        """Return x̂ of each (image, draw, prompt), float32, the shape of x; see the protocol.
+
+        Raises
+        ------
+        NonFiniteOutput
+            Where x̂ is infinite or NaN.
+        """
+        estimate = self._estimate(x.to(self.device), noise, steps, conditioning, rows)
+        self._check_finite(estimate.flatten(1).sum(1, dtype=torch.float64), steps)
+        return estimate
+
+    @torch.no_grad()
     def errors(
         self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Any, rows: Tensor
     ) -> Tensor:
@@ -203,15 +218,24 @@ class DenoiserModel:
         NonFiniteOutput
             Where an error is infinite or NaN.
         """
-        x, noise, steps = x.to(self.device), noise.to(self.device), steps.to(self.device)
-        alpha, sigma = self._signal(steps, x.ndim)
-        noise = self.schedule.noise_scale * noise
-        estimate = self.denoise(alpha * x + sigma * noise, steps, conditioning, rows)
+        x = x.to(self.device)
+        estimate = self._estimate(x, noise, steps, conditioning, rows)
         errors = (x - estimate).square().flatten(1).sum(1, dtype=torch.float64)
-        finite = torch.isfinite(errors)
-        if not finite.all():
-            raise NonFiniteOutput(self._explain(steps[~finite][0]))
+        self._check_finite(errors, steps)
         return errors
+
+    def _estimate(
+        self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Any, rows: Tensor
+    ) -> Tensor:
+        noise, steps = noise.to(self.device), steps.to(self.device)
+        alpha, sigma = self._signal(steps, x.ndim)
+        z = alpha * x + sigma * (self.schedule.noise_scale * noise)
+        return self.denoise(z, steps, conditioning, rows)
+
+    def _check_finite(self, values: Tensor, steps: Tensor) -> None:
+        finite = torch.isfinite(values)
+        if not finite.all():
+            raise NonFiniteOutput(self._explain(steps.to(self.device)[~finite][0]))
 
     def _signal(self, steps: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
         shape = (-1, *(1,) * (ndim - 1))

@@ -231,6 +231,36 @@ class Denoiser(LikelihoodModel, Protocol):
         ...
 
 
+@runtime_checkable
+class Estimator(Denoiser, Protocol):
+    """A denoiser that shows x̂ itself, and not only how far it is from x.
+
+    Classifying needs no more than :meth:`~Denoiser.errors`; pictures of where the evidence is, its
+    spatial frequencies and reconstructions need this.
+    """
+
+    def estimate(
+        self,
+        x: torch.Tensor,
+        noise: torch.Tensor,
+        steps: torch.Tensor,
+        conditioning: Any,
+        rows: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return x̂ of each (image, draw, prompt), whose squared distance to x ``errors`` sums.
+
+        Parameters
+        ----------
+        x, noise, steps, conditioning, rows
+            As in :meth:`Denoiser.errors`.
+
+        Returns
+        -------
+        Tensor of float32, the shape of ``x``.
+        """
+        ...
+
+
 def horizon_of(model: LikelihoodModel) -> int | None:
     """Return how many parts a model has; None for a model of draws, which never end."""
     return getattr(model, "horizon", None)

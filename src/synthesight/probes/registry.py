@@ -1,0 +1,150 @@
+"""The registry of probes: what a probe declares, and which probes there are.
+
+A probe turns an observer and stimuli into a section of a report: tables and figures. To add one:
+
+1. Write a function of an observer, stimuli, and options by keyword that returns a
+   :class:`~synthesight.report.section.Section`. Give it a file of its own in this folder, which
+   imports nothing heavy at its top.
+2. Declare it with :func:`probe`. The command line then has it, with the function's keywords as
+   options, and ``report`` takes the folder that it writes.
+3. If its paper is new, add the BibTeX entry to ``references.bib``.
+
+Another package offers a probe by an entry point of the group ``synthesight.probes``:
+
+.. code-block:: toml
+
+    [project.entry-points."synthesight.probes"]
+    brightness = "my_package.brightness"
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from synthesight.errors import SynthesightError, SynthesightWarning, suggestion
+from synthesight.references import Reference, reference
+
+if TYPE_CHECKING:
+    from synthesight.report.section import Section
+
+GROUP = "synthesight.probes"
+
+Function = TypeVar("Function", bound="Callable[..., Section]")
+
+REGISTERED: dict[str, Probe] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What a probe declares.
+
+    Attributes
+    ----------
+    name
+        Name of the function, and of its command.
+    title
+        Heading of its section in a report.
+    papers
+        What to cite.
+    function
+        Takes an observer, stimuli, and options by keyword; returns a section.
+    """
+
+    name: str
+    title: str
+    papers: tuple[Reference, ...]
+    function: Callable[..., Section]
+
+
+def probe(*, title: str, paper: str | Sequence[str] = ()) -> Callable[[Function], Function]:
+    """Declare a function to be a probe.
+
+    Parameters
+    ----------
+    title
+        See :class:`Probe`.
+    paper
+        Key of ``references.bib``, or a whole BibTeX entry; or several.
+
+    Raises
+    ------
+    SynthesightError
+        If another function is a probe of that name already, or a paper is not known.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from synthesight.probes import probe
+    >>> from synthesight.report.section import Section
+    >>> @probe(title="Brightness")
+    ... def brightness(observer, stimuli):
+    ...     light = [float(stimulus.open().convert("L").getpixel((0, 0))) for stimulus in stimuli]
+    ...     table = pl.DataFrame({"image": [s.id for s in stimuli], "light": light})
+    ...     return Section("brightness", "Brightness", "Of the first pixel.", {"light": table})
+    """
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        known = REGISTERED.get(name)
+        # A module may be imported anew: its probe replaces itself.
+        if known is not None and known.function.__module__ != function.__module__:
+            raise SynthesightError(
+                f"{function.__module__} declares the probe {name!r}, which "
+                f"{known.function.__module__} has already: give it another name."
+            )
+        papers = (paper,) if isinstance(paper, str) else paper
+        REGISTERED[name] = Probe(name, title, tuple(map(reference, papers)), function)
+        return function
+
+    return declare
+
+
+def probes() -> Mapping[str, Probe]:
+    """Return all probes by name: Synthesight's own and those of installed packages.
+
+    A package whose probe cannot be imported only warns.
+    """
+    _import_all()
+    return MappingProxyType(REGISTERED)
+
+
+def get_probe(name: str) -> Probe:
+    """Return the probe of a name.
+
+    Raises
+    ------
+    SynthesightError
+        If there is none; near names are suggested.
+    """
+    known = probes()
+    if name in known:
+        return known[name]
+    raise SynthesightError(f"There is no probe {name!r}: {suggestion(name, known)}.")
+
+
+@cache
+def _import_all() -> None:
+    """Import every module of this package, and every entry point: each declares its probes."""
+    package: Any = import_module(__package__ or "")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if not module.name.rpartition(".")[2].startswith("_"):
+            import_module(module.name)
+    for entry in entry_points(group=GROUP):
+        try:
+            entry.load()
+        except Exception as error:  # whatever another package's import raises
+            owner = entry.dist.name if entry.dist else entry.value
+            warnings.warn(
+                f"The probe {entry.name!r} of the package {owner} cannot be imported ({error}): "
+                "update or uninstall it.",
+                SynthesightWarning,
+                stacklevel=2,
+            )
