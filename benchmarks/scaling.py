@@ -199,9 +199,9 @@ class Immediate(Observer):
         for number, stimulus in enumerate(stimuli, 1):
             evidence = -rng.exponential(size=len(chosen))
             best = int(evidence.argmax())
-            posterior = np.full(len(chosen), 1 / len(chosen))
+            score = np.full(len(chosen), 1 / len(chosen))
             yield Response(
-                stimulus, chosen[best], evidence - evidence[best], posterior, posterior, draws,
+                stimulus, chosen[best], evidence - evidence[best], score, score, draws,
                 640, "decided",
             )  # fmt: skip
             if number % self.every == 0:

@@ -80,18 +80,18 @@ def test_classify_and_scikit_learns_way(images, model):
     observer = synthesight.load(model, classes=CLASSES, device="cpu", **options)
     result = observer.classify(images)
     assert set(result.labels) <= set(CLASSES)
-    assert result.posterior.shape == result.evidence.shape == result.posterior_se.shape == (12, 3)
-    np.testing.assert_allclose(result.posterior.sum(axis=1), 1)
+    assert result.score.shape == result.evidence.shape == result.score_se.shape == (12, 3)
+    np.testing.assert_allclose(result.score.sum(axis=1), 1)
     assert np.all(result.evidence <= 0)
     assert result.frame().height == 36
     assert result.evaluations == (12 * 12 if model == "natural-32" else 12)
     np.testing.assert_array_equal(observer.predict(images), result.labels)
-    np.testing.assert_allclose(observer.predict_proba(images), result.posterior, atol=1e-5)
+    np.testing.assert_allclose(observer.predict_proba(images), result.score, atol=1e-5)
     np.testing.assert_array_equal(observer.classes_, CLASSES)
     one = observer.classify(images[3])
-    np.testing.assert_allclose(one.posterior[0], result.posterior[3], atol=1e-5)
+    np.testing.assert_allclose(one.score[0], result.score[3], atol=1e-5)
     array = observer.classify(np.asarray(images[3]))
-    np.testing.assert_allclose(array.posterior[0], result.posterior[3], atol=1e-5)
+    np.testing.assert_allclose(array.score[0], result.score[3], atol=1e-5)
 
 
 @pytest.mark.slow

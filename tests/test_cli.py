@@ -74,7 +74,7 @@ def test_classify_prints_a_table(photos):
     result = command("classify", image, "--classes", "car,cat,boat", *QUICK)
     assert result.returncode == 0, result.stderr
     assert image.name in result.stdout
-    for word in ("posterior", "draws", "network evaluations", "car", "cat", "boat"):
+    for word in ("score", "draws", "network evaluations", "car", "cat", "boat"):
         assert word in result.stdout
 
 
@@ -92,7 +92,7 @@ def test_classify_writes_json_lines(photos, model):
         assert record["response"] in ("car", "cat", "boat")
         assert record["classes"] == ["car", "cat", "boat"]
         assert Path(record["path"]).name == Path(record["image"]).name
-        assert sum(record["posterior"]) == pytest.approx(1, abs=1e-4)
+        assert sum(record["score"]) == pytest.approx(1, abs=1e-4)
         assert record["evidence"][record["classes"].index(record["response"])] == 0
     if model == "natural-32":
         assert all(0 < record["evaluations"] <= 24 for record in records)

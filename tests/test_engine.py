@@ -366,7 +366,7 @@ def test_the_labels_are_part_of_what_made_the_answers(model):
 def test_no_images_give_empty_answers(model):
     found = classifier(model).classify([])
     assert found.labels == []
-    assert found.posterior.shape == found.posterior_se.shape == found.evidence.shape == (0, 5)
+    assert found.score.shape == found.score_se.shape == found.evidence.shape == (0, 5)
     assert len(found.frame()) == 0
 
 

@@ -1,4 +1,4 @@
-"""Paired evidence: what the sums and the posterior are, and what they cost."""
+"""Paired evidence: what the sums and the score are, and what they cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synthesight.likelihood import queue as work
 from synthesight.likelihood.diffusion import DenoiserLikelihood
 from synthesight.likelihood.draws import TREND
 from synthesight.likelihood.engine import Engine
-from synthesight.likelihood.evidence import PairedEvidence, posterior
+from synthesight.likelihood.evidence import PairedEvidence, softmax
 from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged
 from synthesight.stimuli.stimulus import Stimulus
 
@@ -148,7 +148,7 @@ def test_sums_are_over_the_draws_that_both_classes_saw(monkeypatch, cells, class
 @pytest.mark.parametrize("classes", [1, 2, 10, 60])
 @pytest.mark.parametrize("size", [1e-3, 1.0, 40.0], ids=lambda s: f"size {s}")
 @pytest.mark.parametrize("best_dropped", [False, True], ids=["", "best dropped"])
-def test_the_posteriors_error_is_that_of_the_delta_method(classes, size, best_dropped):
+def test_the_score_error_is_that_of_the_delta_method(classes, size, best_dropped):
     """Against the plain formula, also where one class is all but certain."""
     rng = np.random.default_rng(4)
     errors = rng.normal(size=(5, 30, classes)) + size * np.arange(classes)
@@ -160,7 +160,7 @@ def test_the_posteriors_error_is_that_of_the_delta_method(classes, size, best_dr
         evidence.alive_[slots, evidence.leader(slots)] = False
         evidence.add(slots, rng.normal(size=(5, 20, classes)), np.full(5, 20))
     _, mean, covariance = evidence.differences(slots)
-    probability, error = posterior(mean, covariance)
+    probability, error = softmax(mean, covariance)
     expected = np.exp(-mean) / np.exp(-mean).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(probability, expected, rtol=1e-12)
     jacobian = expected[:, :, None] * (np.eye(classes) - expected[:, None, :])

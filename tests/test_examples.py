@@ -132,7 +132,7 @@ def test_the_python_of_the_pages(page, tmp_path, monkeypatch):
         exec(compile(code, page.name, "exec"), values)
     if page.name == "README.md":
         result = values["result"]
-        assert result.posterior.shape == result.posterior_se.shape == (2, 3)
-        np.testing.assert_allclose(result.posterior.sum(axis=1), 1)
+        assert result.score.shape == result.score_se.shape == (2, 3)
+        np.testing.assert_allclose(result.score.sum(axis=1), 1)
         assert set(result.labels) <= {"cat", "dog", "car"}
         assert result.evaluations > 0

@@ -69,7 +69,7 @@ def test_one_prompt_a_class_gives_the_logits_of_transformers(folder, image):
     assert observer.resolution == 32
     result = observer.classify([image], classes=CLASSES)
     expected = logits(folder, image, [f"A bad photo of a {name}" for name in CLASSES])
-    np.testing.assert_allclose(result.posterior[0], expected.softmax(0), rtol=1e-4)
+    np.testing.assert_allclose(result.score[0], expected.softmax(0), rtol=1e-4)
     np.testing.assert_allclose(result.evidence[0], expected - expected.max(), atol=1e-4)
     assert observer.describe()["prompt"] == ["A bad photo of a {class}"]
 
@@ -82,8 +82,8 @@ def test_several_prompts_are_averaged_in_the_common_space(folder, image):
         features = torch.nn.functional.normalize(observer.network.encode_texts(sentences), dim=1)
     length = features.reshape(3, 2, -1).mean(dim=1).norm(dim=1).double()
     expected = logits(folder, image, sentences).reshape(3, 2).mean(dim=1) / length
-    posterior = observer.predict_proba([image])[0]
-    np.testing.assert_allclose(posterior, expected.softmax(0), rtol=1e-4)
+    score = observer.predict_proba([image])[0]
+    np.testing.assert_allclose(score, expected.softmax(0), rtol=1e-4)
 
 
 def test_classes_and_prompts_are_checked(folder, image):
@@ -130,7 +130,7 @@ def test_siglip_reads_its_padding_as_it_did_in_training(tmp_path, image):
     torch.testing.assert_close(found, expected)
     assert (masked - expected)[:2].abs().max() > 1e-3
     torch.testing.assert_close(found[2], masked[2])
-    assert observer.classify([image], classes=CLASSES).posterior.shape == (1, 3)
+    assert observer.classify([image], classes=CLASSES).score.shape == (1, 3)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ def test_a_category_has_the_mean_probability_of_its_classes(image):
     mean = np.array([probability[indices].mean() for indices in CATEGORIES.values()])
     # The greatest class is a dog's, but the mean over dogs is less than that of the only cat.
     assert result.labels == ["cat"]
-    np.testing.assert_allclose(result.posterior[0], mean / mean.sum(), rtol=1e-6)
+    np.testing.assert_allclose(result.score[0], mean / mean.sum(), rtol=1e-6)
     np.testing.assert_allclose(result.evidence[0], np.log(mean / mean.max()), rtol=1e-5, atol=1e-9)
     assert observer.classify([image], classes=["dog", "automobile"]).labels == ["dog"]
 
@@ -122,14 +122,14 @@ def test_classifiers_of_transformers_are_opened(family, image, tmp_path):
     observer = synthesight.load(f"transformers:{tmp_path}", device="cpu")
     assert observer.resolution == 32
     result = observer.classify([image])
-    assert result.posterior.shape == (1, 16)
+    assert result.score.shape == (1, 16)
     pixels = np.asarray(Image.fromarray(image).resize((32, 32), Image.Resampling.BICUBIC))
     normal = (pixels / 255 - processor.image_mean) / processor.image_std
     with torch.no_grad():
         logits = network(torch.tensor(normal).permute(2, 0, 1)[None].float()).logits
     probability = logits.double().softmax(1)[0].numpy()
     mean = [probability[indices].mean() for indices in observer.categories.values()]
-    np.testing.assert_allclose(result.posterior[0], mean / np.sum(mean), rtol=1e-4)
+    np.testing.assert_allclose(result.score[0], mean / np.sum(mean), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_a_network_of_images_and_text_chooses_among_captions(stimuli):
         alone = asked_alone(observer, response.stimulus)
         assert response.response == alone.response
         np.testing.assert_allclose(response.evidence, alone.evidence, atol=1e-4)
-        np.testing.assert_allclose(response.posterior, alone.posterior, atol=1e-6)
+        np.testing.assert_allclose(response.score, alone.score, atol=1e-6)
 
 
 def test_a_network_without_text_refuses(stimuli):

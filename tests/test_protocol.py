@@ -75,8 +75,8 @@ def test_an_exact_model_costs_one_pass_a_class(stimuli, horizon, batch_size):
     for response, log_p, p in zip(found, exact, probability, strict=True):
         assert response.response == CLASSES[int(log_p.argmax())]
         np.testing.assert_allclose(response.evidence, log_p - log_p.max(), atol=1e-12)
-        np.testing.assert_allclose(response.posterior, p, atol=1e-12)
-        assert (response.posterior_se == 0).all()
+        np.testing.assert_allclose(response.score, p, atol=1e-12)
+        assert (response.score_se == 0).all()
         assert response.evaluations == 6
         assert (response.draws == horizon).all()
         assert response.stopped == "all parts seen"
@@ -101,8 +101,8 @@ def test_stages_prune_by_parts_and_say_what_they_do_not_know(stimuli):
             shared = parts[k, :n].sum() - parts[winner, :n].sum()
             assert response.evidence[k] == pytest.approx(shared, abs=1e-12)
         assert response.evaluations == pytest.approx(3 * 0.1 + 0.3 + 2 * 1.0)
-        assert (np.isnan(response.posterior_se) == (response.draws < 4)).all()
-        assert (response.posterior_se[response.draws == 4] == 0).all()
+        assert (np.isnan(response.score_se) == (response.draws < 4)).all()
+        assert (response.score_se[response.draws == 4] == 0).all()
     assert {parts for _, parts in model.passes} == {range(1), range(1, 2), range(2, 4)}
     assert max(count for count, _ in model.passes) == 8
 
@@ -147,7 +147,7 @@ def test_labels_of_an_exact_model_are_combined(stimuli, combine):
         np.testing.assert_allclose(response.evidence, log_p - log_p.max(), atol=1e-9)
         assert response.response == ["low", "high"][int(log_p.argmax())]
         assert response.evaluations == 6
-        assert (response.posterior_se == 0).all()
+        assert (response.score_se == 0).all()
 
 
 def test_likelihoods_of_several_prompts_average_in_an_exact_model(stimuli):

@@ -15,10 +15,10 @@ CLASSES = ["cat", "<b>dog"]
 @pytest.fixture
 def result() -> Classification:
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
-    posterior = np.array([0.75, 0.25])
+    score = np.array([0.75, 0.25])
     draws = np.ones(2, dtype=np.int64)
     responses = [
-        Response(each, CLASSES[i % 2], np.log(posterior), posterior, 0 * posterior, draws, 2, "x")
+        Response(each, CLASSES[i % 2], np.log(score), score, 0 * score, draws, 2, "x")
         for i, each in enumerate(as_stimuli(images))
     ]
     return Classification(CLASSES, responses)
@@ -36,7 +36,7 @@ def test_short_forms(result):
     assert repr(result[:1]) == "<Classification of 1 image among 2 classes: cat>"
     assert repr(result).endswith("30 images among 2 classes: cat, <b>dog, cat, <b>dog, cat, …>")
     name = result[0].stimulus.id
-    assert repr(result[0]) == f"<Response 'cat' to {name}: posterior 0.750, 2 evaluations>"
+    assert repr(result[0]) == f"<Response 'cat' to {name}: score 0.750, 2 evaluations>"
     observer = synthesight.load("natural-32-cnn", classes=["cat", "dog"], device="cpu")
     assert repr(observer) == "<DiscriminativeNetwork natural-32-cnn: 2 classes>"
     assert repr(registry.entries()["clip"]).startswith("<Entry clip: discriminative, CLIP ViT")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.draws import GOLDEN, TREND, trend_basis
-from synthesight.likelihood.evidence import PairedEvidence, posterior
+from synthesight.likelihood.evidence import PairedEvidence, softmax
 from synthesight.likelihood.rules import (
     Exhaustive,
     RepeatedTTest,
@@ -328,19 +328,19 @@ def test_paired_sums_equal_plain_ones():
     np.testing.assert_allclose(covariance, expected, atol=1e-12)
 
 
-def test_posterior_error_is_that_of_repeated_measurements():
+def test_score_error_is_that_of_repeated_measurements():
     rng = np.random.default_rng(5)
     truth = np.array([0.0, 0.4, 1.0])
-    posteriors, errors = [], []
+    scores, errors = [], []
     for _ in range(400):
         evidence = PairedEvidence(1, 3)
         evidence.clear([0])
         evidence.add(np.array([0]), truth + rng.normal(size=(1, 100, 3)), np.array([100]))
         _, mean, covariance = evidence.differences(np.array([0]))
-        probability, error = posterior(mean, covariance)
-        posteriors.append(probability[0])
+        probability, error = softmax(mean, covariance)
+        scores.append(probability[0])
         errors.append(error[0])
-    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(posteriors, axis=0), rtol=0.12)
+    np.testing.assert_allclose(np.mean(errors, axis=0), np.std(scores, axis=0), rtol=0.12)
 
 
 @pytest.mark.filterwarnings("error")

@@ -254,7 +254,7 @@ def test_a_known_name_answers_with_16_categories(at_random):
     observer = synthesight.load("bagnet9", device="cpu")
     image = np.random.default_rng(0).integers(0, 255, (224, 224, 3)).astype(np.uint8)
     result = observer.classify([image])
-    assert result.posterior.shape == (1, 16)
+    assert result.score.shape == (1, 16)
     assert observer.describe()["model"] == "bagnet9"
     assert observer.describe()["resolution"] == 224
 

@@ -80,7 +80,7 @@ def test_a_known_network_is_opened_and_answers(name, prepare, monkeypatch):
         return
     image = np.random.default_rng(0).integers(0, 255, (side, side, 3)).astype(np.uint8)
     result = observer.classify([image])
-    assert result.posterior.shape == (1, 16)
+    assert result.score.shape == (1, 16)
     if network is None:
         return
     normal = (torch.tensor(image) / 255 - torch.tensor(observer.pixels["mean"])) / torch.tensor(
@@ -161,7 +161,7 @@ def test_a_clip_of_open_clip_gives_its_own_logits(tmp_path):
         pixels = ((torch.tensor(image) / 255 - mean) / std).permute(2, 0, 1)[None]
         left, right, scale = model(pixels, tokens)[:3]
         logits = (scale * left @ right.T)[0].double()
-    np.testing.assert_allclose(found.posterior[0], logits.softmax(0), rtol=1e-3)
+    np.testing.assert_allclose(found.score[0], logits.softmax(0), rtol=1e-3)
 
 
 def test_weights_of_open_clip_get_the_activation_that_they_were_trained_with(monkeypatch):

@@ -39,11 +39,10 @@ def json_line(response: Response, classes: list[str]) -> str:
     else:
         record |= {
             "classes": classes,
-            "posterior": [round(float(value), 6) for value in response.posterior],
+            "score": [round(float(value), 6) for value in response.score],
             # NaN, which JSON has not, where the error is not known.
-            "posterior_se": [
-                None if value != value else round(float(value), 6)
-                for value in response.posterior_se
+            "score_se": [
+                None if value != value else round(float(value), 6) for value in response.score_se
             ],
             "evidence": [round(float(value), 6) for value in response.evidence],
             "draws": response.draws.tolist(),
@@ -62,7 +61,7 @@ def response_table(response: Response, classes: list[str]) -> Table:
         caption_justify="left",
     )
     table.add_column("class")
-    table.add_column("posterior", justify="right")
+    table.add_column("score", justify="right")
     table.add_column("± s.e.", justify="right")
     table.add_column("evidence", justify="right")
     table.add_column("draws", justify="right")
@@ -74,8 +73,8 @@ def response_table(response: Response, classes: list[str]) -> Table:
     for index in rank[:SHOWN]:
         table.add_row(
             _cell(classes[index]),
-            f"{response.posterior[index]:.3f}",
-            f"{response.posterior_se[index]:.3f}",
+            f"{response.score[index]:.3f}",
+            f"{response.score_se[index]:.3f}",
             f"{response.evidence[index]:.2f}",
             str(response.draws[index]),
         )

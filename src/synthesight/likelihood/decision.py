@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthesight.likelihood.evidence import posterior
+from synthesight.likelihood.evidence import softmax
 from synthesight.stimuli.stimulus import Stimulus
 
 
@@ -46,7 +46,7 @@ class Decision:
     error: str | None = None
 
     @property
-    def posterior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Posterior under a flat prior and its Monte-Carlo standard error, each of shape (U,)."""
-        probability, error = posterior(self.difference[None], self.covariance[None])
-        return probability[0], error[0]
+    def score(self) -> tuple[np.ndarray, np.ndarray]:
+        """Softmax of the evidence and its Monte-Carlo standard error, each of shape (U,)."""
+        share, error = softmax(self.difference[None], self.covariance[None])
+        return share[0], error[0]

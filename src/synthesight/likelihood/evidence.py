@@ -2,7 +2,7 @@
 
 All classes see the same draws, so what decides between two of them is the paired difference
 d = e_k − e_j, whose variance is far below that of either error. The sums here are all that the
-decision rules and the posterior need; no error is kept.
+decision rules and the scores need; no error is kept.
 """
 
 from __future__ import annotations
@@ -234,8 +234,11 @@ def _block(classes: int) -> int:
     return max(1, CELLS // max(1, classes) ** 2)
 
 
-def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior under a flat prior, with its standard error by the delta method.
+def softmax(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of each class, ∝ exp(−mean), with its standard error by the delta method.
+
+    It is a posterior under a flat prior only where the evidence is log p(x given class), without
+    noise; else it is a score.
 
     A class whose covariance is NaN has the standard error NaN; the others', it does not enter.
 
@@ -246,17 +249,17 @@ def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.
 
     Returns
     -------
-    probability, standard_error : float64, shape (B, K)
+    share, standard_error : float64, shape (B, K)
     """
-    probability = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
-    probability /= probability.sum(axis=1, keepdims=True)
+    share = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
+    share /= share.sum(axis=1, keepdims=True)
     unknown = np.isnan(np.einsum("bkk->bk", covariance))
     covariance = np.nan_to_num(covariance)
     # The variance of Σ_i p_k (δ_ki − p_i) d_i. These coefficients add up to 0, so the d may be
-    # differences to any class: to the most probable one, nothing cancels where it is all but
+    # differences to any class: to the greatest one, nothing cancels where it is all but
     # certain. Spelt out, it takes K² steps and not the K³ of a product with the Jacobian.
     rows, top = np.arange(len(mean)), mean.argmin(axis=1)
-    rest = probability.copy()
+    rest = share.copy()
     rest[rows, top] = 0.0
     to_top = covariance[rows, :, top]
     of_top = to_top[rows, top][:, None]
@@ -264,5 +267,5 @@ def posterior(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.
     shared = (covariance @ rest[:, :, None])[:, :, 0] - (to_top * rest).sum(axis=1, keepdims=True)
     shared -= (to_top - of_top) * rest.sum(axis=1, keepdims=True)
     variance = own - 2 * shared + (shared * rest).sum(axis=1, keepdims=True)
-    error = probability * np.sqrt(np.maximum(variance, 0.0))
-    return probability, np.where(unknown, np.nan, error)
+    error = share * np.sqrt(np.maximum(variance, 0.0))
+    return share, np.where(unknown, np.nan, error)

@@ -265,10 +265,10 @@ class GenerativeClassifier(Observer):
                 decision.stopped,
                 decision.error,
             )
-        probability, spread = decision.posterior
+        score, spread = decision.score
         evidence = -decision.difference
         if len(groups) != count:
-            evidence, probability, spread = self._combined(decision, groups, count)
+            evidence, score, spread = self._combined(decision, groups, count)
         # The rule's choice, which is not always the greatest evidence: a class that was dropped
         # has its evidence from fewer draws. Only where labels of several classes are left does
         # the evidence of whole classes decide.
@@ -279,7 +279,7 @@ class GenerativeClassifier(Observer):
             decision.stimulus,
             classes[winner],
             evidence - evidence[winner],
-            probability,
+            score,
             spread,
             draws,
             decision.evaluations,
@@ -289,7 +289,7 @@ class GenerativeClassifier(Observer):
     def _combined(
         self, decision: Decision, groups: np.ndarray, count: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Evidence, posterior and its standard error of classes made of several labels."""
+        """Evidence, score and its standard error of classes made of several labels."""
         member = groups[None, :] == np.arange(count)[:, None]
         unit = -decision.difference
         if self.combine == "best":
@@ -299,11 +299,11 @@ class GenerativeClassifier(Observer):
             evidence = unit[best]
         else:
             evidence, share = class_evidence(decision.difference, groups)
-        probability = np.exp(evidence - evidence.max())
-        probability /= probability.sum()
+        score = np.exp(evidence - evidence.max())
+        score /= score.sum()
         # Delta method: evidence of a class changes with that of its labels by their shares.
-        jacobian = probability[:, None] * (share - probability @ share)
+        jacobian = score[:, None] * (share - score @ share)
         covariance = np.nan_to_num(decision.covariance)
         variance = np.einsum("ki,ij,kj->k", jacobian, covariance, jacobian)
         unknown = (member & np.isnan(np.diag(decision.covariance))).any(axis=1)
-        return evidence, probability, np.where(unknown, np.nan, np.sqrt(np.maximum(variance, 0.0)))
+        return evidence, score, np.where(unknown, np.nan, np.sqrt(np.maximum(variance, 0.0)))

@@ -38,8 +38,9 @@ class Response:
     evidence
         float64, shape (K,): evidence for each class relative to the chosen one (which has 0). In
         nats, up to Monte-Carlo error, for the ``elbo`` weighting and for discriminative networks.
-    posterior, posterior_se
-        float64, shape (K,): posterior under a flat prior and its Monte-Carlo standard error.
+    score, score_se
+        float64, shape (K,): softmax of the evidence and its Monte-Carlo standard error. It orders
+        the classes as the evidence does; how often the class chosen is right, it does not say.
         The error is 0 where nothing is left to chance, and NaN for a class of which a sequence of
         parts was not seen to its end.
     draws
@@ -55,8 +56,8 @@ class Response:
     stimulus: Stimulus
     response: str | None
     evidence: np.ndarray
-    posterior: np.ndarray
-    posterior_se: np.ndarray
+    score: np.ndarray
+    score_se: np.ndarray
     draws: np.ndarray
     evaluations: float
     stopped: str
@@ -66,8 +67,8 @@ class Response:
         if self.error is not None:
             return f"<Response to {self.stimulus.id}: {self.error}>"
         return (
-            f"<Response {self.response!r} to {self.stimulus.id}: posterior "
-            f"{np.max(self.posterior):.3f}, {count(self.evaluations, 'evaluation')}>"
+            f"<Response {self.response!r} to {self.stimulus.id}: score "
+            f"{np.max(self.score):.3f}, {count(self.evaluations, 'evaluation')}>"
         )
 
 
@@ -109,7 +110,7 @@ class Classification:
 
     def _repr_html_(self) -> str:
         rows = [
-            [each.stimulus.id, str(each.response), *map("{:.3f}".format, each.posterior)]
+            [each.stimulus.id, str(each.response), *map("{:.3f}".format, each.score)]
             for each in self.responses[:MOST]
         ]
         left_out = len(self) - len(rows)
@@ -122,14 +123,14 @@ class Classification:
         return [str(response.response) for response in self.responses]
 
     @property
-    def posterior(self) -> np.ndarray:
-        """float64, shape (N, K): posterior under a flat prior."""
-        return self._rows("posterior")
+    def score(self) -> np.ndarray:
+        """float64, shape (N, K): softmax of the evidence."""
+        return self._rows("score")
 
     @property
-    def posterior_se(self) -> np.ndarray:
-        """float64, shape (N, K): Monte-Carlo standard error of the posterior."""
-        return self._rows("posterior_se")
+    def score_se(self) -> np.ndarray:
+        """float64, shape (N, K): Monte-Carlo standard error of the score."""
+        return self._rows("score_se")
 
     @property
     def evidence(self) -> np.ndarray:
@@ -154,8 +155,8 @@ class Classification:
                 "response": np.repeat(self.labels, classes),
                 "class": self.classes * count,
                 "evidence": self.evidence.ravel(),
-                "posterior": self.posterior.ravel(),
-                "posterior_se": self.posterior_se.ravel(),
+                "score": self.score.ravel(),
+                "score_se": self.score_se.ravel(),
                 "draws": np.array([r.draws for r in self.responses], dtype=np.int64).ravel(),
             }
         )
@@ -268,11 +269,11 @@ class Observer(ABC):
         return np.array(self.classify(images, **how).labels)
 
     def predict_proba(self, images: Any, **how: Any) -> np.ndarray:
-        """Return the posterior under a flat prior, float64, shape (N, K).
+        """Return the score of each class, float64, shape (N, K).
 
         Columns are as in ``classes_``; ``how`` is ``range`` and ``layout`` of :meth:`classify`.
         """
-        return self.classify(images, **how).posterior
+        return self.classify(images, **how).score
 
     @property
     def classes_(self) -> np.ndarray:

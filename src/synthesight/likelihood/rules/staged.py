@@ -18,7 +18,7 @@ class Staged:
     """Keep the best few classes after fixed numbers of draws (Li et al. 2023, algorithm 2).
 
     Of a sequence, stages are shares of the parts. A class that was dropped is compared with the
-    winner over the parts that both saw, and its posterior has the standard error NaN.
+    winner over the parts that both saw, and its score has the standard error NaN.
 
     Parameters
     ----------

@@ -138,8 +138,8 @@ def _among_own(response: Response, own: np.ndarray) -> Response:
         return replace(
             response,
             evidence=nothing,
-            posterior=nothing,
-            posterior_se=nothing,
+            score=nothing,
+            score_se=nothing,
             draws=response.draws[own],
         )
     evidence = response.evidence[own] - response.evidence[own].max()
@@ -148,8 +148,8 @@ def _among_own(response: Response, own: np.ndarray) -> Response:
         response,
         response=captions[int(evidence.argmax())],
         evidence=evidence,
-        posterior=share / share.sum(),
-        posterior_se=response.posterior_se[own],
+        score=share / share.sum(),
+        score_se=response.score_se[own],
         draws=response.draws[own],
     )
 
