@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         DrawModel,
         Estimator,
         LikelihoodModel,
+        Located,
         PartModel,
+        Resampler,
     )
     from synthesight.likelihood.rules import (
         RULES,
@@ -45,7 +47,15 @@ _OFFERED = {
     "engine": ["Engine"],
     "evaluator": ["Evaluator", "Usage"],
     "loading": ["load_model"],
-    "protocol": ["Denoiser", "DrawModel", "Estimator", "LikelihoodModel", "PartModel"],
+    "protocol": [
+        "Denoiser",
+        "DrawModel",
+        "Estimator",
+        "LikelihoodModel",
+        "Located",
+        "PartModel",
+        "Resampler",
+    ],
     "rules": [
         "RULES",
         "Exhaustive",
@@ -73,8 +83,10 @@ __all__ = [
     "Evaluator",
     "Exhaustive",
     "LikelihoodModel",
+    "Located",
     "PartModel",
     "RepeatedTTest",
+    "Resampler",
     "Rule",
     "Schedule",
     "Sequential",

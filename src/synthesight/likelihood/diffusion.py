@@ -13,6 +13,7 @@ from synthesight.likelihood.draws import normal_noise, uniforms
 from synthesight.likelihood.protocol import (
     Denoiser,
     DrawModel,
+    Estimator,
     PartModel,
     Resolution,
 )
@@ -116,6 +117,46 @@ class DenoiserLikelihood:
                 f"{time:.3f}: run it in float32, and check its weights and what it divides by."
             )
         return -errors.double() * self._factor[steps]
+
+    def residuals(
+        self,
+        x: torch.Tensor,
+        draws: tuple[torch.Tensor, ...],
+        conditioning: Any,
+        rows: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return √(w_t / p_t) (x − x̂), float64, the shape of x: −‖·‖² of it are the nats.
+
+        Raises
+        ------
+        SynthesightError
+            If the denoiser does not show x̂, or x has no height and width.
+        """
+        if not isinstance(self.denoiser, Estimator):
+            raise SynthesightError(
+                f"{self.name} tells errors, and not where they are: give it the method `estimate` "
+                "of synthesight.likelihood.Estimator."
+            )
+        if x.ndim < 4:
+            raise SynthesightError(
+                f"{self.name} encodes images as shape {tuple(x.shape[1:])}, without a height and "
+                "a width: where its evidence is cannot be shown."
+            )
+        steps, noise = draws
+        estimate = self.denoiser.estimate(x, noise, steps, conditioning, rows)
+        factor = self._factor[steps].sqrt().view(-1, *(1,) * (x.ndim - 1))
+        return (x - estimate).double() * factor
+
+    def nat_maps(
+        self,
+        x: torch.Tensor,
+        draws: tuple[torch.Tensor, ...],
+        conditioning: Any,
+        rows: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the nats of each pixel or latent, channels summed: float64, shape (B, h, w)."""
+        squares = self.residuals(x, draws, conditioning, rows).square()
+        return -squares.flatten(1, -3).sum(dim=1)
 
     def _steps(self, keys: np.ndarray, index: np.ndarray) -> np.ndarray:
         if self._grid is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,9 @@ class Evaluator:
         again for others.
     halving
         Whether a batch may be halved for want of memory.
+    ask
+        What to ask of the model in place of its ``nats``: takes what that takes, and returns a
+        tensor with one row for each of the batch.
 
     Attributes
     ----------
@@ -68,8 +72,10 @@ class Evaluator:
         batch_size: int,
         one_shape: bool = False,
         halving: bool = True,
+        ask: Callable[..., torch.Tensor] | None = None,
     ) -> None:
         self.model = model
+        self.ask = ask
         self.halving = halving
         self.conditioning = conditioning
         self.usage = Usage(batch_size=batch_size, compiled=one_shape)
@@ -104,7 +110,7 @@ class Evaluator:
 
         Returns
         -------
-        Nats, float64: shape (B,) for draws, (B, P) for P parts.
+        Nats, float64: shape (B,) for draws, (B, P) for P parts; or what is asked for.
 
         Raises
         ------
@@ -156,7 +162,8 @@ class Evaluator:
         made = self._increments(keys, slot[:count], increment, x.shape[1:], max(fill, 0))
         started = time.perf_counter()
         with torch.inference_mode():
-            nats = self.model.nats(chosen, made, self.conditioning, row)  # type: ignore[arg-type]
+            ask = self.ask or self.model.nats
+            nats = ask(chosen, made, self.conditioning, row)  # type: ignore[arg-type]
             found = nats[:count].double().cpu().numpy()
         self.usage.network_seconds += time.perf_counter() - started
         self.usage.evaluations += count * self._passes(increment)
@@ -192,7 +199,7 @@ class Evaluator:
     ) -> None:
         """Refuse what would decide silently: to argmax, a NaN is the most of all."""
         expected = (count, len(increment)) if isinstance(increment, range) else (count,)
-        if tuple(nats.shape) != expected:
+        if self.ask is None and tuple(nats.shape) != expected:
             raise SynthesightError(
                 f"{self.model.name} gave nats of shape {tuple(nats.shape)}, not {expected}: sum "
                 "them over all dimensions of an image."

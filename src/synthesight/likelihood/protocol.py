@@ -261,6 +261,66 @@ class Estimator(Denoiser, Protocol):
         ...
 
 
+@runtime_checkable
+class Located(Protocol):
+    """A model that tells where in an image its nats are."""
+
+    def nat_maps(
+        self,
+        x: torch.Tensor,
+        increment: tuple[torch.Tensor, ...] | range,
+        conditioning: Any,
+        rows: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return what ``nats`` sums over the places of an image: pixels, latents or tokens.
+
+        Parameters
+        ----------
+        x, conditioning, rows
+            As in :meth:`DrawModel.nats`.
+        increment
+            What ``draws`` returned, of a model of draws; the parts, of a model of parts.
+
+        Returns
+        -------
+        Tensor of float64, shape (B, h, w), whose sum over h and w is ``nats``, summed over the
+        parts too. Places without nats, such as tokens that a draw did not mask, have 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Resampler(Protocol):
+    """A model of tokens that can draw some of them anew, and make images of tokens."""
+
+    def decode(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images of tokens: float32, shape (B, 3, height, width), in [-1, 1]."""
+        ...
+
+    def resample(
+        self, x: torch.Tensor, share: float, conditioning: Any, rows: torch.Tensor, seed: int
+    ) -> torch.Tensor:
+        """Draw a share of the tokens anew, given the prompt and what the model sees of the others.
+
+        Parameters
+        ----------
+        x
+            Shape (B, ...): encoded images.
+        share
+            In (0, 1]: of the tokens. A masked model hides random places, the same in all of the
+            batch; a model of a sequence, its last ones, and a model of scales, its finest.
+        conditioning, rows
+            As in :meth:`DrawModel.nats`.
+        seed
+            Of the places and of the tokens drawn: equal seeds give equal tokens.
+
+        Returns
+        -------
+        Tokens, the shape and type of ``x``.
+        """
+        ...
+
+
 def horizon_of(model: LikelihoodModel) -> int | None:
     """Return how many parts a model has; None for a model of draws, which never end."""
     return getattr(model, "horizon", None)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
     from synthesight.observers.discriminative.imagenet import ImageNetNetwork
     from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
+    from synthesight.observers.evidence_map import EvidenceMap
     from synthesight.observers.generative import GenerativeClassifier
     from synthesight.observers.loading import load
     from synthesight.observers.observer import Classification, Observer, Response
@@ -24,6 +25,7 @@ __all__ = [
     "DiscriminativeNetwork",
     "Entry",
     "EvaluateOptions",
+    "EvidenceMap",
     "GenerativeClassifier",
     "ImageNetNetwork",
     "ImageTextModel",
@@ -47,6 +49,7 @@ __getattr__, __dir__ = lazy.attach(
         "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
         "discriminative.imagenet": ["ImageNetNetwork"],
         "discriminative.network": ["DiscriminativeNetwork", "Network"],
+        "evidence_map": ["EvidenceMap"],
         "generative": ["GenerativeClassifier"],
         "loading": ["load"],
         "observer": ["Classification", "Observer", "Response"],

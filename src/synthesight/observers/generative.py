@@ -18,6 +18,8 @@ from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser, DrawModel, PartModel, horizon_of
 from synthesight.likelihood.rules import Rule, make_rule
 from synthesight.likelihood.tuning import Tuner, owner
+from synthesight.observers.evidence_map import EvidenceMap
+from synthesight.observers.maps import evidence_map
 from synthesight.observers.matching import blocks
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.prompts import (
@@ -134,7 +136,7 @@ class GenerativeClassifier(Observer):
             yield from self._match(stimuli)
             return
         chosen = self.choose(classes)
-        prompts, rows, groups = self._units(chosen)
+        prompts, rows, groups = self.units(chosen)
         for decision in self._decide(stimuli, prompts, rows, groups):
             yield self._response(decision, chosen, groups)
 
@@ -158,7 +160,7 @@ class GenerativeClassifier(Observer):
         own_rows: Mapping[str, np.ndarray] | None = None,
         count: int | None = None,
     ) -> Iterator[Decision]:
-        conditioning = self._prepare(prompts)
+        conditioning = self.prepare(prompts)
         if count is None:
             count = len(stimuli) if isinstance(stimuli, Sized) else 1
         draws = min(TYPICAL_DRAWS, self.rule.max_draws) if self._horizon is None else 1
@@ -185,6 +187,16 @@ class GenerativeClassifier(Observer):
                 self.tuner.halved(self.likelihood, engine.usage.batch_size)
             yield decision
 
+    def evidence_map(
+        self,
+        response: Response,
+        classes: Sequence[str] | None = None,
+        *,
+        of: str | None = None,
+        against: str | None = None,
+    ) -> EvidenceMap:
+        return evidence_map(self, response, classes or self.choose(None), of, against)
+
     def computing(self) -> dict[str, Any]:
         return super().computing() | {
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch.") or None,
@@ -197,8 +209,8 @@ class GenerativeClassifier(Observer):
     def _horizon(self) -> int | None:
         return horizon_of(self.likelihood)
 
-    def _prepare(self, prompts: list[str]) -> Any:
-        """What the prompts condition on; kept, since a call with other images asks again."""
+    def prepare(self, prompts: list[str]) -> Any:
+        """Return what the prompts condition on; kept, since a call with other images asks again."""
         asked = (self.model.resolution, tuple(prompts))
         if self._conditioning[0] != asked:
             self._conditioning = (None, None)
@@ -228,8 +240,8 @@ class GenerativeClassifier(Observer):
             "seed": self.seed,
         }
 
-    def _units(self, classes: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Prompts, the rows of each unit, and the class of each unit."""
+    def units(self, classes: list[str]) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Return prompts; for each unit, their rows, int64 (U, P); and the class of each unit."""
         if self.labels is None:
             prompts, rows = write_prompts(classes, self.prompts, self.names)
             if self._horizon is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -20,6 +20,8 @@ from synthesight.stimuli.stimulus import Stimulus
 
 if TYPE_CHECKING:
     import torch
+
+    from synthesight.observers.evidence_map import EvidenceMap
 
 
 SHOWN = 5  # answers in a short form
@@ -84,10 +86,13 @@ class Classification:
         K class names.
     responses
         One :class:`Response` an image.
+    observer
+        Who answered.
     """
 
     classes: list[str]
     responses: list[Response]
+    observer: Observer | None = None
 
     def __len__(self) -> int:
         return len(self.responses)
@@ -98,7 +103,7 @@ class Classification:
     def __getitem__(self, index: slice) -> Classification: ...
     def __getitem__(self, index: int | slice) -> Response | Classification:
         found = self.responses[index]
-        return found if isinstance(found, Response) else Classification(self.classes, found)
+        return found if isinstance(found, Response) else replace(self, responses=found)
 
     def __iter__(self) -> Iterator[Response]:
         return iter(self.responses)
@@ -145,6 +150,25 @@ class Classification:
     def evaluations(self) -> float:
         """Network evaluations for all of the images."""
         return sum(response.evaluations for response in self.responses)
+
+    def maps(self, of: str | None = None, against: str | None = None) -> list[EvidenceMap]:
+        """Return where the evidence is in each image; see :meth:`Observer.evidence_map`.
+
+        Examples
+        --------
+        >>> import numpy as np, synthesight
+        >>> observer = synthesight.load("natural-32", classes=["cat", "dog"], max_draws=2)
+        >>> found = observer.classify(np.zeros((32, 32, 3), dtype=np.uint8))
+        >>> (picture,) = found.maps(of="cat", against="dog")
+        >>> picture.nats.shape
+        (32, 32)
+        """
+        if self.observer is None:
+            raise SynthesightError("Nobody says whose answers these are: give the `observer`.")
+        return [
+            self.observer.evidence_map(response, self.classes, of=of, against=against)
+            for response in self.responses
+        ]
 
     def frame(self) -> pl.DataFrame:
         """Return a table with one row for each image and class."""
@@ -259,7 +283,43 @@ class Observer(ABC):
         for response in responses:
             if response.error is not None:
                 raise SynthesightError(response.error)
-        return Classification(self.choose(classes), responses)
+        return Classification(self.choose(classes), responses, self)
+
+    def evidence_map(
+        self,
+        response: Response,  # noqa: ARG002
+        classes: Sequence[str] | None = None,  # noqa: ARG002
+        *,
+        of: str | None = None,  # noqa: ARG002
+        against: str | None = None,  # noqa: ARG002
+    ) -> EvidenceMap:
+        """Return where in the image the evidence of a response is.
+
+        Parameters
+        ----------
+        response
+            What this observer answered.
+        classes
+            The choice that it had; None for its own classes.
+        of, against
+            The map is log p(x given ``of``) − log p(x given ``against``), over the draws that the
+            two classes saw; None for the class chosen, and for the strongest of the others.
+
+        Returns
+        -------
+        The map, whose places add up to the evidence between the two classes. Of a class of several
+        labels, the best label stands for it.
+
+        Raises
+        ------
+        SynthesightError
+            If the observer has no likelihood, or does not tell where it is; if a class is none of
+            the choice; or if the image could not be read.
+        """
+        raise SynthesightError(
+            f"{self.name} is {self.kind}: only a generative model has evidence in every place of "
+            "an image."
+        )
 
     def predict(self, images: Any, **how: Any) -> np.ndarray:
         """Return the class of each image, an array of str, as scikit-learn's classifiers do.
