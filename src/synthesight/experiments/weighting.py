@@ -25,6 +25,7 @@ from PIL import Image
 from synthesight import files
 from synthesight.experiments.images import LabelledImages
 from synthesight.likelihood.loading import load_model
+from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser
 from synthesight.likelihood.weighting import WEIGHTINGS, weights
 from synthesight.observers.loading import SETTINGS
@@ -175,6 +176,7 @@ def measure(
     it gets right, the fitted one being fitted to the first half. What is written is fitted to all.
     """
     model = load_model(folder, device=device)
+    assert isinstance(model, PipelineDenoiser)
     chosen = np.random.default_rng(0).permutation(len(images.labels))[:count]
     recording = record(
         model,

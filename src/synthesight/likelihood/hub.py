@@ -12,6 +12,7 @@ from synthesight import files
 from synthesight.errors import SynthesightError, first_line
 
 INDEX = "model_index.json"
+CONFIG = "config.json"  # of a network of diffusers, or of a whole model of transformers
 # What a pipeline lists but only needs to censor its images, mark them, or be shown others.
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder", "watermarker")
 
@@ -35,6 +36,19 @@ def read_json(path: Path) -> dict[str, Any]:
         As of :func:`synthesight.files.read_json`.
     """
     return files.read_json(path, advice="download or save the model again")
+
+
+def is_of_transformers(settings: Mapping[str, Any]) -> bool:
+    """Tell whether a ``config.json`` is one of transformers.
+
+    Examples
+    --------
+    >>> is_of_transformers({"architectures": ["LlamaForCausalLM"], "model_type": "llama"})
+    True
+    >>> is_of_transformers({"_class_name": "UNet2DModel"})
+    False
+    """
+    return isinstance(settings.get("model_type"), str) and "_class_name" not in settings
 
 
 def check_settings(folder: Path) -> None:
@@ -142,6 +156,17 @@ def weight_files(files: Iterable[str], variant: str | None) -> list[str]:
     return [file for file, match in matches if match and match["variant"] == variant]
 
 
+def wanted_of_one_folder(files: Iterable[str], *, name: str) -> list[str]:
+    """Return the files to download of a model of transformers: settings and its weights.
+
+    ``files`` are paths in the repository of the ``name``.
+    """
+    top = [file for file in files if "/" not in file]
+    variant = pick_variant(top, half=False, where=f"The model {name}")
+    settings = [file for file in top if PurePosixPath(file).suffix in SETTING_SUFFIXES]
+    return settings + weight_files(top, variant)
+
+
 def wanted_files(
     files: Iterable[str],
     index: Mapping[str, Any],
@@ -179,7 +204,12 @@ def wanted_files(
 
 
 def download(
-    name: str, *, revision: str | None, half: bool, weightless: Collection[str] = ()
+    name: str,
+    *,
+    revision: str | None,
+    half: bool,
+    weightless: Collection[str] = (),
+    check: Callable[[Mapping[str, Any]], object] | None = None,
 ) -> Path:
     """Return the local folder of a pipeline on the Hub, fetched where it is not there yet.
 
@@ -191,6 +221,9 @@ def download(
         ``"owner/model"``, and a branch, tag or commit.
     half, weightless
         See :func:`wanted_files`.
+    check
+        Where a model of transformers will do as well: takes its settings, and refuses those that
+        will not.
 
     Raises
     ------
@@ -199,6 +232,11 @@ def download(
     """
 
     def choose(files: list[str], fetch: Callable[[list[str]], Path]) -> list[str]:
+        if INDEX not in files and CONFIG in files and check is not None:
+            settings = read_json(fetch([CONFIG]) / CONFIG)
+            if is_of_transformers(settings):
+                check(settings)
+                return wanted_of_one_folder(files, name=name)
         if INDEX not in files:
             at = "" if revision is None else f" at revision {revision!r}"
             raise SynthesightError(

@@ -1,9 +1,10 @@
-"""Open a generative model: from a name, folder, file or pipeline to a denoiser."""
+"""Open a generative model: from a name, folder, file or pipeline to what gives a likelihood."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from synthesight.likelihood.memory import is_out_of_memory, opening
 from synthesight.likelihood.opening import Opened, open_pipeline
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.precision import choose_precision, half_precisions
+from synthesight.likelihood.tokens.masked import Amused
+from synthesight.likelihood.tokens.opening import TokenParts
+from synthesight.likelihood.tokens.raster import RasterModel
+
+TokenModel = RasterModel | Amused
 
 
 def load_model(
@@ -30,8 +36,8 @@ def load_model(
     resolution: int | tuple[int, int] | None = None,
     name: str | None = None,
     revision: str | None = None,
-) -> PipelineDenoiser:
-    """Open a diffusion or flow model as a denoiser.
+) -> PipelineDenoiser | TokenModel:
+    """Open a diffusion or flow model as a denoiser, or a model of image tokens.
 
     Parameters
     ----------
@@ -85,13 +91,10 @@ def load_model(
         size = None if given or resolution or place != torch.device("cpu") else _size(opened)
         what = f"{name or source} cannot be used as a likelihood"
         own = given or resolution is not None
+        build = _builder(opened.pipeline)
         with nullcontext() if own else opening(what, "download or save it again", size=size):
-            model = PipelineDenoiser(
-                opened.pipeline,
-                name=name or opened.name,
-                device=place,
-                dtype=dtype,
-                resolution=resolution,
+            model = build(
+                name=name or opened.name, device=place, dtype=dtype, resolution=resolution
             )
         model.source = opened.source
         if candidates and model.dtype == torch.float32:
@@ -109,6 +112,15 @@ def load_model(
             f"{name or source} does not fit in the memory of {place}: use `dtype=bfloat16`, a "
             "smaller model, or a device with more memory."
         ) from error
+
+
+def _builder(pipeline: Any) -> Callable[..., PipelineDenoiser | TokenModel]:
+    """Return what makes a likelihood of what was opened."""
+    if isinstance(pipeline, TokenParts):
+        return pipeline.likelihood
+    if type(pipeline).__name__ == "AmusedPipeline":
+        return partial(Amused, pipeline)
+    return partial(PipelineDenoiser, pipeline)
 
 
 def _size(opened: Opened) -> int:

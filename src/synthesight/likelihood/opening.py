@@ -1,10 +1,11 @@
-"""From a source to an opened pipeline of diffusers: a name, a folder, a file or the pipeline."""
+"""From a source to an opened pipeline or model: a name, a folder, a file or the pipeline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import torch
 
 from synthesight.errors import SynthesightError
 from synthesight.files import hash_of
-from synthesight.likelihood.hub import INDEX, download, read_json
+from synthesight.likelihood.hub import CONFIG, INDEX, download, is_of_transformers, read_json
 from synthesight.likelihood.lora import LoraLike, add_lora, read_loras
 from synthesight.likelihood.parts import PipelineFolder, is_network, quantisation
 from synthesight.likelihood.single_file import SingleFile
+from synthesight.likelihood.tokens.opening import TokenParts, check_family, open_parts
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Opened:
     Attributes
     ----------
     pipeline
-        A :class:`diffusers.DiffusionPipeline` on the CPU.
+        A :class:`diffusers.DiffusionPipeline` on the CPU; or, of a model of transformers, its
+        :class:`~synthesight.likelihood.tokens.TokenParts`.
     name
         How messages and trials call it.
     source
@@ -48,7 +51,7 @@ def open_pipeline(
     without: str | Sequence[str] = (),
     quantise: str | None = None,
 ) -> Opened:
-    """Open a pipeline of diffusers from whatever holds its weights.
+    """Open a pipeline of diffusers, or a model of image tokens, from whatever holds its weights.
 
     Only safetensors are opened, and only by classes that diffusers and transformers ship.
 
@@ -61,6 +64,7 @@ def open_pipeline(
         - a folder with ``model_index.json``;
         - a single ``.safetensors`` file, of the whole model or of its network alone;
         - a folder of one part, such as ``checkpoint-500/unet``, or a folder of such folders;
+        - a folder of transformers, or a name, of a model that makes images as tokens;
         - a :class:`diffusers.DiffusionPipeline`, which is used as it is.
     config
         The pipeline, as a folder or a name on the Hub, that a file or a part belongs to: it gives
@@ -104,8 +108,18 @@ def open_pipeline(
         else:
             template = PipelineFolder(Path(), dtype, left_out, quantise)
             opened = _open(source, template, config=config, revision=revision)
+            if isinstance(opened.pipeline, TokenParts):
+                asked = {"lora": loras, "without": left_out, "quantise": quantise}
+                _refuse(asked, f"{opened.name} is a model of image tokens")
         added = [add_lora(opened.pipeline, each, name=opened.name) for each in loras]
     return replace(opened, source=opened.source | {"loras": added}) if added else opened
+
+
+def _refuse(options: Mapping[str, Any], what: str) -> None:
+    """Refuse options that were given to what has no use for them."""
+    for option, value in options.items():
+        if value:
+            raise SynthesightError(f"{what}: leave out `{option}`, which it has no use for.")
 
 
 def _given(pipeline: Any, asked: dict[str, Any]) -> Opened:
@@ -135,16 +149,27 @@ def _open(
     path = Path(source).expanduser()
     if path.is_file():
         return _open_file(path, template, config)
-    if path.is_dir() and not (path / INDEX).is_file():
+    whole = (path / INDEX).is_file() or _is_of_transformers(path)
+    if path.is_dir() and not whole:
         return _open_checkpoint(path, template, config)
     if config is not None:
         raise SynthesightError(
             f"{source} is a whole pipeline: leave `config` out, which is for single files and "
             "checkpoint folders."
         )
-    folder, facts = _find(source, template, revision=revision)
+    folder, facts = _find(source, template, revision=revision, tokens=True)
     name = path.resolve().name if path.is_dir() else str(source)
-    return Opened(folder.pipeline(), name, {"model": str(source)} | facts)
+    source_facts = {"model": str(source)} | facts
+    if _is_of_transformers(folder.path):
+        return Opened(open_parts(folder.path, where=str(source)), name, source_facts)
+    return Opened(folder.pipeline(), name, source_facts)
+
+
+def _is_of_transformers(folder: Path) -> bool:
+    path = folder / CONFIG
+    if (folder / INDEX).is_file() or not path.is_file():
+        return False
+    return is_of_transformers(read_json(path))
 
 
 def _find(
@@ -153,11 +178,15 @@ def _find(
     *,
     revision: str | None = None,
     weightless: Sequence[str] = (),
+    tokens: bool = False,
 ) -> tuple[PipelineFolder, dict[str, Any]]:
-    """A whole pipeline's folder, here or from the Hub, and the commit that it is of."""
+    """A whole pipeline's folder, here or from the Hub, and the commit that it is of.
+
+    With ``tokens``, that of a model of image tokens will do as well.
+    """
     path = Path(source).expanduser()
     if path.is_dir():
-        if not (path / INDEX).is_file():
+        if not (path / INDEX).is_file() and not (tokens and _is_of_transformers(path)):
             raise SynthesightError(
                 f"The folder {path} has no {INDEX}: give one that save_pretrained of a diffusers "
                 "pipeline wrote."
@@ -171,6 +200,7 @@ def _find(
         revision=revision or at or None,
         half=template.dtype not in (None, torch.float32),
         weightless=(*weightless, *template.without),
+        check=partial(check_family, where=name) if tokens else None,
     )
     commit = folder.resolve().name  # as the cache of the Hub calls its folders
     return replace(template, path=folder), {"revision": commit} if len(commit) == 40 else {}

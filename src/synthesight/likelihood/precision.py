@@ -7,16 +7,19 @@ bfloat16, and by 4 to 9 % in float16. So the difference is what is measured, on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from synthesight.likelihood.denoiser import NonFiniteOutput
 from synthesight.likelihood.memory import is_out_of_memory
-from synthesight.likelihood.pipeline import PipelineDenoiser
+from synthesight.likelihood.pipeline import SAMPLE_PROMPTS, PipelineDenoiser
 from synthesight.likelihood.plumbing import cast
+from synthesight.likelihood.tokens.masked import Amused
+from synthesight.likelihood.tokens.raster import RasterModel
 
 LIMIT = 0.1
 """Largest error of a difference, of its own size: it adds 1 % to the variance of a draw."""
@@ -33,7 +36,7 @@ def half_precisions(device: torch.device) -> list[torch.dtype]:
 
 
 def choose_precision(
-    model: PipelineDenoiser, candidates: Sequence[torch.dtype]
+    model: PipelineDenoiser | RasterModel | Amused, candidates: Sequence[torch.dtype]
 ) -> dict[str, float | None]:
     """Measure the candidates and leave the network in the best of them.
 
@@ -61,13 +64,18 @@ def choose_precision(
         cast(network, dtype)
         model.reopen()
 
+    def measured() -> Tensor:
+        if isinstance(model, PipelineDenoiser):
+            return difference(model)
+        return nats_difference(model)
+
     errors: dict[str, float | None] = {}
     best, least = torch.float32, LIMIT
     try:
-        expected = difference(model)
+        expected = measured()
         for dtype in candidates:
             put(dtype)
-            error = _error(model, expected)
+            error = _error(measured, expected)
             errors[str(dtype).removeprefix("torch.")] = error if isfinite(error) else None
             if error <= least:
                 best, least = dtype, error
@@ -83,11 +91,7 @@ def choose_precision(
 def difference(model: PipelineDenoiser) -> Tensor:
     """Return the difference of two prompts' errors on a few draws: float64, (``DRAWS``,)."""
     generator = torch.Generator().manual_seed(0)
-    height, width = model.size
-    # Smooth, as images are: the least rough of random ones.
-    coarse = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
-    image = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(-1, 1)
-    x = model.encode(image)
+    x = model.encode(_image(model.size, generator))
     noise = torch.randn(DRAWS, *x.shape[1:], generator=generator)
     steps = torch.linspace(0.1, 0.9, DRAWS).mul(len(model.schedule)).long()
     prepared = model.prepare(model.example_prompts)
@@ -98,9 +102,34 @@ def difference(model: PipelineDenoiser) -> Tensor:
     )
 
 
-def _error(model: PipelineDenoiser, expected: Tensor) -> float:
+def nats_difference(model: RasterModel | Amused) -> Tensor:
+    """Return the difference of two prompts' nats on each part, or on a few draws: float64."""
+    height, width = (side * model.factor for side in model.grid)
+    image = _image((height, width), torch.Generator().manual_seed(0)).to(model.device)
+    with torch.inference_mode():
+        x = model.encode(image)
+        prepared = model.prepare(SAMPLE_PROMPTS)
+        rows = torch.arange(2, device=model.device)
+        if isinstance(model, RasterModel):
+            nats = model.nats(x.expand(2, -1, -1), range(model.horizon), prepared, rows)
+        else:
+            keys, index = np.zeros((DRAWS, 2), dtype=np.uint64), np.arange(DRAWS)
+            (mask,) = model.draws(keys, index, x.shape[1:])
+            mask = mask.to(model.device).repeat(2, 1, 1)
+            x, rows = x.expand(2 * DRAWS, -1, -1), rows.repeat_interleave(DRAWS)
+            nats = model.nats(x, (mask,), prepared, rows).view(2, DRAWS)
+    return nats[0] - nats[1]
+
+
+def _image(size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Return an image as smooth as images are: the least rough of random ones."""
+    coarse = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, size, mode="bicubic").clamp(-1, 1)
+
+
+def _error(measured: Callable[[], Tensor], expected: Tensor) -> float:
     try:
-        found = difference(model)
+        found = measured()
     except NonFiniteOutput:
         return float("inf")
     size = expected.square().mean().sqrt().clamp(min=1e-300)

@@ -14,7 +14,6 @@ from synthesight.likelihood.diffusion import DEFAULT_WEIGHTING, DenoiserLikeliho
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.evaluator import Usage
 from synthesight.likelihood.grouped import class_evidence
-from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser, DrawModel, PartModel, horizon_of
 from synthesight.likelihood.rules import Rule, make_rule
 from synthesight.likelihood.tuning import Tuner, owner
@@ -225,7 +224,7 @@ class GenerativeClassifier(Observer):
             "weights": weights_hash(getattr(owner(self.likelihood), "network", None)),
             "dtype": str(getattr(self.model, "dtype", "")).removeprefix("torch."),
             "resolution": self.model.resolution,
-            "pipeline": self.model.describe() if isinstance(self.model, PipelineDenoiser) else None,
+            "pipeline": self.model.describe() if hasattr(self.model, "describe") else None,
             "prompt": self.prompts,
             "names": {key: list(value) for key, value in self.names.items()},
             "labels": {name: [str(label) for label in own] for name, own in self.labels.items()}

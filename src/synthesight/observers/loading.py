@@ -15,6 +15,7 @@ import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.files import read_json
+from synthesight.likelihood.hub import is_of_transformers
 from synthesight.observers.class_files import names_only, read_classes, read_prompts
 from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
@@ -215,12 +216,11 @@ def _open_library(
 
 def _is_small_network(place: Place) -> bool:
     config = place.folder / "config.json" if place.folder is not None else None
+    if config is None or not config.is_file():
+        return False
+    settings = read_json(config, advice="get it anew")
     # A network of a diffusers pipeline, such as checkpoint-500/unet, has a config.json as well.
-    return (
-        config is not None
-        and config.is_file()
-        and "_class_name" not in read_json(config, advice="get it anew")
-    )
+    return "_class_name" not in settings and not is_of_transformers(settings)
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.likelihood.tokens.chameleon import Chameleon
+    from synthesight.likelihood.tokens.emu3 import Emu3
+    from synthesight.likelihood.tokens.janus import Janus
+    from synthesight.likelihood.tokens.masked import Amused
     from synthesight.likelihood.tokens.nats import (
         check_codebook,
         check_codes,
@@ -20,8 +24,14 @@ if TYPE_CHECKING:
         head_nats,
         part_nats,
     )
+    from synthesight.likelihood.tokens.opening import TokenParts, open_parts
+    from synthesight.likelihood.tokens.raster import RasterModel
 
 _OFFERED = {
+    "chameleon": ["Chameleon"],
+    "emu3": ["Emu3"],
+    "janus": ["Janus"],
+    "masked": ["Amused"],
     "nats": [
         "check_codebook",
         "check_codes",
@@ -30,14 +40,23 @@ _OFFERED = {
         "head_nats",
         "part_nats",
     ],
+    "opening": ["TokenParts", "open_parts"],
+    "raster": ["RasterModel"],
 }
 
 __all__ = [
+    "Amused",
+    "Chameleon",
+    "Emu3",
+    "Janus",
+    "RasterModel",
+    "TokenParts",
     "check_codebook",
     "check_codes",
     "code_nats",
     "even_parts",
     "head_nats",
+    "open_parts",
     "part_nats",
 ]
 

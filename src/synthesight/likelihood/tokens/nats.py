@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.denoiser import NonFiniteOutput
 
 LOGITS = 2**26
 """Logits that exist at once: 256 MiB of float32, however many images, tokens and codes."""
@@ -40,7 +41,7 @@ def code_nats(logits: Tensor, codes: Tensor, *, name: str) -> Tensor:
 
     Raises
     ------
-    SynthesightError
+    NonFiniteOutput
         If a logit is −inf, which also the least number that a float can be stands for, or NaN.
 
     Examples
@@ -53,7 +54,7 @@ def code_nats(logits: Tensor, codes: Tensor, *, name: str) -> Tensor:
     nats = own - logits.logsumexp(dim=-1).double()
     # A NaN or +inf is also in the sum. A masked logit would not be: it is just never chosen.
     if not (torch.isfinite(nats).all() and (logits > MASKED).all()):
-        raise SynthesightError(
+        raise NonFiniteOutput(
             f"{name} gave image codes logits that are −inf or NaN: run it in float32, and check "
             "that its weights are whole and that its head can make images."
         )
@@ -92,7 +93,7 @@ def head_nats(
 
     Raises
     ------
-    SynthesightError
+    NonFiniteOutput
         As :func:`code_nats`.
 
     Examples
