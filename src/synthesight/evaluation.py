@@ -17,6 +17,7 @@ from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.files import as_path, is_remote
 from synthesight.forks import check_threads
 from synthesight.observers.class_files import names_only, read_classes
+from synthesight.observers.generative import GenerativeClassifier
 from synthesight.observers.loading import open_observer, read_wording
 from synthesight.observers.observer import Observer, Response
 from synthesight.observers.options import (
@@ -35,7 +36,7 @@ from synthesight.stimuli.stimulus import Stimulus, factor_types
 from synthesight.stimuli.synsets import coarse
 from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import RESERVED, SCHEMA
-from synthesight.trials.store import Run
+from synthesight.trials.store import KEEP_DRAWS, Run
 
 # Where the model answers, and the options of each place.
 BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
@@ -139,6 +140,10 @@ def run_evaluation(
         _on_slurm(model, stimuli, out, options, progress)
         return Run.open(out)
     observer = model if isinstance(model, Observer) else _observer(model, options)
+    if options.keep_draws and not isinstance(observer, GenerativeClassifier):
+        raise SynthesightError(
+            f"{observer.name} gives no likelihood of draws in this process: leave out `keep_draws`."
+        )
     chosen = [] if captioned else observer.choose(classes)
     named = {"model": str(model)} if isinstance(model, str | Path) else {}
     _check_names(observer.name, *{stimulus.dataset for stimulus in shown})
@@ -156,6 +161,8 @@ def run_evaluation(
         # What the last bits depend on; a run that is to be reproducible is of one kind.
         manifest["reproducible"] = {"processor": processor(), "versions": manifest["versions"]}
         manifest["reproducible"]["device"] = manifest["device"]
+    if options.keep_draws:
+        manifest[KEEP_DRAWS] = True
     if ranges := sorted({str(stimulus.range) for stimulus in shown if stimulus.range}):
         manifest["range"] = ranges
     run = Run.create_or_resume(out, manifest, stimuli=shown)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import synthesight
+from synthesight.observers.draw_errors import draw_errors, schedule_of
 from synthesight.observers.observer import Observer, Response
 from synthesight.progress import Progress
 from synthesight.stimuli.stimulus import Stimulus
@@ -51,13 +52,19 @@ def show(
         Makes a trial of a response.
     """
     place = {"processor": processor(), "versions": installed()}
-    shared = Shared(run, stimuli)
+    shared = Shared(run, stimuli, every=run.keeps_draws)
     rows: list[dict[str, Any]] = []
+    answered: list[Stimulus] = []
     flushed = time.monotonic()
 
     def flush() -> None:
         nonlocal rows, flushed
         with held_back():
+            if run.keeps_draws:
+                # Before the trials: what has both is done.
+                made = shared.evaluated(stimulus.id for stimulus in answered)
+                run.keep(draw_errors(observer, answered, classes, *made), schedule_of(observer))
+                answered.clear()
             run.append(rows)
             shared.answered(each["stimulus"] for each in rows)
             rows, flushed = [], time.monotonic()
@@ -69,6 +76,7 @@ def show(
             while True:
                 for response in observer.respond(shared, classes):
                     rows.append(row(response))
+                    answered.append(response.stimulus)
                     far.at(total - len(shared) + len(rows))
                     # What draws can tell again is in no hurry: fewer parts are quicker to read.
                     seconds = PART_SECONDS if shared.keeps else SOON

@@ -163,7 +163,7 @@ def _parameters(kind: type[ModelOptions]) -> dict[str, Parameter]:
         if each.default is None or each.default is MISSING:
             annotation = annotation | None
         # Without a name of its own, a switch would have a second one, to be switched off.
-        names = [f"--{each.name}"] if text is bool else []
+        names = [f"--{each.name.replace('_', '-')}"] if text is bool else []
         about = typer.Option(*names, help=facts["help"], min=facts["least"], max=facts["most"])
         made[each.name] = Parameter(
             each.name,

@@ -117,6 +117,8 @@ def _print(state: State) -> None:
         left = state.seconds_left
         end = "" if left is None else f"; {_duration(left)} left"
         print(f"{state.rate:.2g} trials a second{end}.")
+    if state.draws is not None:
+        print(f"{state.draws[0]} draws are kept, in {state.draws[1] / 1e6:.1f} MB.")
     if state.writers:
         print(f"Processes at work: {', '.join(map(printable, state.writers))}.")
     for part in state.damaged:

@@ -56,6 +56,7 @@ class DenoiserLikelihood:
             gap = np.abs(np.asarray(times, dtype=np.float64)[:, None] - denoiser.schedule.times)
             self._grid = gap.argmin(axis=1)
             factor = weights(weighting, denoiser.schedule)
+        self._factors = factor
         self._factor = torch.from_numpy(factor).to(denoiser.device)
 
     @property
@@ -79,6 +80,18 @@ class DenoiserLikelihood:
     def times(self, keys: np.ndarray, index: np.ndarray) -> np.ndarray:
         """Return the time of each draw: float64, shape (D,)."""
         return self.denoiser.schedule.times[self._steps(keys, index)]
+
+    @property
+    def density(self) -> np.ndarray:
+        """How often each of the schedule's times is drawn, float64 (T,): 1 where evenly."""
+        chosen = np.diff(self._sampler.cumulative, prepend=0.0) / self._sampler.cumulative[-1]
+        if self._grid is not None:
+            chosen = np.bincount(self._grid, minlength=len(chosen)) / len(self._grid)
+        return len(chosen) * chosen
+
+    def unweighted(self, keys: np.ndarray, index: np.ndarray, nats: np.ndarray) -> np.ndarray:
+        """Return the errors ‖x − x̂‖² of which draws gave nats, float64, shape (D,)."""
+        return -nats / self._factors[self._steps(keys, index)]
 
     def draws(
         self, keys: np.ndarray, index: np.ndarray, shape: Sequence[int]

@@ -232,6 +232,9 @@ class EvaluateOptions(ModelOptions):
     reproducible
         Whether evidence is to be the same to the last bit, however the work is interrupted and
         divided: at a cost, since batches and threads are few and fixed, and nothing is compiled.
+    keep_draws
+        Whether the error of every image, draw and class is kept, about 4 bytes each, for
+        :meth:`Run.draws <synthesight.trials.Run.draws>` and ``synthesight analyse``.
     """
 
     limit: int | None = field(
@@ -266,6 +269,10 @@ class EvaluateOptions(ModelOptions):
         default=False,
         metadata=about("Same bits however the work is interrupted and divided; slower.", text=bool),
     )
+    keep_draws: bool = field(
+        default=False,
+        metadata=about("Keep the error of every draw for `synthesight analyse`.", text=bool),
+    )
 
 
 class EvaluateKeywords(ModelKeywords, total=False):
@@ -279,6 +286,7 @@ class EvaluateKeywords(ModelKeywords, total=False):
     jobs: int | None
     slurm: str | Mapping[str, Any] | None
     reproducible: bool
+    keep_draws: bool
 
 
 def typed(options: type[ModelOptions]) -> Callable[[Function], Function]:

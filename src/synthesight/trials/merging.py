@@ -10,6 +10,7 @@ import polars as pl
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.trials.computed import computed, record_computed
+from synthesight.trials.draws import Draws
 from synthesight.trials.planned import add, planned
 from synthesight.trials.record import first_difference
 from synthesight.trials.schema import KEY
@@ -67,9 +68,21 @@ def merge(runs: Sequence[str | Path], out: str | Path) -> tuple[Run, list[str]]:
     for run in opened:
         for computing in computed(run.folder):
             record_computed(target.folder, computing)
+        if run.keeps_draws:
+            _merge_draws(run, target)
         for table in _new(run, _answers(target)):
             target.append(table)
     return target, remarks
+
+
+def _merge_draws(run: Run, target: Run) -> None:
+    """Take over the draws of images of which none are there yet, a part at a time."""
+    parts, schedule = Draws(run.folder).parts, run.schedule()
+    for path in parts.paths():
+        parts.check(path)
+        table = pl.scan_parquet(files.scannable(path), glob=False)
+        known = Draws(target.folder).stimuli()
+        target.keep(table.filter(~pl.col("stimulus").is_in(known)).collect(), schedule)
 
 
 def _answers(run: Run) -> pl.DataFrame:

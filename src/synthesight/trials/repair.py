@@ -10,6 +10,7 @@ from pathlib import Path
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.stimulus import Stimulus
+from synthesight.trials.draws import Draws
 from synthesight.trials.parts import SEALED, DamagedPart, Parts
 from synthesight.trials.planned import plan_of, replaced
 from synthesight.trials.record import (
@@ -55,7 +56,9 @@ def check(folder: str | Path, stimuli: Sequence[Stimulus] | None = None) -> list
     """
     folder = files.as_path(folder)
     trials = trial_parts(folder)
-    found = [*_check_record(folder, trials), *_check_parts(trials), *_check_parts(plan_of(folder))]
+    found = _check_record(folder, trials)
+    for parts in (trials, plan_of(folder), Draws(folder).parts):
+        found += _check_parts(parts)
     if stimuli is not None:
         other = list(replaced(stimuli, Run.open(folder).digests()))
         found += [f"{name} is another image than the one of its trial." for name in other]

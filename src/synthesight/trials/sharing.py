@@ -53,6 +53,8 @@ class Shared:
         The run.
     stimuli
         Those that this process may show, of which some may have their trial.
+    every
+        Whether all network evaluations are held until :meth:`evaluated` asks for them.
 
     Attributes
     ----------
@@ -60,7 +62,7 @@ class Shared:
         Whether anybody keeps anything here: observers without draws have nothing to keep.
     """
 
-    def __init__(self, run: Run, stimuli: Iterable[Stimulus]) -> None:
+    def __init__(self, run: Run, stimuli: Iterable[Stimulus], *, every: bool = False) -> None:
         self.run = run
         self.folder = place_of_claims(run.folder)
         self._token = secrets.token_hex(8)
@@ -78,6 +80,9 @@ class Shared:
         # Of each image that has started: its claim, and its place there.
         self._started: list[tuple[_Own, int]] = []
         self._waiting: list[tuple[np.ndarray, ...]] = []
+        self._every = every
+        self._numbers: dict[str, int] = {}  # of images whose evaluations are held
+        self._held: list[tuple[np.ndarray, ...]] = []
         self._kept = self._begun = time.monotonic()
         self._over = threading.Event()
         self._sign = self.folder / f"{self._token}{SIGN}"
@@ -115,12 +120,20 @@ class Shared:
             kept = None
         if stimulus.digest is not None:
             own.append(DIGESTS, json.dumps({place: stimulus.digest}).encode())
-        return len(self._started) - 1, kept
+        number = len(self._started) - 1
+        if self._every:
+            self._numbers[stimulus.id] = number
+            if kept is not None:
+                same = np.full(len(kept), number)
+                self._held.append((same, kept["draw"], kept["unit"], kept["nats"]))
+        return number, kept
 
     def keep(
         self, number: np.ndarray, draw: np.ndarray, unit: np.ndarray, nats: np.ndarray
     ) -> None:
         self._waiting.append((number, draw, unit, nats))
+        if self._every:
+            self._held.append((number, draw, unit, nats))
         check_stopped()
         if time.monotonic() - self._kept > KEEP:
             with held_back():
@@ -148,6 +161,29 @@ class Shared:
             for own in {id(own): own for own, _ in started}.values():
                 mine = np.array([each is own for each, _ in started])[row]
                 own.append(NATS, table[mine].tobytes())
+
+    def evaluated(
+        self, stimuli: Iterable[str]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Give away all network evaluations of images that are decided.
+
+        Returns
+        -------
+        Of each: the place of its image among ``stimuli``, the index of its draw, its unit, and its
+        nats, sorted by these three.
+        """
+        place_of = np.full(len(self._started), -1)
+        for place, stimulus in enumerate(stimuli):
+            if (began := self._numbers.pop(stimulus, None)) is not None:
+                place_of[began] = place
+        nothing = tuple(np.zeros(0, kind) for kind in (np.int64, np.int64, np.int64, np.float64))
+        held = [np.concatenate(each) for each in zip(nothing, *self._held, strict=True)]
+        place_of_each = place_of[held[0]]
+        waits = np.isin(held[0], list(self._numbers.values()))
+        self._held = [tuple(each[waits] for each in held)]
+        own = np.flatnonzero(place_of_each >= 0)
+        own = own[np.lexsort((held[2][own], held[1][own], place_of_each[own]))]
+        return place_of_each[own], held[1][own], held[2][own], held[3][own]
 
     def answered(self, stimuli: Iterable[str]) -> None:
         """Give up the claims to stimuli whose trials are in the run."""

@@ -13,6 +13,7 @@ import polars as pl
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.trials.claims import CLAIM, Claim, place_of_claims
+from synthesight.trials.draws import Draws
 from synthesight.trials.parts import DamagedPart
 from synthesight.trials.planned import plan_of
 from synthesight.trials.record import RECORD
@@ -45,6 +46,9 @@ class State:
         When a part was last written, in seconds since 1970; None if there is none.
     writers
         Processes that work on it now, as machine and number.
+    draws
+        Network evaluations whose errors are kept, and the bytes that they take; None in a run that
+        keeps none.
     """
 
     run: Run
@@ -56,6 +60,7 @@ class State:
     rate: float | None
     written: float | None
     writers: tuple[str, ...]
+    draws: tuple[int, int] | None = None
 
     @property
     def finished(self) -> bool:
@@ -89,6 +94,7 @@ class State:
             "seconds_left": self.seconds_left,
             "written": self.written,
             "writers": list(self.writers),
+            "draws": self.draws and dict(zip(("evaluations", "bytes"), self.draws, strict=True)),
             "damaged": [str(part.path) for part in self.damaged],
             "conditions": self.table.to_dicts(),
         }
@@ -117,6 +123,13 @@ def state_of(folder: str | Path) -> State:
     shown = trial_parts(run.folder).read(_shown, bad_trials)
     plan = plan_of(run.folder).read(lambda table: table.collect(), bad_plan)
     plan = plan.unique("stimulus", maintain_order=True)
+    if run.keeps_draws:
+        try:
+            drawn = Draws(run.folder).stimuli()
+        except DamagedPart as part:
+            bad_plan.append(part)
+        else:  # without its draws, a stimulus is shown again
+            shown = shown.filter(pl.col("stimulus").is_in(drawn) | (pl.col("errors") > 0))
     place = ["dataset", "condition"]
     table = plan.join(shown, on="stimulus", how="full", coalesce=True, suffix="_shown").select(
         *(pl.coalesce(name, f"{name}_shown") for name in place), "done", "errors"
@@ -138,6 +151,7 @@ def state_of(folder: str | Path) -> State:
         rate,
         written,
         tuple(sorted({f"{each['host'].split()[0]}:{each['pid']}" for each in owners})),
+        Draws(run.folder).size() if run.keeps_draws else None,
     )
 
 

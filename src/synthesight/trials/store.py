@@ -15,6 +15,8 @@ from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.claims import FOLDER as PROCESSES
+from synthesight.trials.draws import FOLDER as DRAWS
+from synthesight.trials.draws import Draws
 from synthesight.trials.parts import MANY, Parts
 from synthesight.trials.planned import FOLDER, grow, planned, replaced
 from synthesight.trials.record import (
@@ -29,7 +31,8 @@ from synthesight.trials.record import (
 from synthesight.trials.schema import KEY, REQUIRED, SCHEMA, conform
 
 SECONDS = 2.0  # for looking whether images of earlier trials are the same
-WRITTEN = r"part-\d+-\w+\.parquet|run\.json"
+WRITTEN = r"part-\d+-\w+\.parquet|run\.json|schedule-\w+\.json"
+KEEP_DRAWS = "keep_draws"  # entry of the record of a run that keeps them
 
 
 class Run:
@@ -68,6 +71,7 @@ class Run:
             manifest, self.format = read_record(self.folder)
         self.manifest: dict[str, Any] = manifest
         self._parts = trial_parts(self.folder)
+        self._draws = Draws(self.folder)
         self._appended = 0
 
     def __len__(self) -> int:
@@ -195,7 +199,7 @@ class Run:
                     f"{folder} holds a run {different}: use the same options to go on, or another "
                     "`out`."
                 )
-            for place in (folder, folder / FOLDER):
+            for place in (folder, folder / FOLDER, folder / DRAWS):
                 files.remove_unfinished(place, WRITTEN)
         if stimuli is not None:
             run.grow(stimuli)
@@ -274,6 +278,8 @@ class Run:
     def done(self) -> set[str]:
         """Return ids of the stimuli that have their trial; unreadable ones have none yet.
 
+        In a run that keeps draws, a stimulus whose draws were lost is not done either.
+
         Raises
         ------
         SynthesightError
@@ -282,7 +288,76 @@ class Run:
         read = self._read(
             lambda trials: trials.filter(pl.col("error").is_null()).select("stimulus")
         )
-        return set(read["stimulus"])
+        found = set(read["stimulus"])
+        return found & self._draws.stimuli() if self.keeps_draws else found
+
+    @property
+    def keeps_draws(self) -> bool:
+        """Whether the error of every draw is kept, as ``keep_draws`` asks for."""
+        return bool(self.manifest.get(KEEP_DRAWS))
+
+    def draws(self) -> pl.LazyFrame:
+        """Return the error of every image, draw and class that was evaluated, read when collected.
+
+        Returns
+        -------
+        A row for each network evaluation, those of an image one after the other.
+
+        - ``stimulus``: its id; ``draw``: from 0; ``class``: one of the run's.
+        - ``time``: the draw's, in (0, 1]; null for other models than of diffusion or flow.
+        - ``label``: which label or prompt, of a class that is made of several; else null.
+        - ``error``: ‖x − x̂‖² of a diffusion or flow model, whatever the weighting of the run;
+          −nats of others. All classes see the same noise in one draw.
+
+        Raises
+        ------
+        SynthesightError
+            If none are kept, or a part is damaged.
+        """
+        self._check_kept()
+        return self._draws.scan()
+
+    def schedule(self) -> dict[str, Any] | None:
+        """Return what the times of :meth:`draws` mean; None for a model that knows no times.
+
+        Returns
+        -------
+        ``times``, ``alpha``, ``sigma``, ``timesteps``, ``continuous``, ``data_scale`` and
+        ``noise_scale`` of a :class:`~synthesight.likelihood.schedule.Schedule`, and ``density``,
+        of the same length as ``times``: how often each was drawn, in times of evenly often.
+
+        Raises
+        ------
+        SynthesightError
+            If no draws are kept, or it is damaged.
+        """
+        self._check_kept()
+        return self._draws.schedule()
+
+    def keep(self, draws: pl.DataFrame, schedule: dict[str, Any] | None = None) -> None:
+        """Add all draws of some stimuli: when this returns, they are on the disk.
+
+        Parameters
+        ----------
+        draws
+            As :meth:`draws` returns them.
+        schedule
+            As :meth:`schedule` returns it.
+
+        Raises
+        ------
+        SynthesightError
+            If the folder cannot be written to.
+        """
+        if not draws.is_empty():
+            with files.writing(self.folder):
+                self._draws.append(draws, encode(self.manifest), schedule)
+
+    def _check_kept(self) -> None:
+        if not self.keeps_draws:
+            raise SynthesightError(
+                f"{self.folder} holds no draws: evaluate with `keep_draws`, and another `out`."
+            )
 
     def stimuli(self) -> pl.DataFrame:
         """Return the stimuli that are to be shown: their ids, datasets and conditions.
@@ -318,5 +393,5 @@ def once(trials: pl.LazyFrame) -> pl.LazyFrame:
 
 def _foreign(path: Path) -> bool:
     """Tell whether it is neither what a killed process nor what `synthesight check` leaves."""
-    left = rf"(?:{WRITTEN})\.[0-9a-f]{{8}}\.tmp|{FOLDER}|{PROCESSES}|{DAMAGED}"
+    left = rf"(?:{WRITTEN})\.[0-9a-f]{{8}}\.tmp|{FOLDER}|{PROCESSES}|{DRAWS}|{DAMAGED}"
     return not re.fullmatch(left, path.name)
