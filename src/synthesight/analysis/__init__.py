@@ -6,8 +6,8 @@ lists them and those of other packages; :func:`metric` declares a new one.
 
 Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
 ``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
-matrices), ``group_accuracy`` (pairs of images that are all right) and ``power`` (trials that a
-study needs).
+matrices), ``group_accuracy`` (pairs of images that are all right), ``psychometric`` (the point of
+subjective equality on a dial) and ``power`` (trials that a study needs).
 
 All take the trial table as a polars DataFrame or LazyFrame, or as a pandas DataFrame, which gives
 pandas back. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0`` leaves the
@@ -36,6 +36,11 @@ from synthesight.analysis.observed_consistency import observed_consistency
 from synthesight.analysis.ood_accuracy import ood_accuracy
 from synthesight.analysis.pairwise import pairwise_consistency, pairwise_means
 from synthesight.analysis.power import joint_probabilities, power, trials_needed
+from synthesight.analysis.psychometric import (
+    psychometric,
+    psychometric_curve,
+    psychometric_points,
+)
 from synthesight.analysis.published import published_figures
 from synthesight.analysis.registry import Metric, get_metric, metric, metrics
 from synthesight.analysis.response_entropy import response_entropy
@@ -69,6 +74,9 @@ __all__ = [
     "pairwise_consistency",
     "pairwise_means",
     "power",
+    "psychometric",
+    "psychometric_curve",
+    "psychometric_points",
     "published_figures",
     "response_entropy",
     "shape_bias",
