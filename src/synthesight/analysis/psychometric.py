@@ -10,7 +10,7 @@ import polars as pl
 
 from synthesight.analysis._stats.bootstrap import RESAMPLES, interval, weights
 from synthesight.analysis._stats.frames import any_frame
-from synthesight.analysis._stats.sigmoids import SIGMOIDS, Curves, fit_curves
+from synthesight.analysis._stats.sigmoids import SIGMOIDS, Curves, fit_curves, likely_curves
 from synthesight.errors import SynthesightError
 from synthesight.trials.schema import conform
 
@@ -29,7 +29,7 @@ _FIGURES: dict[str, Any] = {
     "n": pl.Int64,
     "stimuli": pl.Int64,
     "pairs": pl.Int64,
-    "resampled": pl.String,
+    "interval": pl.String,
 }
 
 
@@ -69,7 +69,7 @@ def psychometric(
         γ and λ, the shares of responses that do not depend on the dial at its lower and upper end,
         such as errors on unambiguous images. None fits them, from 0 to 0.4.
     resamples, seed
-        Resamples of the bootstrap and its seed; with 0 resamples there are no intervals.
+        Resamples of the bootstraps and their seed; with 0 there are no intervals and no p.
 
     Returns
     -------
@@ -86,9 +86,9 @@ def psychometric(
       independent, or otherwise than F;
     - ``n``, ``stimuli``, ``pairs``: trials, stimuli, and pairs of images (null without a column
       ``pair``);
-    - ``resampled``: ``"pairs"`` where a group has at least five: intervals are for other pairs of
-      images such as these. Else ``"trials"``: they are for other trials with these images, which
-      the parametric bootstrap makes.
+    - ``interval``: ``"pairs"`` where a group has at least five: intervals are for other pairs of
+      images such as these, by the bootstrap over pairs, and no narrower than the others. Else
+      ``"trials"``: they are for other trials with these images, by profile likelihood.
 
     Estimates are null where a group has fewer than two steps.
 
@@ -221,7 +221,7 @@ def _fitted(
         **dict(zip(("middle", "spread", "guess", "lapse"), curve.values[0].tolist(), strict=True)),
         "deviance": float(deviance),
         "df": max(len(x) - free, 0),
-        "resampled": "pairs" if by_pair else "trials",
+        "interval": "pairs" if by_pair else "trials",
     }
     if not resamples:
         return figures
@@ -229,11 +229,17 @@ def _fitted(
     made_n = np.repeat(n, resamples, axis=0)
     again = fit(made, made_n)
     figures["p"] = float((again.deviance(x, made, made_n) >= deviance - 1e-9).mean())
+    likely = likely_curves(curve, x, k, n, guess=guess, lapse=lapse)
     if by_pair:
         drawn = weights(shape[0], resamples, rng).astype(np.float64)
         again = fit(drawn @ count, drawn @ total)
-    for name, values in (("", _on_dial(again.equality(), x)), ("slope_", again.slope())):
-        figures[f"{name}low"], figures[f"{name}high"] = _limits(values)
+    for name, place in (("", lambda c: _on_dial(c.equality(), x)), ("slope_", Curves.slope)):
+        low, high = place(likely).min(), place(likely).max()
+        if by_pair:
+            # Few steps may leave resamples nothing to vary in.
+            below, above = _limits(place(again))
+            low, high = min(low, below), max(high, above)
+        figures[f"{name}low"], figures[f"{name}high"] = float(low), float(high)
     return figures
 
 

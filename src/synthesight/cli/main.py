@@ -17,6 +17,7 @@ from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
 from synthesight.cli.data import datasets
 from synthesight.cli.experiment import experiment
+from synthesight.cli.illusion import illusion
 from synthesight.cli.options import (
     Commands,
     end,
@@ -52,6 +53,7 @@ app.add_typer(reproducing)
 app.add_typer(training, name="train")
 app.add_typer(datasets, name="data")
 app.add_typer(experiment, name="experiment")
+app.add_typer(illusion, name="illusion")
 
 Model = Annotated[
     str,

@@ -235,6 +235,36 @@ def print_participants(people: pl.DataFrame) -> None:
     Console().print(table)
 
 
+def print_equality(fits: pl.DataFrame) -> None:
+    """Print where each observer names both classes of a dial equally often."""
+    unit = "cutoff" if "cutoff" in fits.columns else "estimate"
+    ends = ("cutoff_low", "cutoff_high") if unit == "cutoff" else ("low", "high")
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("observer", "dial", "view", "equality", "95 % interval", "slope", "p", "n"):
+        table.add_column(column, justify="left" if column in ("observer", "view") else "right")
+
+    def place(value: float | None) -> str:
+        if value is None:
+            return "-"
+        # Of a cut-off, 2 to the power of −∞ is 0.
+        beyond = {float("inf"): "above all", float("-inf"): "below all", 0.0: "below all"}
+        return (
+            f"{value:.2f}"
+            if unit == "estimate" and value == 0
+            else beyond.get(value, f"{value:.2f}")
+        )
+
+    for row in fits.iter_rows(named=True):
+        table.add_row(
+            _cell(row["observer"]), _cell(row["dataset"]), _cell(row["condition"]),
+            place(row[unit]), " to ".join(place(row[end]) for end in ends),
+            "-" if row["slope"] is None else f"{row['slope']:.2f}",
+            "-" if row["p"] is None else f"{row['p']:.2f}",
+            str(row["n"]),
+        )  # fmt: skip
+    Console().print(table)
+
+
 def print_reproduction(table: pl.DataFrame) -> None:
     """Print a paper's figures beside those measured here."""
     shown = Table(box=SIMPLE_HEAD)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from altair.utils.schemapi import debug_mode
@@ -15,7 +17,7 @@ from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
 from synthesight.report.page import FIGURES, write_page
-from synthesight.report.section import order
+from synthesight.report.section import Section, order
 from synthesight.report.sections import sections as all_sections
 from synthesight.report.tables import write_table
 
@@ -84,3 +86,25 @@ def write_report(
         return write_page(
             sections, specs, order(everyone), out / "index.html", notes=[*map(sentence, notes)]
         )
+
+
+def write_section(section: Section, out: Path) -> None:
+    """Write one section without a page: ``tables/``, ``figures/`` and ``<name>.json``.
+
+    The JSON has the tables; numbers that are infinite are "above" or "below" in it.
+    """
+    with files.writing(out, "folder"):
+        for name, table in section.tables.items():
+            write_table(table, out / "tables", name)
+        for name, figure in section.figures.items():
+            save_figure(figure.to_dict(), *(out / "figures" / f"{name}{each}" for each in FIGURES))
+        tables = {
+            name: [{key: _finite(cell) for key, cell in row.items()} for row in table.to_dicts()]
+            for name, table in section.tables.items()
+        }
+        files.write(out / f"{section.name}.json", json.dumps(tables, indent=2, allow_nan=False))
+
+
+def _finite(cell: Any) -> Any:
+    words = {float("inf"): "above", float("-inf"): "below"}
+    return words.get(cell, cell) if isinstance(cell, float) else cell

@@ -25,6 +25,7 @@ from synthesight.errors import SynthesightError
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
+from synthesight.report.dials import dials_section
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.metrics import metric_section
@@ -54,6 +55,7 @@ def sections() -> dict[str, Make]:
         "trials": trials_section,
         "shape bias": shape_bias_section,
         "benchmark": benchmark_section,
+        "dial": dials_section,
     }
     elsewhere = {shape_bias.__name__, *BENCHMARK_METRICS}
     declared: dict[str, Make] = {

@@ -18,6 +18,7 @@ from synthesight.errors import SynthesightError
 MOST_LAPSES = 0.4  # of either end: above, the function may not cross one half
 _TINY = 1e-9
 _STEPS = 100  # of Fisher scoring, at most
+FINE = (61, 25, 13, 13)  # values of middle, spread, γ and λ where likelihoods are compared
 _BLOCK = 2**22  # log-likelihoods of the grid, held at a time
 
 
@@ -32,9 +33,7 @@ class Sigmoid:
 
 
 SIGMOIDS = {
-    "normal": Sigmoid(
-        "normal", ndtr, lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), ndtri
-    ),
+    "normal": Sigmoid("normal", ndtr, lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), ndtri),
     "logistic": Sigmoid("logistic", expit, lambda z: expit(z) * expit(-z), logit),
 }
 
@@ -125,19 +124,77 @@ def fit_curves(
             raise SynthesightError(
                 f"`{name}={rate}` cannot be: give a share from 0 to {MOST_LAPSES}, or None."
             )
-    span, gap = float(x[-1] - x[0]), float(np.diff(x).min())
-    least = np.array([x[0] - span, gap / 20, guess or 0.0, lapse or 0.0])
-    most = np.array(
-        [
-            x[-1] + span,
-            4 * span,
-            MOST_LAPSES if guess is None else guess,
-            MOST_LAPSES if lapse is None else lapse,
+    least, most = _bounds(x, guess, lapse)
+    shape = SIGMOIDS[sigmoid]
+    # Steep functions are a valley of their own: one ascent begins among the others.
+    smooth = np.where(np.arange(4) == 1, np.diff(x).min() / 2, least)
+    found = []
+    for lowest in (least, smooth):
+        start = _from_grid(shape, x, count, total, lowest, most)
+        found.append(
+            _centred(_refined(start, x, count, total, least, most), shape, x, count, total)
+        )
+    first, second = (_likelihood(Curves(shape, values), x, count, total) for values in found)
+    return Curves(shape, np.where((second > first + 1e-9)[:, None], found[1], found[0]))
+
+
+def likely_curves(
+    curve: Curves,
+    x: np.ndarray,
+    count: np.ndarray,
+    total: np.ndarray,
+    *,
+    guess: float | None = None,
+    lapse: float | None = None,
+    drop: float = 1.920729,
+) -> Curves:
+    """Return many functions whose log-likelihood is at most ``drop`` below that of the best one.
+
+    The range of a quantity over them is its interval by profile likelihood: at 95 %, the drop is
+    half of the chi-square quantile of one degree of freedom. Parameters are those of
+    :func:`fit_curves` with one data set, of which ``curve`` is the fit.
+    """
+    least, most = _bounds(x, guess, lapse)
+    best = _likelihood(curve, x, count, total)[0]
+    axes = _axes(x, least, most)
+    for fine in (False, True):
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 4)
+        drops = best - _likelihood(Curves(curve.sigmoid, grid), x, count, total)
+        if fine:
+            break
+        # The next grid covers the region, with a margin of one step of this one.
+        near = np.concatenate([grid[drops <= max(6 * drop, np.sort(drops)[20])], curve.values])
+        axes = [
+            _finer(axis, near[:, n], FINE[n], logarithmic=n == 1) for n, axis in enumerate(axes)
         ]
-    )
-    start = _from_grid(SIGMOIDS[sigmoid], x, count, total, least, most)
-    values = _refined(start, x, count, total, least, most)
-    return Curves(SIGMOIDS[sigmoid], _centred(values, start.sigmoid, x, count, total))
+    return Curves(curve.sigmoid, np.concatenate([curve.values, grid[drops <= drop]]))
+
+
+def _bounds(
+    x: np.ndarray, guess: float | None, lapse: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest of middle, spread, γ and λ."""
+    span, gap = float(x[-1] - x[0]), float(np.diff(x).min())
+    low = [x[0] - span, gap / 20, guess or 0.0, lapse or 0.0]
+    rates = [MOST_LAPSES if rate is None else rate for rate in (guess, lapse)]
+    return np.array(low), np.array([x[-1] + span, 4 * span, *rates])
+
+
+def _axes(x: np.ndarray, least: np.ndarray, most: np.ndarray) -> list[np.ndarray]:
+    """Return the values of each parameter in a coarse grid."""
+    middles = np.unique(np.concatenate([x, (x[1:] + x[:-1]) / 2, least[:1], most[:1]]))
+    rates = [
+        np.unique(np.clip([0.0, 0.005, 0.06, 0.2, 0.35], low, high))
+        for low, high in zip(least[2:], most[2:], strict=True)
+    ]
+    return [middles, np.geomspace(least[1] * 2, most[1] / 2, 9), *rates]
+
+
+def _finer(axis: np.ndarray, near: np.ndarray, count: int, *, logarithmic: bool) -> np.ndarray:
+    first = max(np.searchsorted(axis, near.min(), "right") - 2, 0)
+    last = min(np.searchsorted(axis, near.max(), "left") + 1, len(axis) - 1)
+    spaced = np.geomspace if logarithmic else np.linspace
+    return np.unique(spaced(axis[first], axis[last], count))
 
 
 def _centred(
@@ -165,13 +222,8 @@ def _from_grid(
     most: np.ndarray,
 ) -> Curves:
     """Return the best of a grid for each data set."""
-    middles = np.unique(np.concatenate([x, (x[1:] + x[:-1]) / 2, least[:1], most[:1]]))
-    spreads = np.geomspace(least[1] * 2, most[1] / 2, 9)
-    rates = [
-        np.unique(np.clip([0.005, 0.06, 0.2, 0.35], low, high))
-        for low, high in zip(least[2:], most[2:], strict=True)
-    ]
-    grid = np.stack(np.meshgrid(middles, spreads, *rates, indexing="ij"), axis=-1).reshape(-1, 4)
+    middles, *others = _axes(x, least, most)
+    grid = np.stack(np.meshgrid(middles, *others, indexing="ij"), axis=-1).reshape(-1, 4)
     chance = np.clip(Curves(sigmoid, grid).at(x), _TINY, 1 - _TINY).T  # (J, G)
     yes, no = np.log(chance), np.log1p(-chance)
     per_middle = len(grid) // len(middles)
@@ -183,9 +235,7 @@ def _from_grid(
         best = likelihood.argmax(axis=1)
         # Where nothing tells middles apart, such as between two steps, take their mean.
         of_middle = likelihood.reshape(len(likelihood), len(middles), per_middle)
-        rivals = np.take_along_axis(
-            of_middle, (best % per_middle)[:, None, None], axis=2
-        )[:, :, 0]
+        rivals = np.take_along_axis(of_middle, (best % per_middle)[:, None, None], axis=2)[:, :, 0]
         tied = rivals >= rivals.max(axis=1, keepdims=True) - 1e-9
         values[part] = grid[best]
         values[part, 0] = (tied @ middles) / tied.sum(axis=1)
@@ -236,9 +286,7 @@ def _refined(
     return values
 
 
-def _likelihood(
-    curves: Curves, x: np.ndarray, count: np.ndarray, total: np.ndarray
-) -> np.ndarray:
+def _likelihood(curves: Curves, x: np.ndarray, count: np.ndarray, total: np.ndarray) -> np.ndarray:
     chance = np.clip(curves.at(x), _TINY, 1 - _TINY)
     return (count * np.log(chance) + (total - count) * np.log1p(-chance)).sum(axis=1)
 

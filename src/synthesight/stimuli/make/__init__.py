@@ -1,4 +1,4 @@
-"""Make stimuli: manipulated photographs, and drawn objects and cue conflicts."""
+"""Make stimuli: manipulated photographs, drawn objects and cue conflicts, and illusions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.stimuli.make.dial import (
+        cross_fade,
+        dial_stimuli,
+        hybrid,
+        low_pass,
+        morphed_outline,
+        pairs_of,
+        seen,
+    )
     from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
     from synthesight.stimuli.make.eidolon import partially_coherent_disarray
     from synthesight.stimuli.make.manipulations import MANIPULATIONS, manipulate, mean_amplitude
@@ -18,13 +27,20 @@ __all__ = [
     "MANIPULATIONS",
     "SHAPES",
     "TEXTURES",
+    "cross_fade",
+    "dial_stimuli",
     "drawn_cue_conflict",
     "drawn_objects",
+    "hybrid",
+    "low_pass",
     "make_dataset",
     "manipulate",
     "mean_amplitude",
+    "morphed_outline",
+    "pairs_of",
     "partially_coherent_disarray",
     "save",
+    "seen",
     "silhouette",
     "texture",
 ]
@@ -32,6 +48,15 @@ __all__ = [
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "dial": [
+            "cross_fade",
+            "dial_stimuli",
+            "hybrid",
+            "low_pass",
+            "morphed_outline",
+            "pairs_of",
+            "seen",
+        ],
         "drawn": ["drawn_cue_conflict", "drawn_objects", "save"],
         "eidolon": ["partially_coherent_disarray"],
         "manipulations": ["MANIPULATIONS", "manipulate", "mean_amplitude"],

@@ -293,9 +293,7 @@ def dial_stimuli(
     return made
 
 
-def _levels(
-    kind: str, steps: int, span: tuple[float, float] | None, size: int
-) -> list[float]:
+def _levels(kind: str, steps: int, span: tuple[float, float] | None, size: int) -> list[float]:
     least, most = (LEAST_CUTOFF, min(MOST_CUTOFF, size / 2)) if kind == "hybrid" else (0.0, 1.0)
     first, last = span or (least, most)
     lowest, highest = (1e-3, size / 2) if kind == "hybrid" else (0.0, 1.0)
