@@ -107,8 +107,10 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
 def test_every_figure_is_valid_vega_lite(trials):
     # The report itself does not check its figures, to save time.
     everyone = with_people(trials)
-    for make in sections().values():
-        for figure in make(everyone, 20).figures.values():
+    for name, make in sections().items():
+        section = make(everyone, 20)
+        assert (section is None) == (name == "dial")  # of which test_psychometric has one
+        for figure in section.figures.values() if section else ():
             figure.to_dict(validate=True)
 
 

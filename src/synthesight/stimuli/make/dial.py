@@ -20,7 +20,7 @@ from synthesight.errors import SynthesightError
 from synthesight.stimuli.images import to_array
 from synthesight.stimuli.make.manipulations import LUMA
 from synthesight.stimuli.make.shapes import SHAPES, silhouette
-from synthesight.stimuli.stimulus import Stimulus
+from synthesight.stimuli.stimulus import Factor, Stimulus
 
 MOST_SIZE = 256  # pixels: larger photographs are scaled down
 LEAST_CUTOFF, MOST_CUTOFF = 0.5, 32.0  # cycles an image
@@ -273,7 +273,7 @@ def dial_stimuli(
     for view, (place, (one, other)), level in product(views, enumerate(pairs), levels):
         pixels = KINDS[kind](one, other, *images[place], level, size)
         name = f"{names[place]}-{level:.3g}.png"
-        factors = {
+        factors: dict[str, Factor] = {
             "dial": float(np.log2(level)) if kind == "hybrid" else level,
             **({"cutoff": level} if kind == "hybrid" else {}),
             "toward": str(one.category),
