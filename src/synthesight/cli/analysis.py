@@ -20,7 +20,9 @@ Unfinished = Annotated[
 def report(
     runs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials."),
+        typer.Argument(
+            help="Runs of `evaluate`, folders of published CSV trials, or folders of probes."
+        ),
     ] = None,
     out: Annotated[Path, written_to("Folder for the page, figures and tables.")] = Path("report"),
     data: Annotated[
@@ -36,10 +38,12 @@ def report(
     unfinished: Unfinished = False,
 ) -> None:
     """Compare runs with people: one page, its figures and its tables."""
+    import polars as pl
     from rich.console import Console
 
     from synthesight.analysis import with_people
     from synthesight.report.coverage import strangers
+    from synthesight.report.kept import is_section, read_section
     from synthesight.report.looks import counted
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
@@ -47,21 +51,29 @@ def report(
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
-    notes = check_finished(runs or [], unfinished=unfinished)
-    trials = gather(runs or [], data, fetch=True, note=notes.append)
+    findings = [read_section(run) for run in runs or [] if is_section(run)]
+    runs = [run for run in runs or [] if not is_section(run)]
+    notes = check_finished(runs, unfinished=unfinished)
+    trials = pl.DataFrame()
+    if runs or not findings:
+        trials = gather(runs, data, fetch=True, note=notes.append)
     with Console(stderr=True).status("Reporting") as status:
         page = write_report(
             trials,
             out,
             resamples=resamples,
             notes=notes,
+            findings=findings,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
-    datasets = counted(trials["dataset"].n_unique(), "dataset")
-    print(f"{len(trials)} trials in {datasets}; open {page}")
+    shown = [counted(len(findings), "probe")] if findings else []
+    if len(trials):
+        datasets = counted(trials["dataset"].n_unique(), "dataset")
+        shown.insert(0, f"{len(trials)} trials in {datasets}")
+    print(f"{' and '.join(shown)}; open {page}")
     for note in notes:
         say(note)
-    if problems := strangers(with_people(trials)):
+    if len(trials) and (problems := strangers(with_people(trials))):
         for problem in problems:
             say(problem)
         raise typer.Exit(2)

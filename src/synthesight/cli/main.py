@@ -85,10 +85,23 @@ def classify(
             help="Black and white in deep images: LOW,HIGH, or percentiles such as 1%,99%."
         ),
     ] = None,
+    map: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw where the evidence is: a .png, .svg or .pdf of one image, or a folder."
+        ),
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option(help="Class that a map is for. Default: the class chosen.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Class that it is against. Default: the strongest rival.")
+    ] = None,
 ) -> None:
     """Classify images: print the class, the evidence for each class, and the cost."""
     from rich.console import Console
 
+    from synthesight.cli.maps import Maps
     from synthesight.cli.output import json_line, response_table
     from synthesight.observers.loading import open_observer
     from synthesight.observers.registry import resolve
@@ -98,6 +111,7 @@ def classify(
     resolve(model)
     mistakes.check_no_classes(images, options.classes)
     stimuli = find_stimuli(images, range=range)
+    mapping = Maps(map, of, against, len(stimuli))
     observer = open_observer(model, options)
     captioned = options.classes is None and any(stimulus.captions for stimulus in stimuli)
     chosen = [] if captioned else observer.choose(None)
@@ -110,10 +124,12 @@ def classify(
             if response.error:
                 failures.append(response.error)
             among = list(response.stimulus.captions) if captioned else chosen
+            mapping.add(observer, response, among)
             if json:
                 print(json_line(response, among), flush=True)
             elif not response.error:
                 console.print(response_table(response, among))
+    mapping.write(observer)
     end(failures, len(stimuli))
 
 

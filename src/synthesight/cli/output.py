@@ -81,6 +81,31 @@ def response_table(response: Response, classes: list[str]) -> Table:
     return table
 
 
+def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
+    """Return a table of a report as the terminal shows it, with its first rows.
+
+    Parameters
+    ----------
+    frame
+        As sections of the report have it.
+    title
+        Above the table.
+    most
+        Rows that are shown.
+    """
+    from synthesight.report.tables import shown_table, sides
+
+    left = len(frame) - most
+    caption = f"and {left} rows more" if left > 0 else None
+    table = Table(title=_cell(title), title_justify="left", caption=caption)
+    shown = shown_table(frame.head(most))
+    for name, side in zip(shown.columns, sides(frame), strict=True):
+        table.add_column(_cell(name), justify="right" if side == "number" else "left")
+    for row in shown.iter_rows():
+        table.add_row(*(_cell(str(cell)) for cell in row))
+    return table
+
+
 def print_accuracy(trials: pl.DataFrame) -> None:
     """Print a line for each dataset of a run: trials, accuracy, cost."""
     import polars as pl

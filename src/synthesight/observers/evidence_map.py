@@ -67,3 +67,18 @@ class EvidenceMap:
             )
         )
         return share[np.ix_(rows, columns)]
+
+    def regions(self, share: float = 1 / 16) -> np.ndarray:
+        """Return the evidence of each pixel, shared with its neighbours: the sum stays.
+
+        Single places are less certain than what they have in common.
+
+        Parameters
+        ----------
+        share
+            Standard deviation of the Gaussian, of the image's longer side.
+        """
+        from scipy.ndimage import gaussian_filter
+
+        width = share * max(self.image.shape[:2])
+        return gaussian_filter(self.upsampled(), width, mode="reflect")

@@ -17,7 +17,7 @@ from synthesight.errors import SynthesightError
 from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
 from synthesight.report.page import FIGURES, write_page
-from synthesight.report.section import Section, order
+from synthesight.report.section import Section, named_apart, order, spec_of
 from synthesight.report.sections import sections as all_sections
 from synthesight.report.tables import write_table
 
@@ -28,6 +28,7 @@ def write_report(
     *,
     resamples: int = RESAMPLES,
     notes: Sequence[str] = (),
+    findings: Sequence[Section] = (),
     report: Callable[[str], None] = lambda what: None,
 ) -> Path:
     """Write ``index.html``, ``figures/`` (SVG, PDF, PNG) and ``tables/`` (CSV, Markdown, LaTeX).
@@ -35,13 +36,15 @@ def write_report(
     Parameters
     ----------
     trials
-        The trial table: of models, of people, or of both.
+        The trial table: of models, of people, or of both. None at all where there are findings.
     out
         Folder of the report; files of an earlier one are replaced.
     resamples
         Resamples of the bootstrap behind the 95 % confidence intervals.
     notes
         Sentences for the head of the page, such as whose trials are missing.
+    findings
+        Sections of probes, which come after those of the trials.
     report
         Called with the name of each part when it is begun.
 
@@ -54,25 +57,31 @@ def write_report(
     SynthesightError
         If there are no trials, or the folder cannot be written.
     """
-    answered = trials.filter(pl.col("error").is_null())
-    if answered.is_empty():
+    answered = trials.filter(pl.col("error").is_null()) if len(trials) else trials
+    if answered.is_empty() and not findings:
         raise SynthesightError("There are no trials to report: name a run that has some.")
-    everyone = with_people(short_columns(answered))
-    sections = []
+    sections: list[Section] = []
+    observers: list[str] = []
     # Altair would check every record of every figure, which takes most of the time.
     with debug_mode(False):
-        for name, make in all_sections().items():
-            report(name)
-            section = make(everyone, resamples)
-            if section is not None:
-                sections.append(section)
-        unreadable = trials.filter(pl.col("error").is_not_null())
-        # An image counts once, however many models were shown it.
-        if unread := unreadable.select(pl.struct("dataset", "stimulus").n_unique()).item():
-            be = "is" if unread == 1 else "are"
-            sections[0].text += f" {counted(unread, 'image')} could not be read and {be} left out."
+        if not answered.is_empty():
+            everyone = with_people(short_columns(answered))
+            observers = order(everyone)
+            for name, make in all_sections().items():
+                report(name)
+                section = make(everyone, resamples)
+                if section is not None:
+                    sections.append(section)
+            unreadable = trials.filter(pl.col("error").is_not_null())
+            # An image counts once, however many models were shown it.
+            if unread := unreadable.select(pl.struct("dataset", "stimulus").n_unique()).item():
+                be = "is" if unread == 1 else "are"
+                sections[
+                    0
+                ].text += f" {counted(unread, 'image')} could not be read and {be} left out."
+        sections += named_apart(findings)
         specs = {
-            name: figure.to_dict(validate=False)
+            name: spec_of(figure)
             for section in sections
             for name, figure in section.figures.items()
         }
@@ -84,7 +93,7 @@ def write_report(
             for name in section.figures:
                 save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
         return write_page(
-            sections, specs, order(everyone), out / "index.html", notes=[*map(sentence, notes)]
+            sections, specs, observers, out / "index.html", notes=[*map(sentence, notes)]
         )
 
 

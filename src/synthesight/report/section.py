@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -20,7 +23,7 @@ class Section:
     name, title, text
         Its id on the page; its heading; what is shown and how it was computed.
     tables, figures
-        By file name.
+        By file name; a figure as an Altair chart, or as Vega-Lite has it.
     folded
         Whether figures are shown only when asked for, because there are many.
     """
@@ -29,8 +32,29 @@ class Section:
     title: str
     text: str
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
-    figures: dict[str, alt.TopLevelMixin] = field(default_factory=dict)
+    figures: dict[str, alt.TopLevelMixin | dict[str, Any]] = field(default_factory=dict)
     folded: bool = False
+
+
+def spec_of(figure: alt.TopLevelMixin | dict[str, Any]) -> dict[str, Any]:
+    """Return a figure as Vega-Lite has it."""
+    return figure if isinstance(figure, dict) else figure.to_dict(validate=False)
+
+
+def named_apart(sections: Sequence[Section]) -> list[Section]:
+    """Return sections of which no two, nor their tables and figures, have the same name.
+
+    Those after the first of a name have a number at the end of theirs.
+    """
+    seen: Counter[str] = Counter()
+    made = []
+    for section in sections:
+        seen[section.name] += 1
+        end = f"-{seen[section.name]}" if seen[section.name] > 1 else ""
+        tables = {f"{name}{end}": table for name, table in section.tables.items()}
+        figures = {f"{name}{end}": figure for name, figure in section.figures.items()}
+        made.append(replace(section, name=section.name + end, tables=tables, figures=figures))
+    return made
 
 
 def order(everyone: pl.DataFrame) -> list[str]:

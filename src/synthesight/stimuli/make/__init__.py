@@ -16,7 +16,12 @@ if TYPE_CHECKING:
         pairs_of,
         seen,
     )
-    from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
+    from synthesight.stimuli.make.drawn import (
+        drawn_cue_conflict,
+        drawn_mask,
+        drawn_objects,
+        save,
+    )
     from synthesight.stimuli.make.eidolon import partially_coherent_disarray
     from synthesight.stimuli.make.manipulations import MANIPULATIONS, manipulate, mean_amplitude
     from synthesight.stimuli.make.published import make_dataset
@@ -30,6 +35,7 @@ __all__ = [
     "cross_fade",
     "dial_stimuli",
     "drawn_cue_conflict",
+    "drawn_mask",
     "drawn_objects",
     "hybrid",
     "low_pass",
@@ -57,7 +63,7 @@ __getattr__, __dir__ = lazy.attach(
             "pairs_of",
             "seen",
         ],
-        "drawn": ["drawn_cue_conflict", "drawn_objects", "save"],
+        "drawn": ["drawn_cue_conflict", "drawn_mask", "drawn_objects", "save"],
         "eidolon": ["partially_coherent_disarray"],
         "manipulations": ["MANIPULATIONS", "manipulate", "mean_amplitude"],
         "published": ["make_dataset"],

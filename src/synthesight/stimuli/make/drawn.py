@@ -74,6 +74,33 @@ def drawn_objects(
     ]
 
 
+def drawn_mask(shape: str, number: int, *, size: int = 224, seed: int = 0) -> Image.Image:
+    """Return where the object is in a drawn image, whatever texture fills it: white on black.
+
+    Parameters
+    ----------
+    shape, number
+        As in the image's name: ``cat3-car3.png`` is the third cat.
+    size, seed
+        Of the drawn set.
+
+    Raises
+    ------
+    SynthesightError
+        If the category is none of the 16.
+    """
+    if shape not in SHAPES:
+        raise SynthesightError(f"There is no drawn {shape!r}: choose among {', '.join(SHAPES)}.")
+    pose = np.random.default_rng([seed, SHAPES.index(shape), number])
+    return silhouette(
+        shape,
+        size,
+        scale=pose.uniform(0.82, 0.96),
+        angle=pose.uniform(-8, 8),
+        mirrored=bool(pose.random() < 0.5),
+    )
+
+
 def save(stimuli: Iterable[Stimulus], folder: Path) -> None:
     """Write stimuli as PNG files, ``<category>/<name>``, below a folder.
 
@@ -94,15 +121,7 @@ def _drawn(shape: str, surface: str, number: int, size: int, seed: int, dataset:
     for cue, known in ((shape, SHAPES), (surface, TEXTURES)):
         if cue not in known:
             raise SynthesightError(f"There is no drawn {cue!r}: choose among {', '.join(known)}.")
-    # The outline depends on shape and number alone: all textures fill the same outlines.
-    pose = np.random.default_rng([seed, SHAPES.index(shape), number])
-    mask = silhouette(
-        shape,
-        size,
-        scale=pose.uniform(0.82, 0.96),
-        angle=pose.uniform(-8, 8),
-        mirrored=bool(pose.random() < 0.5),
-    )
+    mask = drawn_mask(shape, number, size=size, seed=seed)
     grain = np.random.default_rng([seed, TEXTURES.index(surface), number, 1])
     image = Image.new("RGB", (size, size), BACKGROUND)
     image.paste(Image.fromarray(texture(surface, size, grain)), mask=mask)

@@ -1,0 +1,86 @@
+"""``synthesight reconstruct``, ``frequency`` and all other probes: a command for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import typer
+
+from synthesight.cli.options import with_options, written_to
+from synthesight.observers.options import ModelOptions
+from synthesight.probes.registry import Probe, probes
+
+Images = Annotated[
+    list[str], typer.Argument(help="Images, or what `evaluate --stimuli` takes: folders, tables.")
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="A name of `synthesight models`, a folder or file, or owner/model."
+    ),
+]
+
+
+def add_probes(app: typer.Typer) -> None:
+    """Give an app a command for each probe that has a first line of text to explain it."""
+    for each in probes().values():
+        app.command(each.name, help=(each.function.__doc__ or each.title).split("\n\n")[0])(
+            command_of(each)
+        )
+
+
+def command_of(probe: Probe) -> Callable[..., None]:
+    """Return the command of a probe: a model's options, a folder to write to, and its own."""
+
+    def run(
+        images: list[str], options: ModelOptions, model: str, out: Path | None, **own: Any
+    ) -> None:
+        from rich.console import Console
+
+        from synthesight.cli.output import frame_table
+        from synthesight.observers.loading import open_observer
+        from synthesight.observers.registry import resolve
+        from synthesight.probes.rivals import rivals
+        from synthesight.report.kept import keep_section
+        from synthesight.stimuli.find import find_stimuli
+
+        folder = out or Path(probe.name)
+        resolve(model)
+        stimuli = find_stimuli(images)
+        observer = open_observer(model, rivals(options))
+        section = probe.function(observer, stimuli, **own)
+        keep_section(section, folder, observer.describe() | {"options": own})
+        for name, table in section.tables.items():
+            Console().print(frame_table(table, name))
+        print(f"Figures and tables are in {folder}; `synthesight report {folder}` shows them.")
+
+    hints = get_type_hints(probe.function, include_extras=True)
+    own = [
+        each.replace(annotation=_option(hints[name]))
+        for name, each in signature(probe.function).parameters.items()
+        if each.kind is Parameter.KEYWORD_ONLY
+    ]
+    keyword = Parameter.KEYWORD_ONLY
+    about = written_to(f"Folder of figures and tables: {probe.name}.")
+    common = [
+        Parameter("images", keyword, annotation=Images),
+        Parameter("options", keyword, annotation=ModelOptions),
+        Parameter("model", keyword, annotation=Model, default="natural-32"),
+        Parameter("out", keyword, annotation=Annotated[Path | None, about], default=None),
+    ]
+    made = signature(run).replace(parameters=[*common, *own])
+    run.__signature__ = made  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*common, *own)}
+    run.__name__, run.__doc__ = probe.name, probe.function.__doc__
+    return with_options(ModelOptions)(run)
+
+
+def _option(hint: Any) -> Any:
+    """Return the annotation of an option from what a probe declares of a keyword."""
+    facts = next(each for each in get_args(hint)[1:] if isinstance(each, dict))
+    about = typer.Option(help=facts["help"], min=facts["least"], max=facts["most"])
+    text: Any = facts["text"]
+    return Annotated[text | None, about]

@@ -1,0 +1,72 @@
+"""Maps of evidence as pictures, and as a section of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from synthesight.observers.evidence_map import EvidenceMap
+    from synthesight.report.section import Section
+
+TEXT = (
+    "Where an image speaks for one class rather than another: log p(x given the one) − log p(x "
+    "given the other), place by place. The places add up to the evidence. Regions are the same map "
+    "smoothed, since single places are less certain than what they have in common."
+)
+
+
+def maps_section(maps: Sequence[EvidenceMap], observer: str) -> Section:
+    """Return maps as a section of a report.
+
+    Parameters
+    ----------
+    maps
+        From :meth:`~synthesight.observers.Classification.maps`.
+    observer
+        Whose evidence it is.
+    """
+    import polars as pl
+
+    from synthesight.probes.pictures import map_figure
+    from synthesight.report.section import Section
+
+    table = pl.DataFrame(
+        {
+            "observer": observer,
+            "image": [each.stimulus.id for each in maps],
+            "for": [each.of for each in maps],
+            "against": [each.against for each in maps],
+            "evidence": [each.evidence for each in maps],
+            "standard_error": [each.evidence_error for each in maps],
+            "unit": [each.unit for each in maps],
+            "draws": [each.draws for each in maps],
+        }
+    )
+    names = file_names(maps)
+    figures = {f"map-{name}": map_figure(each) for name, each in zip(names, maps, strict=True)}
+    return Section("maps", "Where the evidence is", TEXT, {"maps": table}, dict(figures))
+
+
+def save_maps(maps: Sequence[EvidenceMap], folder: Path) -> None:
+    """Write the numbers of maps: ``<image>.npz`` with ``nats`` and ``standard_error`` by place."""
+    from synthesight import files
+
+    with files.writing(folder, "folder"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, each in zip(file_names(maps), maps, strict=True):
+            with files.whole(folder / f"{name}.npz") as unfinished, unfinished.open("wb") as file:
+                np.savez_compressed(file, nats=each.nats, standard_error=each.standard_error)
+
+
+def file_names(maps: Sequence[EvidenceMap]) -> list[str]:
+    """Return a name of its own for the file of each map: that of its image, in plain letters."""
+    names: list[str] = []
+    for each in maps:
+        stem = "".join(c if c.isalnum() else "-" for c in Path(each.stimulus.id).stem).strip("-")
+        again = sum(name == stem or name.startswith(f"{stem}-") for name in names)
+        names.append(f"{stem or 'image'}-{again + 1}" if again or not stem else stem)
+    return names
