@@ -1,10 +1,14 @@
-"""Decision rules side by side: what they decide, and what it costs.
+"""Decision rules side by side: what they decide about recorded errors, and what it costs.
 
-    python benchmarks/decision_rules.py --stimuli ../shared/data/cifar10/test.parquet
+    synthesight evaluate --model natural-32 --stimuli ../shared/data/cifar10/test.parquet \\
+        --limit 1000 --rule exhaustive --keep-draws --out runs/recorded
+    python benchmarks/decision_rules.py runs/recorded --people ../shared/data/cifar10h.parquet
 
 All rules see the same draws of the same images. `agreement` is with exhaustive, on all images and
 on those where exhaustive's two halves of the draws agree with each other (where they do not,
-exhaustive itself is a toss).
+exhaustive itself is a toss); `lost` is the evidence by which a choice is worse than exhaustive's,
+on average; κ is error consistency, with exhaustive's responses and with people's. Intervals are of
+95 %, by a bootstrap over images, of differences to exhaustive.
 
 Below the table, how often a rule loses the class that all draws would choose, in the worst case:
 the same errors, made level over all draws, so that one class wins by a hair.
@@ -12,23 +16,144 @@ the same errors, made level over all draws, so that one class wins by a hair.
 
 from __future__ import annotations
 
-import time
-from typing import Annotated
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
+import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
 
-import synthesight
+from synthesight.analysis import error_consistency
 from synthesight.likelihood.draws import stimulus_key, uniforms
-from synthesight.likelihood.rules import Exhaustive, RepeatedTTest, Rule, Sequential, Staged, replay
-from synthesight.observers.generative import GenerativeClassifier
-from synthesight.observers.prompts import DEFAULT_PROMPT
-from synthesight.stimuli.find import find_stimuli, sample
+from synthesight.likelihood.rules import (
+    Exhaustive,
+    Predictive,
+    RepeatedTTest,
+    Rule,
+    Sequential,
+    Staged,
+    replay,
+)
+from synthesight.likelihood.schedule import Schedule
+from synthesight.likelihood.weighting import TimeSampler
+from synthesight.trials import Run, load_human_trials
 
 APART = 2.0
 SHIFTS = 20  # starts within the draws, each of which makes other images of the same errors
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The weighted errors of all draws of a run's images.
+
+    Attributes
+    ----------
+    trials
+        One row an image, in the order of ``errors``.
+    classes
+        K names.
+    errors
+        float64, shape (B, N, K).
+    positions
+        float64, shape (B, N).
+    """
+
+    trials: pl.DataFrame
+    classes: list[str]
+    errors: np.ndarray
+    positions: np.ndarray
+
+    @property
+    def draws(self) -> int:
+        """N."""
+        return self.errors.shape[1]
+
+
+def recorded(folder: Path) -> Recorded:
+    """Read a run that kept all of its draws."""
+    run = Run.open(folder)
+    observer = run.manifest["observer"]
+    kept = run.draws().sort("stimulus", "draw", "class").collect()
+    classes = sorted(kept["class"].unique())
+    trials = run.trials().filter(pl.col("error").is_null()).sort("stimulus")
+    shape = (len(trials), kept["draw"].max() + 1, len(classes))
+    if len(kept) != np.prod(shape):
+        raise SystemExit(f"{folder} lacks draws: record it with `--rule exhaustive`.")
+    errors = kept["error"].to_numpy().astype(np.float64).reshape(shape)
+    if (known := run.schedule()) is not None:
+        known.pop("density", None)
+        schedule = Schedule(**{k: np.asarray(v) if k in ARRAYS else v for k, v in known.items()})
+        sampler = TimeSampler.create(schedule, observer["weighting"], observer["proposal"])
+        time = kept["time"].to_numpy().reshape(shape)[:, :, 0]
+        step = np.abs(time.ravel()[:, None] - schedule.times).argmin(axis=1)
+        errors = errors * sampler.factor[step].reshape(*shape[:2], 1)
+    keys = np.stack([stimulus_key(observer["seed"], name) for name in trials["stimulus"]])
+    index = np.tile(np.arange(shape[1]), len(trials))
+    positions = uniforms(np.repeat(keys, shape[1], axis=0), index).reshape(shape[:2])
+    return Recorded(trials, classes, errors, positions)
+
+
+ARRAYS = ("times", "alpha", "sigma", "timesteps")
+
+
+def rules(draws: int) -> list[Rule]:
+    """Everything at several settings."""
+    return [
+        Exhaustive(draws),
+        Staged(draws),
+        RepeatedTTest(draws),
+        *(Sequential(draws, delta) for delta in (0.01, 0.05, 0.2)),
+        *(Sequential(draws, delta, eta) for eta in (0.25, 0.5, 1.0) for delta in (0.01, 0.05, 0.2)),
+        *(Predictive(draws, delta) for delta in (0.001, 0.003, 0.01, 0.03, 0.1)),
+    ]
+
+
+def people_of(path: Path | None, trials: pl.DataFrame) -> pl.DataFrame | None:
+    """Responses of people to the same images, as trials: of one majority, or of each person."""
+    if path is None:
+        return None
+    if path.is_dir():
+        names = trials["dataset"].unique().to_list()
+        there = [path / name for name in names if (path / name).is_dir()]
+        found = pl.concat([load_human_trials(each) for each in there])
+        return found.filter(pl.col("image").is_in(trials["image"].implode()))
+    counts = pl.read_parquet(path)
+    labels = sorted(set(counts["label"]))
+    most = counts.select(labels).to_numpy().argmax(axis=1)
+    modal = counts.select(
+        stimulus=pl.format("cifar10-test/{}/{}", "label", "name"),
+        response=pl.Series([labels[k] for k in most]),
+    )
+    found = trials.drop("response").join(modal, on="stimulus").select(trials.columns)
+    return found.with_columns(observer=pl.lit("majority of people"), kind=pl.lit("human"))
+
+
+def shape_bias(trials: pl.DataFrame) -> float | None:
+    """Share of decisions by shape among those by shape or texture."""
+    both = trials.filter(pl.col("texture") != pl.col("category"))
+    shape = (both["response"] == both["category"]).sum()
+    texture = (both["response"] == both["texture"]).sum()
+    return shape / (shape + texture) if shape + texture else None
+
+
+def kappa(one: pl.DataFrame, others: pl.DataFrame) -> float | None:
+    """Mean error consistency with other observers."""
+    own = one.with_columns(observer=pl.lit("rule"), kind=pl.lit("generative"))
+    others = others.with_columns(kind=pl.lit("human"))
+    table = error_consistency(pl.concat([own, others], how="diagonal_relaxed"), resamples=0)
+    return table.filter(pl.col("observer") == "rule")["estimate"].item()
+
+
+def interval(difference: np.ndarray) -> tuple[float, float]:
+    """Of a mean over images, in percent."""
+    draws = np.random.default_rng(0).integers(len(difference), size=(RESAMPLES, len(difference)))
+    low, high = np.quantile(difference[draws].mean(axis=1), (0.025, 0.975))
+    return 100 * low, 100 * high
 
 
 def lost(rule: Rule, errors: np.ndarray, positions: np.ndarray, *, ties: int) -> float:
@@ -55,108 +180,108 @@ def lost(rule: Rule, errors: np.ndarray, positions: np.ndarray, *, ties: int) ->
 
 
 def main(
-    stimuli: Annotated[str, typer.Option(help="Images with categories.")],
-    model: str = "natural-32",
-    limit: int = 200,
-    draws: int = 200,
-    device: str = "cpu",
+    runs: Annotated[list[Path], typer.Argument(help="Runs with `--keep-draws --rule exhaustive`.")],
+    people: Annotated[
+        Path | None, typer.Option(help="Folder of people's trials, or Parquet file of counts.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file of the figures.")] = None,
+    worst: Annotated[int, typer.Option(help="Images of the worst case; 0 leaves it out.")] = 200,
 ) -> None:
-    shown = sample(find_stimuli(stimuli), limit=limit, seed=0)
-    classes = sorted({str(stimulus.category) for stimulus in shown})
-    observer = synthesight.load(model, device=device, classes=classes)
-    assert isinstance(observer, GenerativeClassifier)
-    truth = np.array([classes.index(str(stimulus.category)) for stimulus in shown])
-    order = {stimulus.id: place for place, stimulus in enumerate(shown)}
-    rules: list[Rule] = [
-        Staged(draws),
-        Sequential(draws),
-        Sequential(draws, delta=0.2),
-        RepeatedTTest(draws),
-    ]
-    progress = Console(stderr=True)
-    lines: list[list[str]] = []
-
-    def add(name: str, response: np.ndarray, evaluations: np.ndarray, seconds: float) -> None:
-        agrees = response == reference
-        network = observer.usage_.network_seconds  # of the last call; 0 before the first
-        lines.append(
-            [
-                name,
-                f"{100 * np.mean(response == truth):.1f} %",
-                f"{100 * agrees.mean():.1f} %",
-                f"{100 * agrees[certain].mean():.1f} %",
-                f"{evaluations.mean():.1f}",
-                f"1/{len(classes) * draws / evaluations.mean():.1f}",
-                f"{len(shown) / seconds:.2f}",
-                f"{evaluations.sum() / (network or seconds):.0f}",
-                f"{100 * network / seconds:.1f} %" if network else "",
-            ]
-        )
-
-    keys = np.stack([stimulus_key(0, stimulus.id) for stimulus in shown])
-    index = np.tile(np.arange(draws), len(shown))
-    positions = uniforms(np.repeat(keys, draws, axis=0), index).reshape(len(shown), draws)
-    started = time.perf_counter()
-    found = synthesight.score(
-        observer,
-        shown,
-        [DEFAULT_PROMPT.replace("{class}", name) for name in classes],
-        draws=draws,
-        weighting=observer.weighting,
-        report=lambda done: progress.print(f"exhaustive: {done} evaluations", end="\r"),
-    )
-    seconds = time.perf_counter() - started
-    kept = found["error"].to_numpy().reshape(len(shown), draws, len(classes))
-    reference, cost = replay(Exhaustive(draws), kept)
-    half = draws // 2
-    certain = kept[:, :half].mean(1).argmin(1) == kept[:, half:].mean(1).argmin(1)
-    add("exhaustive", reference, cost, seconds)
-    for rule in rules:
-        observer.rule = rule
-        response = np.empty(len(shown), dtype=np.int64)
-        evaluations = np.empty(len(shown))
-        started = time.perf_counter()
-        for done, answer in enumerate(observer.respond(shown, classes), 1):
-            place = order[answer.stimulus.id]
-            response[place] = classes.index(str(answer.response))
-            evaluations[place] = answer.evaluations
-            progress.print(f"{_label(rule)}: {done} of {len(shown)}", end="\r")
-        add(_label(rule), response, evaluations, time.perf_counter() - started)
-    usage = observer.usage_
-    table = Table(
-        title=f"{model}, {len(shown)} images, {len(classes)} classes, {draws} draws, batches of "
-        f"{usage.batch_size}{' (compiled)' if usage.compiled else ''}, {device}; exhaustive's "
-        f"halves agree on {certain.sum()} images"
-    )
-    for column in (
-        "rule",
-        "accuracy",
-        "agreement",
-        "where halves agree",
-        "evaluations an image",
-        "of exhaustive",
-        "images/s",
-        "evaluations/s",
-        "time in network",
-    ):
-        table.add_column(column, justify="left" if column == "rule" else "right")
-    for line in lines:
-        table.add_row(*line)
     console = Console(width=160)
-    console.print(table)
+    figures = []
+    for folder in runs:
+        data = recorded(folder)
+        rows = [_figures(rule, data, people_of(people, data.trials)) for rule in rules(data.draws)]
+        figures += [{"run": folder.name, **row} for row in rows]
+        console.print(_table(rows, f"{folder.name}: {len(data.trials)} images, {data.draws} draws"))
+        if out is not None:
+            out.write_text(json.dumps(figures, indent=1))
+        if worst:
+            console.print(_worst(data, worst))
+
+
+def _figures(rule: Rule, data: Recorded, people: pl.DataFrame | None) -> dict[str, Any]:
+    """What a rule makes of a recording."""
+    response, evaluations = replay(rule, data.errors, data.positions)
+    reference = data.errors.mean(axis=1).argmin(axis=1)
+    truth = np.array([data.classes.index(name) for name in data.trials["category"]])
+    half = data.draws // 2
+    first, second = data.errors[:, :half].mean(1), data.errors[:, half:].mean(1)
+    certain = first.argmin(1) == second.argmin(1)
+    mean = data.errors.mean(axis=1)
+    rows = np.arange(len(mean))
+
+    def answered(by: np.ndarray) -> pl.DataFrame:
+        return data.trials.with_columns(response=pl.Series([data.classes[k] for k in by]))
+
+    right, plain = response == truth, reference == truth
+    return {
+        "rule": _label(rule),
+        "accuracy": 100 * right.mean(),
+        "difference": interval(right.astype(float) - plain),
+        "agreement": 100 * np.mean(response == reference),
+        "where halves agree": 100 * np.mean((response == reference)[certain]),
+        "evaluations": evaluations.mean(),
+        "lost": np.mean(mean[rows, response] - mean[rows, reference]),
+        "kappa with exhaustive": kappa(answered(response), answered(reference)),
+        "kappa with people": None if people is None else kappa(answered(response), people),
+        "shape bias": shape_bias(answered(response)),
+    }
+
+
+def _table(rows: list[dict[str, Any]], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("rule")
+    full = rows[0]["evaluations"]
+    for column in (
+        "accuracy", "less exhaustive", "agreement", "where halves agree", "evaluations",
+        "of exhaustive", "lost", "κ, exhaustive", "κ, people", "shape bias",
+    ):  # fmt: skip
+        table.add_column(column, justify="right")
+    for row in rows:
+        bias, own = row["shape bias"], row["kappa with people"]
+        table.add_row(
+            row["rule"],
+            f"{row['accuracy']:.1f} %",
+            "{:+.1f} to {:+.1f}".format(*row["difference"]),
+            f"{row['agreement']:.1f} %",
+            f"{row['where halves agree']:.1f} %",
+            f"{row['evaluations']:.1f}",
+            f"1/{full / row['evaluations']:.1f}",
+            f"{row['lost']:.3f}",
+            _rounded(row["kappa with exhaustive"]),
+            _rounded(own),
+            "" if bias is None else f"{100 * bias:.1f} %",
+        )
+    return table
+
+
+def _worst(data: Recorded, most: int) -> Table:
     table = Table(title="Winner lost when others are level with it and the rest far behind")
     table.add_column("rule")
-    levels = sorted({1, (len(classes) - 1) // 3, len(classes) - 1} - {0})
+    levels = sorted({1, (len(data.classes) - 1) // 3, len(data.classes) - 1} - {0})
     for ties in levels:
         table.add_column(f"{ties} level", justify="right")
-    for rule in rules[1:]:
-        shares = [lost(rule, kept, positions, ties=ties) for ties in levels]
+    few = slice(most)
+    for rule in (
+        Sequential(data.draws),
+        Sequential(data.draws, delta=0.05),
+        Predictive(data.draws),
+        RepeatedTTest(data.draws),
+    ):
+        shares = [lost(rule, data.errors[few], data.positions[few], ties=ties) for ties in levels]
         table.add_row(_label(rule), *(f"{100 * share:.2f} %" for share in shares))
-    console.print(table)
+    return table
+
+
+def _rounded(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _label(rule: Rule) -> str:
-    return f"{rule.name}, δ = {rule.delta:g}" if isinstance(rule, Sequential) else rule.name
+    zone = f", η = {rule.eta:g}" if isinstance(rule, Sequential) and rule.eta else ""
+    level = f", δ = {rule.delta:g}" if isinstance(rule, Sequential | Predictive) else ""
+    return rule.name + level + zone
 
 
 if __name__ == "__main__":

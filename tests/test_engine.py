@@ -137,7 +137,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(model, stimuli):
     assert observer.usage_.batch_size <= 5
     assert observer.usage_.halvings >= 1
     assert {k: r.response for k, r in found.items()} == {k: r.response for k, r in plain.items()}
-    assert best_batch_size(observer.likelihood, torch.arange(5)) <= 5
+    assert best_batch_size(observer.likelihood, torch.arange(5))[0] <= 5
 
 
 def test_memory_that_holds_not_even_one_says_so(model, stimuli):

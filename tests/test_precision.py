@@ -16,6 +16,11 @@ from tiny_pipelines import PIPELINES
 HALVES = [torch.float16, torch.bfloat16]
 
 
+@pytest.fixture(autouse=True)
+def _always_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_seconds", lambda *_: 0.0)
+
+
 @pytest.fixture
 def model() -> PipelineDenoiser:
     return PipelineDenoiser(PIPELINES["StableDiffusionPipeline"].build(), name="tiny")
@@ -103,15 +108,37 @@ def test_the_pipelines_own_call_is_measured_as_well(monkeypatch: pytest.MonkeyPa
     assert 0 < errors["float16"] < errors["bfloat16"]
 
 
-def test_a_cpu_stays_in_float32() -> None:
-    assert half_precisions(torch.device("cpu")) == []
+def test_half_precisions_of_a_cpu_are_those_it_has_instructions_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    for name in names:
+        for has in (True, False):
+            monkeypatch.setattr(
+                torch.ops.mkldnn, f"_is_mkldnn_{name}_supported", lambda has=has: has
+            )
+            assert (names[name] in half_precisions(torch.device("cpu"))) is has
+
+
+def test_a_cpu_takes_half_precision_only_if_asked_and_only_if_faster(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stable_diffusion(tmp_path / "sd")
+    monkeypatch.setattr("synthesight.likelihood.loading.half_precisions", lambda _: HALVES)
+    monkeypatch.setattr(precision, "LIMIT", 10.0)
+    assert load_model(folder).dtype == torch.float32
+    times = iter([1.0, 0.9, 0.5])  # in float32, float16 and bfloat16
+    monkeypatch.setattr(precision, "_seconds", lambda *_: next(times))
+    model = load_model(folder, dtype="auto")
+    assert usable(model, torch.bfloat16)
+    assert list(model.precision or ()) == ["float16", "bfloat16"]
 
 
 def test_what_was_measured_is_recorded(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = stable_diffusion(tmp_path / "sd")
     monkeypatch.setattr("synthesight.likelihood.loading.half_precisions", lambda _: HALVES)
     monkeypatch.setattr(precision, "LIMIT", 10.0)
-    model = load_model(folder)
+    model = load_model(folder, dtype="auto")
     assert model.describe()["precision"] == model.precision
     assert list(model.precision or ()) == ["float16", "bfloat16"]
     assert usable(model, torch.float16)

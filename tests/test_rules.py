@@ -13,6 +13,7 @@ from synthesight.likelihood.draws import GOLDEN, TREND, trend_basis
 from synthesight.likelihood.evidence import PairedEvidence, softmax
 from synthesight.likelihood.rules import (
     Exhaustive,
+    Predictive,
     RepeatedTTest,
     Sequential,
     Staged,
@@ -289,7 +290,8 @@ def test_rules_agree_where_nothing_is_in_doubt(seed, classes, draws):
     rng = np.random.default_rng(seed)
     errors = rng.normal(scale=0.01, size=(4, draws, classes)) + rng.permutation(classes)
     expected = errors.mean(axis=1).argmin(axis=1)
-    for rule in (Exhaustive(draws), Staged(draws), Sequential(draws), RepeatedTTest(draws)):
+    rules = Exhaustive, Staged, Sequential, Predictive, RepeatedTTest
+    for rule in (kind(draws) for kind in rules):
         response, evaluations = replay(rule, errors)
         np.testing.assert_array_equal(response, expected)
         assert np.all(evaluations <= draws * classes)
@@ -328,6 +330,80 @@ def test_paired_sums_equal_plain_ones():
     np.testing.assert_allclose(covariance, expected, atol=1e-12)
 
 
+def gap(errors: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """By how much a choice is worse than that of all draws."""
+    mean = errors.mean(axis=1)
+    return np.take_along_axis(mean, response[:, None], axis=1)[:, 0] - mean.min(axis=1)
+
+
+@pytest.mark.parametrize("kind", ["normal", "skewed"])
+def test_a_choice_is_within_the_indifference_zone(kind):
+    """The worst case: a staircase of classes, each just within η of the next."""
+    images, draws, eta, delta = 500, 60, 0.5, 0.05
+    noise = NOISES[kind](np.random.default_rng(1), (images, draws, 5))
+    noise -= noise.mean(axis=1, keepdims=True)
+    for steps in ([0.0, 0.9, 1.8, 2.7, 3.6], [0.0, 1.01, 1.02, 1.03, 1.04]):
+        errors = noise + eta * np.array(steps)
+        plain, plain_cost = replay(Sequential(draws, delta), errors, golden(images, draws))
+        response, cost = replay(Sequential(draws, delta, eta), errors, golden(images, draws))
+        beyond = np.mean(gap(errors, response) > eta)
+        assert beyond <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
+        assert cost.mean() < 0.9 * plain_cost.mean()
+        assert np.mean(plain != 0) <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), eta=st.floats(0.0, 3.0), more=st.floats(0.0, 3.0))
+def test_a_wider_zone_never_costs_more(seed, eta, more):
+    errors = simulated(20, 4, 60, "normal", seed)
+    narrow, narrow_cost = replay(Sequential(60, 0.05, eta), errors, golden(20, 60))
+    _, wide_cost = replay(Sequential(60, 0.05, eta + more), errors, golden(20, 60))
+    assert (wide_cost <= narrow_cost).all()
+    if not eta:
+        assert (narrow == replay(Sequential(60, 0.05), errors, golden(20, 60))[0]).all()
+
+
+@pytest.mark.parametrize("eta", [-0.1, float("nan"), float("inf"), "wide"])
+def test_the_indifference_zone_must_be_a_number_from_0(eta):
+    with pytest.raises(SynthesightError, match=r"`eta=.*` is no indifference zone"):
+        Sequential(eta=eta)
+
+
+def test_what_is_predicted_is_how_often_it_happens():
+    """Where differences are as wide as the flat prior says, of two classes and of eight."""
+    rng = np.random.default_rng(6)
+    for classes, delta in ((2, 0.2), (8, 0.1)):
+        errors = 3.0 * rng.normal(size=(800, 1, classes)) + rng.normal(size=(800, 40, classes))
+        errors -= rng.normal(size=(800, 40, 1))
+        response, cost = replay(Predictive(40, delta), errors, golden(800, 40))
+        reference, _ = replay(Exhaustive(40), errors)
+        assert np.mean(response != reference) <= delta
+        _, certain = replay(Sequential(40, delta), errors, golden(800, 40))
+        assert cost.mean() < certain.mean()
+
+
+def test_the_prediction_is_students(monkeypatch):
+    """Against draws of the posterior: the sum of what is left, given what was seen."""
+    monkeypatch.setattr(sequential, "ALIKE", 1e-9)
+    d = np.random.default_rng(9).normal(size=(1, 30)) + 0.25
+    n, most = 12, 30
+    evidence = of_two(d, golden(1, 30), n)
+    leader, freedom, weight, total, square = evidence.without_trend(np.arange(1))
+    others = np.arange(2)[None, :] != leader[:, None]
+    found = Predictive(most).chance(others, freedom[:, None], weight, total, square)[others][0]
+    rng = np.random.default_rng(0)
+    phi = np.column_stack([np.ones(most), trend_basis(golden(1, 30))[0]])
+    y = d[0] if leader[0] == 0 else -d[0]
+    fit, *_ = np.linalg.lstsq(phi[:n], y[:n], rcond=None)
+    left = n - phi.shape[1]
+    variance = np.square(y[:n] - phi[:n] @ fit).sum() / rng.chisquare(left, size=100_000)
+    root = np.linalg.cholesky(np.linalg.inv(phi[:n].T @ phi[:n]))
+    beta = fit + np.sqrt(variance)[:, None] * (rng.normal(size=(100_000, 4)) @ root.T)
+    rest = beta @ phi[n:].sum(axis=0)
+    rest += np.sqrt(variance * (most - n)) * rng.normal(size=100_000)
+    assert found == pytest.approx(np.mean(y[:n].sum() + rest < 0), abs=0.005)
+
+
 def test_score_error_is_that_of_repeated_measurements():
     rng = np.random.default_rng(5)
     truth = np.array([0.0, 0.4, 1.0])
@@ -352,13 +428,14 @@ def test_the_least_delta_that_can_be_written():
 
 @pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, 0.5])
 def test_delta_must_be_a_probability_of_error(delta):
-    with pytest.raises(SynthesightError, match="`delta="):
-        Sequential(delta=delta)
+    for rule in (Sequential, Predictive):
+        with pytest.raises(SynthesightError, match="`delta="):
+            rule(delta=delta)
 
 
 @pytest.mark.parametrize("draws", [0, 2.5, 10**12])
 def test_draws_must_be_so_many_as_can_be(draws):
-    for rule in (Exhaustive, Staged, Sequential, RepeatedTTest):
+    for rule in (Exhaustive, Staged, Sequential, Predictive, RepeatedTTest):
         with pytest.raises(SynthesightError, match=r"`max_draws=.* whole number from 1 to 100000"):
             rule(max_draws=draws)
 
@@ -388,7 +465,8 @@ def test_rules_are_made_by_name_with_their_own_options():
     model = GaussianMixtures(np.zeros((2, 1, 12)))
     assert make_rule(None, model) == Sequential()
     assert make_rule("staged", model, max_draws=40, delta=None) == Staged(40)
-    assert make_rule("sequential", model, delta=0.1) == Sequential(delta=0.1)
+    assert make_rule("sequential", model, delta=0.1, eta=0.5) == Sequential(delta=0.1, eta=0.5)
+    assert make_rule("predictive", model, delta=0.1) == Predictive(delta=0.1)
     with pytest.raises(SynthesightError, match=r"exhaustive has no `delta=0\.1`: leave it out"):
         make_rule("exhaustive", model, delta=0.1)
     with pytest.raises(SynthesightError, match="`max_draws=9` was given beside a rule"):

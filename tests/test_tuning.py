@@ -9,6 +9,7 @@ import torch
 import synthesight
 from synthesight.errors import SynthesightError
 from synthesight.likelihood import tuning
+from synthesight.likelihood.packing import pack, unpack
 from synthesight.likelihood.rules import Exhaustive
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.make.drawn import drawn_objects
@@ -57,6 +58,8 @@ def test_compilation_is_kept_only_if_it_pays(observer, stimuli, monkeypatch, out
     times = iter([1.0, 0.5 if outcome == "faster" else 1.0])
     monkeypatch.setattr(torch, "compile", compiled)
     monkeypatch.setattr(tuning, "LONG", 0.0)
+    monkeypatch.setattr(tuning, "SHARE", 1e6)
+    monkeypatch.setattr(tuning, "choose_packing", lambda *_: False)
     monkeypatch.setattr(tuning, "_seconds", lambda *_: next(times))
     found = answers(observer, stimuli)
     assert observer.model.network is (replacement if outcome == "faster" else network)
@@ -87,15 +90,15 @@ def test_the_memory_format_is_measured_with_no_more_than_is_asked_for(
     sizes = []
     monkeypatch.setattr(observer.model, "network", torch.nn.Conv2d(3, 3, 3))
     monkeypatch.setattr(tuning, "_seconds", lambda *given: sizes.append(given[-1]) or 1.0)
-    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: 16)
-    tuning.Tuner(batch_size).tune(observer.likelihood, None, 1)
+    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: (16, True))
+    tuning.Tuner(batch_size).tune(observer.likelihood, None, 1e6)
     assert sizes[:2] == [largest] * 2
 
 
 def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatch):
     observer.tuner.batch_size = None
     measured = []
-    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: measured.append(1) or 8)
+    monkeypatch.setattr(tuning, "best_batch_size", lambda *_: (measured.append(1) or 8, True))
     answers(observer, stimuli)
     answers(observer, stimuli)
     assert len(measured) == 1
@@ -104,6 +107,7 @@ def test_what_was_measured_is_kept_for_later_calls(observer, stimuli, monkeypatc
 def test_a_compiled_network_keeps_its_one_shape_in_short_work(observer, stimuli, monkeypatch):
     """Compiled for one shape, it would be compiled again for each ragged batch."""
     monkeypatch.setattr(tuning, "compile_network", lambda *_: True)
+    monkeypatch.setattr(tuning, "SHARE", 1e6)
     answers(observer, stimuli)
     monkeypatch.setattr(tuning, "compile_network", lambda *_: False)
     sizes = []
@@ -134,6 +138,55 @@ def test_nothing_is_measured_or_encoded_again(observer, stimuli, monkeypatch):
     assert len(prepared) == 1
     list(observer.respond(stimuli[:1], ["car", "dog"]))
     assert len(prepared) == 2
+
+
+@pytest.mark.parametrize(
+    ("work", "measured", "size"), [(8, 0, 8), (160, 9, 16), (4000, 189, 32), (1e5, 573, 64)]
+)
+def test_measuring_costs_a_share_of_the_work_to_come(observer, monkeypatch, work, measured, size):
+    """One image of ten classes is 200 evaluations; measured to the end, it would be 600 more."""
+    spent = []
+    monkeypatch.setattr(
+        tuning, "_seconds", lambda *given: spent.append(tuning.RUNS * given[-1]) or 0.01
+    )
+    monkeypatch.setattr(tuning, "choose_packing", lambda *_: False)
+    monkeypatch.setattr(tuning, "LARGEST", 64)
+    tuner = tuning.Tuner()
+    assert tuner.tune(observer.likelihood, None, work) == size
+    assert sum(spent) == measured
+    assert sum(spent) <= tuning.SHARE * work
+    # Short work leaves it to longer work to measure.
+    assert tuner.tune(observer.likelihood, None, 1e6) == 64
+
+
+def test_a_batch_is_small_where_one_evaluation_takes_long(observer, monkeypatch):
+    monkeypatch.setattr(tuning, "_seconds", lambda *given: 0.5 * given[-1])
+    size, measured = tuning.best_batch_size(observer.likelihood, None, tuning.Purse(8))
+    assert (size, measured) == (4, False)
+
+
+@pytest.mark.parametrize(("seconds", "packed"), [([1.0, 0.5], True), ([1.0, 0.99], False)])
+def test_weights_are_packed_only_if_it_pays(observer, monkeypatch, seconds, packed):
+    times = iter(seconds)
+    monkeypatch.setattr(tuning, "_seconds", lambda *_: next(times))
+    assert tuning.choose_packing(observer.likelihood, None) is packed
+    assert unpack(observer.model.network) is packed
+
+
+def test_what_was_packed_is_recorded_and_undone_where_bits_count(observer, stimuli, monkeypatch):
+    def packing(model, *_):
+        return bool(pack(model.denoiser.network))
+
+    monkeypatch.setattr(tuning, "choose_packing", packing)
+    monkeypatch.setattr(tuning, "SHARE", 1e6)
+    plain = answers(load(), stimuli[:2])
+    found = answers(observer, stimuli[:2])
+    assert observer.computing()["packed"]
+    for key, evidence in plain.items():
+        np.testing.assert_allclose(found[key], evidence, atol=1e-3)
+    observer.tuner.fixed(observer.likelihood)
+    assert not unpack(observer.model.network)
+    assert not observer.computing()["packed"]
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_the_size_kept(observer, stimuli, monkeypatch):

@@ -238,14 +238,28 @@ def _nats(
     """Nats of images: float64, shape (N, draws, K)."""
     parts = range(plan.draws) if evaluator.cost is not None else None
     shape = (len(x), 1 if parts else plan.draws, len(plan.prompts))
-    found = []
-    start, total = 0, int(np.prod(shape))
-    while start < total:
+    total = int(np.prod(shape))
+
+    def begin(start: int) -> tuple[Any, ...] | None:
+        """The batch from an entry on, whose draws are made while the device is at another."""
+        if start >= total:
+            return None
         entry = np.arange(start, min(start + evaluator.usage.batch_size, total))
         image, draw, prompt = np.unravel_index(entry, shape)
-        found.append(evaluator(x, keys, image, draw if parts is None else parts, prompt))
-        start += len(entry)
-        report(round(evaluator.usage.evaluations))
+        increment = draw if parts is None else parts
+        return image, increment, prompt, evaluator.begin(keys, image, increment, x.shape[1:])
+
+    found = []
+    start, coming = 0, begin(0)
+    try:
+        while coming is not None:
+            image, increment, prompt, made = coming
+            start += len(image)
+            coming = begin(start)
+            found.append(evaluator(x, keys, image, increment, prompt, made))
+            report(round(evaluator.usage.evaluations))
+    finally:
+        evaluator.close()
     nats = np.concatenate(found)
     # Of parts, one evaluation gives all of an image and prompt.
     return nats.reshape(shape) if parts is None else nats.reshape(len(x), -1, plan.draws).mT

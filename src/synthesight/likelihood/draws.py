@@ -11,10 +11,13 @@ so that the mean over draws stays unbiased.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+A_THREAD = 2**17  # numbers that take so long to draw, a millisecond, that a thread is worth it
 GOLDEN = (5**0.5 - 1) / 2
 TREND = 3  # cosines that stand for how errors change with a draw's time
 
@@ -74,10 +77,26 @@ def normal_noise(keys: np.ndarray, index: np.ndarray, shape: Sequence[int]) -> n
     float32, shape (B, *shape).
     """
     noise = np.empty((len(index), *shape), dtype=np.float32)
-    # One generator a draw is what makes a draw independent of its batch; it costs microseconds,
-    # and the draw is shared by all classes.
-    for row, (key, draw) in enumerate(zip(keys, index, strict=True)):
-        counter = np.array([0, 0, draw, 0], dtype=np.uint64)
-        generator = np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+    def fill(row: int) -> None:
+        # One generator a draw is what makes a draw independent of its batch; it costs microseconds,
+        # and the draw is shared by all classes.
+        counter = np.array([0, 0, index[row], 0], dtype=np.uint64)
+        generator = np.random.Generator(np.random.Philox(key=keys[row], counter=counter))
         generator.standard_normal(out=noise[row], dtype=np.float32)
+
+    workers = min(len(index), usable_cores(), noise.size // A_THREAD)
+    if workers < 2:
+        for row in range(len(index)):
+            fill(row)
+    else:
+        # A pool for each call: threads that are kept would be missing from forked processes.
+        with ThreadPoolExecutor(workers, thread_name_prefix="noise") as pool:
+            list(pool.map(fill, range(len(index)), chunksize=1))
     return noise
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -15,13 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from synthesight.likelihood.decision import Decision
-from synthesight.likelihood.evaluator import Evaluator
+from synthesight.likelihood.evaluator import Evaluator, Made
 from synthesight.likelihood.keeping import Keeper
 from synthesight.likelihood.protocol import DrawModel, PartModel
-from synthesight.likelihood.queue import Plan, Work, images_a_batch
+from synthesight.likelihood.queue import Plan, Triples, Work, images_a_batch
 from synthesight.likelihood.rules import Rule, fitted
 from synthesight.stimuli.prefetch import AHEAD, READERS, read_ahead
 from synthesight.stimuli.stimulus import Stimulus
+
+Begun = tuple[Triples, np.ndarray | range, Made | None]
+"""A batch, its increments, and their draws on their way."""
 
 
 class Engine:
@@ -122,17 +125,31 @@ class Engine:
         soon = 2 * images_a_batch(self.plan, self.usage.batch_size)
         reader = read_ahead(stimuli, self.plan.model.resolution, min(max(READERS, soon), AHEAD))
         work = Work(self.plan, reader, self.usage.batch_size, keeper)
+        coming: Begun | None = None
         try:
-            while work.admit(self.usage.batch_size):
+            while work.admit(self.usage.batch_size) or coming:
                 yield from work.unreadable()
-                batch = work.take(self.usage.batch_size)
-                if batch is not None:
+                begun = coming or self._begin(work)
+                # While the device is at one batch, the draws of the next are made, if it is full.
+                coming = None
+                if work.admit(self.usage.batch_size) and work.is_full(self.usage.batch_size):
+                    coming = self._begin(work)
+                if begun is not None:
+                    batch, increment, made = begun
                     rows = work.prompts_of(batch)
-                    increment = batch.increment(self.plan.rule, parts=work.parts)
-                    nats = self.evaluator(work.x, work.keys, batch.slot, increment, rows)
+                    nats = self.evaluator(work.x, work.keys, batch.slot, increment, rows, made)
                     work.absorb(batch, nats.sum(axis=1) if work.parts else nats)
                 yield from work.decided()
             yield from work.unreadable()
         finally:
             work.close()
+            self.evaluator.close()
             self.usage.seconds += time.perf_counter() - started
+
+    def _begin(self, work: Work) -> Begun | None:
+        batch = work.take(self.usage.batch_size)
+        if batch is None:
+            return None
+        increment = batch.increment(self.plan.rule, parts=work.parts)
+        made = self.evaluator.begin(work.keys, batch.slot, increment, work.x.shape[1:])
+        return batch, increment, made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,14 @@ class Usage:
     batch_size: int = 0
     halvings: int = 0
     compiled: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """The draws of a batch, on their way: each once, and which of them each evaluation takes."""
+
+    draws: Future[tuple[torch.Tensor, ...]]
+    which: np.ndarray
 
 
 class Evaluator:
@@ -84,6 +93,48 @@ class Evaluator:
             # The last entry is exactly 1, however the shares were rounded.
             shares = np.asarray(model.cost, dtype=np.float64)
             self.cost = np.concatenate([[0.0], np.cumsum(shares[:-1]), [1.0]])
+        self._pool: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """End the thread that makes draws."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def begin(
+        self,
+        keys: np.ndarray,
+        slot: np.ndarray,
+        increment: np.ndarray | range,
+        shape: torch.Size,
+    ) -> Made | None:
+        """Begin to make the draws of a batch on the side, while the device is at another.
+
+        Parameters
+        ----------
+        keys, slot, increment
+            As in a call.
+        shape
+            Of one encoded image.
+
+        Returns
+        -------
+        What the call takes as ``made``; None for parts, of which nothing is to be made.
+        """
+        if isinstance(increment, range):
+            return None
+        # One draw serves all of its prompts: make it once.
+        pair = slot * 2**32 + increment
+        _, first, which = np.unique(pair, return_index=True, return_inverse=True)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="draws")
+        draws = self._pool.submit(
+            self.model.draws,  # type: ignore[union-attr]
+            keys[slot[first]],
+            increment[first],
+            shape,
+        )
+        return Made(draws, which)
 
     def __call__(
         self,
@@ -92,6 +143,7 @@ class Evaluator:
         slot: np.ndarray,
         increment: np.ndarray | range,
         rows: np.ndarray,
+        made: Made | None = None,
     ) -> np.ndarray:
         """Evaluate a batch of at most ``usage.batch_size``.
 
@@ -107,6 +159,8 @@ class Evaluator:
             int64, shape (B,): indices of draws; or the parts to evaluate for all of the batch.
         rows
             int64, shape (B,): which of the prepared prompts.
+        made
+            What :meth:`begin` returned for this batch; None makes its draws now.
 
         Returns
         -------
@@ -119,10 +173,13 @@ class Evaluator:
             fits in memory.
         """
         try:
-            return self._evaluate(x, keys, slot, increment, rows)
+            if len(slot) <= self.usage.batch_size:
+                return self._evaluate(x, keys, slot, increment, rows, made)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+        else:  # The batch was taken before memory ran out in another.
+            return self._in_parts(x, keys, slot, increment, rows)
         # What was run, which a batch that was filled up is less than.
         usage = self.usage
         if not self.halving:
@@ -136,11 +193,22 @@ class Evaluator:
         # Outside the except clause: the traceback would keep the failed batch's tensors alive.
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
-        usage.batch_size = half = min(usage.batch_size, (size + 1) // 2)
+        usage.batch_size = min(usage.batch_size, (size + 1) // 2)
         usage.halvings += 1
+        return self._in_parts(x, keys, slot, increment, rows)
+
+    def _in_parts(
+        self,
+        x: torch.Tensor,
+        keys: np.ndarray,
+        slot: np.ndarray,
+        increment: np.ndarray | range,
+        rows: np.ndarray,
+    ) -> np.ndarray:
+        size = self.usage.batch_size
         found = []
-        for start in range(0, len(slot), half):
-            part = slice(start, start + half)
+        for start in range(0, len(slot), size):
+            part = slice(start, start + size)
             some = increment if isinstance(increment, range) else increment[part]
             found.append(self(x, keys, slot[part], some, rows[part]))
         return np.concatenate(found)
@@ -152,6 +220,7 @@ class Evaluator:
         slot: np.ndarray,
         increment: np.ndarray | range,
         rows: np.ndarray,
+        made: Made | None,
     ) -> np.ndarray:
         device, count = self.model.device, len(slot)
         fill = self.usage.batch_size - count if self.usage.compiled else 0
@@ -159,35 +228,26 @@ class Evaluator:
             slot, rows = (np.concatenate([a, np.repeat(a[:1], fill)]) for a in (slot, rows))
         chosen = x.index_select(0, torch.from_numpy(slot).to(x.device))
         row = torch.from_numpy(rows).to(device)
-        made = self._increments(keys, slot[:count], increment, x.shape[1:], max(fill, 0))
+        if made is None:
+            made = self.begin(keys, slot[:count], increment, x.shape[1:])
+        given = increment if made is None else self._draws(made, max(fill, 0))
         started = time.perf_counter()
         with torch.inference_mode():
             ask = self.ask or self.model.nats
-            nats = ask(chosen, made, self.conditioning, row)  # type: ignore[arg-type]
+            nats = ask(chosen, given, self.conditioning, row)  # type: ignore[arg-type]
             found = nats[:count].double().cpu().numpy()
         self.usage.network_seconds += time.perf_counter() - started
         self.usage.evaluations += count * self._passes(increment)
         self._check(nats, found, increment, len(slot))
         return found
 
-    def _increments(
-        self,
-        keys: np.ndarray,
-        slot: np.ndarray,
-        increment: np.ndarray | range,
-        shape: torch.Size,
-        fill: int,
-    ) -> range | tuple[torch.Tensor, ...]:
-        """What the model makes of the increments, one row for each of the batch."""
-        if isinstance(increment, range):
-            return increment
-        # One draw serves all of its prompts: make it once.
-        pair = slot * 2**32 + increment
-        _, first, inverse = np.unique(pair, return_index=True, return_inverse=True)
-        draws = self.model.draws(keys[slot[first]], increment[first], shape)  # type: ignore[union-attr]
-        take = torch.from_numpy(np.concatenate([inverse, np.repeat(inverse[:1], fill)]))
+    def _draws(self, made: Made, fill: int) -> tuple[torch.Tensor, ...]:
+        """Wait for draws; one row for each of the batch, and ``fill`` more."""
+        take = torch.from_numpy(np.concatenate([made.which, np.repeat(made.which[:1], fill)]))
         take = take.to(self.model.device)
-        return tuple(part.to(self.model.device).index_select(0, take) for part in draws)
+        return tuple(
+            part.to(self.model.device).index_select(0, take) for part in made.draws.result()
+        )
 
     def _passes(self, increment: np.ndarray | range) -> float:
         if self.cost is None or not isinstance(increment, range):

@@ -32,7 +32,7 @@ def load_model(
     without: str | Sequence[str] = (),
     quantise: str | None = None,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | str | None = None,
     resolution: int | tuple[int, int] | None = None,
     name: str | None = None,
     revision: str | None = None,
@@ -46,10 +46,10 @@ def load_model(
     device
         Where the network runs; None for the CPU, or where a given pipeline is.
     dtype
-        Precision of the network: float32, bfloat16 or float16. None is float32 on a CPU. On a GPU
-        it is the half precision that changes the difference between two classes least, measured
-        on a few draws, or float32 where that change is above a tenth. A pipeline that is given
-        keeps its own.
+        Precision of the network: float32, bfloat16, float16 or ``"auto"``. The last is the half
+        precision that changes the difference between two classes least, measured on a few draws,
+        or float32 where that change is above a tenth, or a CPU is no faster by it. None is float32
+        on a CPU, ``"auto"`` on a GPU, and of a pipeline that is given its own.
     resolution
         Height and width of the images in pixels, or one number for both; None for the model's own.
     name
@@ -70,11 +70,13 @@ def load_model(
     """
     given = not isinstance(source, str | Path)
     place = None if given and device is None else check_device(device or "cpu")
+    automatic = dtype == "auto" or (dtype is None and place is not None and place.type != "cpu")
+    dtype = None if dtype == "auto" else dtype
     if dtype is not None and dtype not in DTYPES:
         raise SynthesightError(
-            f"The dtype {dtype} is not supported: choose float32, bfloat16 or float16."
+            f"The dtype {dtype} is not supported: choose float32, bfloat16, float16 or auto."
         )
-    candidates = [] if place is None or given or dtype else half_precisions(place)
+    candidates = half_precisions(place) if automatic and place is not None and not given else []
     wanted = dtype or (None if candidates else torch.float32)
     try:
         opened = open_pipeline(

@@ -139,6 +139,10 @@ class Work:
                 self._start(images)
         return bool(self._longest() or self.failures or self.finished or not self.exhausted)
 
+    def is_full(self, batch_size: int) -> bool:
+        """Tell whether a whole batch is queued."""
+        return self._longest() >= batch_size
+
     def _longest(self) -> int:
         return max(self.queued.values(), default=0)
 

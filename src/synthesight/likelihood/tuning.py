@@ -1,7 +1,8 @@
-"""Choose by measurement how a network runs best: memory format, batch size, compilation.
+"""Choose by measurement how a network runs best: memory format, packing, batch size, compilation.
 
 Results do not depend on them (beyond floating-point rounding), so these may differ from
-one machine to the next.
+one machine to the next. Measuring takes evaluations, which may be no more than a share of those to
+come: counted, and not timed, since a busy machine is no reason to measure less, or more.
 """
 
 from __future__ import annotations
@@ -14,14 +15,33 @@ import torch
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.memory import encode, is_out_of_memory
+from synthesight.likelihood.packing import pack, unpack
 from synthesight.likelihood.protocol import DrawModel, PartModel, Resolution
 from synthesight.likelihood.reproducible import BATCH
 
 LARGEST = 1024  # that measurement ever chooses
 MOST_BATCH = 16_384  # that a user may ask for
-LONG = 300.0
+LONG = 60.0  # seconds of work for which it pays to compile: on a CPU, where it takes 8 to 30
+LONG_GPU = 300.0  # where more is tried
+SHARE = 0.1  # of the work to come, that measuring may cost
+RUNS = 3  # of a batch, to measure it: one to warm up, and the better of two
+USUAL = {"cpu": 16}  # evaluations a batch where there is too little work to measure
+USUAL_GPU = 64
 SHORT = 2.0  # seconds that a batch takes at most, if a smaller one does: what a kill may cost
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
+
+
+class Purse:
+    """What measuring may still cost, in evaluations."""
+
+    def __init__(self, evaluations: float = float("inf")) -> None:
+        self.left = evaluations
+
+    def affords(self, evaluations: float) -> bool:
+        return evaluations <= self.left
+
+    def spend(self, evaluations: float) -> None:
+        self.left -= evaluations
 
 
 class Tuner:
@@ -43,6 +63,9 @@ class Tuner:
         Whether the network is compiled; None where that was not tried.
     memory_format
         ``"contiguous"`` or ``"channels_last"``.
+    packed
+        Whether the weights of linear layers are packed
+        (:func:`~synthesight.likelihood.packing.pack`).
     """
 
     def __init__(self, batch_size: int | None = None) -> None:
@@ -55,6 +78,7 @@ class Tuner:
         self.batch_size = batch_size
         self.compiled: bool | None = None
         self.memory_format = "contiguous"
+        self.packed = False
         # Batch sizes, by resolution and what was asked for; seconds a batch.
         self._sizes: dict[tuple[Resolution, int | None], int] = {}
         self._seconds: dict[tuple[Resolution, int], float] = {}
@@ -70,18 +94,30 @@ class Tuner:
             About how many are to come: whether it pays to compile depends on it.
         """
         asked = model.resolution, self.batch_size
+        purse = Purse(SHARE * evaluations)
         if asked not in self._sizes:
-            self.memory_format = choose_memory_format(model, conditioning, self.batch_size)
-            self._sizes[asked] = self.batch_size or best_batch_size(model, conditioning)
+            most = min(self.batch_size or 8, 8)
+            if purse.affords(4 * RUNS * most):
+                self.memory_format = choose_memory_format(model, conditioning, most)
+                self.packed = choose_packing(model, conditioning, most)
+                purse.spend(4 * RUNS * most)
+            size, measured = self.batch_size, True
+            if size is None:
+                size, measured = best_batch_size(model, conditioning, purse)
+            if not measured:  # Of longer work, a later call may find out.
+                return max(1, min(size, int(evaluations)))
+            self._sizes[asked] = size
         size = self._sizes[asked]
         if self.compiled is None and hasattr(owner(model), "network"):
-            measured = model.resolution, size
-            if measured not in self._seconds:
-                x = _grey(model)
-                self._seconds[measured] = seconds_a_batch(model, conditioning, x, size)
-            self.compiled = compile_network(
-                model, conditioning, size, evaluations, self._seconds[measured]
-            )
+            key = model.resolution, size
+            if key not in self._seconds and purse.affords(RUNS * size):
+                self._seconds[key] = seconds_a_batch(model, conditioning, grey_image(model), size)
+            if key in self._seconds:
+                self.compiled = compile_network(
+                    model, conditioning, size, evaluations, self._seconds[key]
+                )
+                if self.compiled:
+                    self.packed = False
         return size
 
     def fixed(self, model: DrawModel | PartModel) -> int:
@@ -94,7 +130,8 @@ class Tuner:
             # As torch calls what it compiled.
             owner(model).network = network = getattr(network, "_orig_mod", network)
             network.to(memory_format=torch.contiguous_format)
-        self.compiled, self.memory_format = None, "contiguous"
+            unpack(network)
+        self.compiled, self.memory_format, self.packed = None, "contiguous", False
         self._sizes.clear()
         return BATCH
 
@@ -103,8 +140,10 @@ class Tuner:
         self._sizes[model.resolution, self.batch_size] = batch_size
 
 
-def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
-    """The largest batch that fits and still pays, by doubling.
+def best_batch_size(
+    model: DrawModel | PartModel, conditioning: object, purse: Purse | None = None
+) -> tuple[int, bool]:
+    """Find the largest batch that fits and still pays, by doubling.
 
     Parameters
     ----------
@@ -112,16 +151,27 @@ def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
         The model.
     conditioning
         Prepared prompts; the first is used.
+    purse
+        What measuring may cost; None is no limit.
 
     Returns
     -------
-    Network evaluations a batch, between 1 and ``LARGEST``.
+    Network evaluations a batch, between 1 and ``LARGEST``, and whether that was measured to its
+    end. Where it was not, the size is what is usual on such a device, or less where one evaluation
+    alone takes long.
     """
+    purse = purse or Purse()
     size, best, best_rate = 1, 1, 0.0
-    x = _grey(model)
     patience = 2
+    x: torch.Tensor | None = None
     while size <= LARGEST and patience:
+        if not purse.affords(RUNS * size):
+            usual = USUAL.get(model.device.type, USUAL_GPU)
+            within = int(SHORT * best_rate) if best_rate else usual
+            return max(best, min(usual, within)), False
+        x = grey_image(model) if x is None else x
         seconds = seconds_a_batch(model, conditioning, x, size)
+        purse.spend(RUNS * size)
         rate = size / seconds
         if not rate or (seconds > SHORT and size > 1):
             break
@@ -132,7 +182,7 @@ def best_batch_size(model: DrawModel | PartModel, conditioning: object) -> int:
         size *= 2
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
-    return best
+    return best, True
 
 
 def choose_memory_format(
@@ -161,13 +211,41 @@ def choose_memory_format(
         isinstance(m, torch.nn.Conv2d) and m.kernel_size != m.stride for m in network.modules()
     ):
         return "contiguous"
-    x, size = _grey(model), min(most or 8, 8)
+    x, size = grey_image(model), min(most or 8, 8)
     plain = seconds_a_batch(model, conditioning, x, size)
     network.to(memory_format=torch.channels_last)
     if seconds_a_batch(model, conditioning, x, size) < plain:
         return "channels_last"
     network.to(memory_format=torch.contiguous_format)
     return "contiguous"
+
+
+def choose_packing(
+    model: DrawModel | PartModel, conditioning: object, most: int | None = None
+) -> bool:
+    """Pack the weights of linear layers where that is faster: on some processors, by far.
+
+    Parameters
+    ----------
+    model, conditioning, most
+        As for :func:`choose_memory_format`.
+
+    Returns
+    -------
+    Whether they are left packed.
+    """
+    network = getattr(owner(model), "network", None)
+    if network is None or model.device.type != "cpu":
+        return False
+    x, size = grey_image(model), min(most or 8, 8)
+    plain = seconds_a_batch(model, conditioning, x, size)
+    try:
+        if pack(network) and GAIN * seconds_a_batch(model, conditioning, x, size) < plain:
+            return True
+    except (RuntimeError, AttributeError):  # A build of torch without oneDNN, or a layer it lacks.
+        pass
+    unpack(network)
+    return False
 
 
 def seconds_a_batch(
@@ -196,8 +274,8 @@ def compile_network(
     size
         Network evaluations a batch: the one shape that is compiled.
     evaluations
-        About how many are to come. Compiling takes a minute or more, so work of less than
-        ``LONG`` seconds is not worth it.
+        About how many are to come. Compiling takes its time, so work of less than ``LONG`` seconds
+        is not worth it.
     plain
         Seconds that a batch takes as it is.
 
@@ -205,12 +283,14 @@ def compile_network(
     -------
     Whether the network is now compiled; None where it was not tried.
     """
+    long = LONG if model.device.type == "cpu" else LONG_GPU
     # Where not even a batch fits, the engine finds a size that does.
-    if not LONG <= evaluations / size * plain < float("inf"):
+    if not long <= evaluations / size * plain < float("inf"):
         return None
     of = owner(model)
     network = of.network
-    x = _grey(model)
+    x = grey_image(model)
+    was_packed = unpack(network)  # which a compiler knows nothing of
     try:
         of.network = torch.compile(network, dynamic=False)
         compiled = _seconds(model, conditioning, x, size)
@@ -219,6 +299,8 @@ def compile_network(
     if compiled * GAIN < plain:
         return True
     of.network = network
+    if was_packed:
+        pack(network)
     return False
 
 
@@ -227,7 +309,7 @@ def owner(model: DrawModel | PartModel) -> Any:
     return getattr(model, "denoiser", model)
 
 
-def _grey(model: DrawModel | PartModel) -> torch.Tensor:
+def grey_image(model: DrawModel | PartModel) -> torch.Tensor:
     """One image, encoded, to measure with."""
     size = model.resolution
     height, width = (size, size) if isinstance(size, int) else size
@@ -250,7 +332,7 @@ def _seconds(
         )
     times = []
     with torch.inference_mode():
-        for _ in range(3):
+        for _ in range(RUNS):
             started = time.perf_counter()
             model.nats(batch, increments, conditioning, rows).cpu()
             times.append(time.perf_counter() - started)

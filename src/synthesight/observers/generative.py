@@ -56,13 +56,14 @@ class GenerativeClassifier(Observer):
         label's. The rule drops classes under the one, single labels under the other, which costs
         fewer evaluations.
     rule
-        Decision rule: ``"sequential"``, ``"exhaustive"``, ``"staged"``, ``"repeated-t"``, or an
-        object of :mod:`synthesight.likelihood.rules`. None is ``"sequential"`` for models of draws,
-        diffusion and flow among them, and ``"exhaustive"`` for models of a sequence of parts, which
-        are exact then.
-    delta, max_draws
-        Of a rule that is given by name: the probability of error that ``"sequential"`` promises,
-        and draws of a class at most; None for the rule's own.
+        Decision rule: ``"sequential"``, ``"predictive"``, ``"exhaustive"``, ``"staged"``,
+        ``"repeated-t"``, or an object of :mod:`synthesight.likelihood.rules`. None is
+        ``"sequential"`` for models of draws, diffusion and flow among them, and ``"exhaustive"``
+        for models of a sequence of parts, which are exact then.
+    delta, eta, max_draws
+        Of a rule that is given by name: the probability of error that ``"sequential"`` promises and
+        ``"predictive"`` predicts, the indifference zone of ``"sequential"``, and draws of a class
+        at most; None for the rule's own.
     weighting, proposal
         Of diffusion and flow models, see
         :meth:`~synthesight.likelihood.weighting.TimeSampler.create`; None is ``"jaini"``.
@@ -92,6 +93,7 @@ class GenerativeClassifier(Observer):
         combine: str = "logsumexp",
         rule: str | Rule | None = None,
         delta: float | None = None,
+        eta: float | None = None,
         max_draws: int | None = None,
         weighting: str | Sequence[float] | None = None,
         proposal: Sequence[float] | None = None,
@@ -118,7 +120,7 @@ class GenerativeClassifier(Observer):
         self.names = dict(names or {})
         self.labels = labels
         self.combine = combine
-        self.rule = make_rule(rule, self.likelihood, delta=delta, max_draws=max_draws)
+        self.rule = make_rule(rule, self.likelihood, delta=delta, eta=eta, max_draws=max_draws)
         denoiser = isinstance(self.likelihood, DenoiserLikelihood)
         self.weighting = DEFAULT_WEIGHTING if denoiser and weighting is None else weighting
         self.proposal = proposal
@@ -202,6 +204,7 @@ class GenerativeClassifier(Observer):
             "batch_size": self.usage_.batch_size,
             "compiled": bool(self.tuner.compiled),
             "memory_format": self.tuner.memory_format,
+            "packed": self.tuner.packed,
         }
 
     @property

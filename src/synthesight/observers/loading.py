@@ -23,7 +23,7 @@ from synthesight.observers.prompts import check_classes
 from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "bfloat16", "float16", "auto")
 # Options of opening weights.
 OF_WEIGHTS = ("device", "dtype", "config", "lora", "without", "quantise", "resolution")
 PUBLISHED = "published"  # the protocol of the benchmark of Geirhos et al. (2021)
@@ -275,7 +275,7 @@ def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Obser
             raise SynthesightError(
                 f"There is no `dtype={dtype!r}`: choose one of {', '.join(DTYPES)}."
             )
-        how["dtype"] = getattr(torch, dtype)
+        how["dtype"] = dtype if dtype == "auto" else getattr(torch, dtype)
     model = load_model(source, name=name, **how)
     if model.takes_labels:
         given.setdefault("labels", imagenet_to_16())

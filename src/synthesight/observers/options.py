@@ -64,9 +64,10 @@ class ModelOptions:
         One or several prompts with ``{class}`` where the name goes, whose evidence is averaged; a
         mapping of each class to its whole prompts; or files of these
         (:func:`~synthesight.observers.read_prompts`).
-    rule, delta, max_draws
+    rule, delta, eta, max_draws
         Decision rule, by name or as an object of :mod:`synthesight.likelihood.rules`; the
-        probability of error that ``"sequential"`` promises; and draws of a class at most.
+        probability of error that ``"sequential"`` promises and ``"predictive"`` predicts; by how
+        much evidence the choice of ``"sequential"`` may be worse; and draws of a class at most.
     weighting
         Weighting of the times of a diffusion or flow model: a name, or a table.
     labels, combine
@@ -101,12 +102,22 @@ class ModelOptions:
         ),
     )
     rule: str | Rule | None = field(
-        default=None, metadata=about("sequential (default), exhaustive, staged or repeated-t.")
+        default=None,
+        metadata=about("sequential (default), predictive, exhaustive, staged or repeated-t."),
     )
     delta: float | None = field(
         default=None,
         metadata=about(
-            "Probability that `sequential` drops what `exhaustive` would choose. Default: 0.01.",
+            "Probability of another choice than `exhaustive`: `sequential` bounds, `predictive` "
+            "predicts it. Default: 0.01.",
+            text=float,
+        ),
+    )
+    eta: float | None = field(
+        default=None,
+        metadata=about(
+            "Evidence by which the choice of `sequential` may be worse than that of `exhaustive`. "
+            "Default: 0.",
             text=float,
         ),
     )
@@ -161,7 +172,8 @@ class ModelOptions:
         default=None, metadata=about("cpu, cuda or cuda:1. Default: the GPU if there is one.")
     )
     dtype: str | torch.dtype | None = field(
-        default=None, metadata=about("float32, bfloat16 or float16. Default: chosen by device.")
+        default=None,
+        metadata=about("float32, bfloat16, float16, or auto: measured. Default: auto on a GPU."),
     )
     batch_size: int | None = field(
         default=None,
@@ -189,6 +201,7 @@ class ModelKeywords(TypedDict, total=False):
     prompt: str | Path | Sequence[str | Path] | Mapping[str, str | Sequence[str]] | None
     rule: str | Rule | None
     delta: float | None
+    eta: float | None
     max_draws: int | None
     weighting: str | Sequence[float] | None
     labels: Mapping[str, Sequence[str | int]] | str | Path | None

@@ -14,6 +14,7 @@ from typing import Any
 from synthesight.errors import SynthesightError, suggestion
 from synthesight.likelihood.protocol import LikelihoodModel, horizon_of
 from synthesight.likelihood.rules.exhaustive import Exhaustive
+from synthesight.likelihood.rules.predictive import Predictive
 from synthesight.likelihood.rules.repeated_t import RepeatedTTest
 from synthesight.likelihood.rules.replay import replay
 from synthesight.likelihood.rules.rule import Kind, Rule
@@ -22,7 +23,7 @@ from synthesight.likelihood.rules.staged import Staged
 
 GROUP = "synthesight.rules"
 RULES: dict[str, type[Any]] = {
-    rule.name: rule for rule in (Sequential, Exhaustive, Staged, RepeatedTTest)
+    rule.name: rule for rule in (Sequential, Predictive, Exhaustive, Staged, RepeatedTTest)
 }
 
 
@@ -131,6 +132,7 @@ __all__ = [
     "RULES",
     "Exhaustive",
     "Kind",
+    "Predictive",
     "RepeatedTTest",
     "Rule",
     "Sequential",

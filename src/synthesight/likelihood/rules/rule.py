@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
@@ -56,3 +57,32 @@ def check_draws(max_draws: int) -> None:
         raise SynthesightError(
             f"`max_draws={max_draws}` cannot be: give a whole number from 1 to {MOST_DRAWS}."
         )
+
+
+def check_delta(delta: float) -> None:
+    """Refuse what is no probability of error.
+
+    Raises
+    ------
+    SynthesightError
+        If it is not between 0 and 0.5.
+    """
+    if not (isinstance(delta, Real) and 0 < delta < 0.5):
+        raise SynthesightError(
+            f"`delta={delta}` is not a probability of error: choose one between 0 and 0.5, such as "
+            "0.01."
+        )
+
+
+def ever_more_rarely(n: np.ndarray, least: int, most: int) -> np.ndarray:
+    """Return when to look again: after ``least`` draws, after each draw, and then n/32 apart.
+
+    Parameters
+    ----------
+    n
+        int64, shape (B,): draws so far.
+    least, most
+        Draws before the first review, and at the last.
+    """
+    following = np.where(n < least, least, n + np.maximum(1, n // 32))
+    return np.minimum(following, most)

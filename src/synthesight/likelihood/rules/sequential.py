@@ -10,7 +10,7 @@ import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.evidence import PairedEvidence
-from synthesight.likelihood.rules.rule import Kind, check_draws
+from synthesight.likelihood.rules.rule import Kind, check_delta, check_draws, ever_more_rarely
 
 ALIKE = 6.0  # degrees of freedom: how alike the variances of classes' differences are thought to be
 
@@ -44,6 +44,11 @@ class Sequential:
     Where it is exact and where measured: docs/decisions.md. For two classes, N → ∞ and no trend,
     M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
 
+    An indifference zone η ends the search among classes that are all but level: an image is also
+    decided once the same test, of S_N ≤ −ηN, says of every class left that it is not better than
+    the leader by more than η. The promise is then that, with probability 1 − ``delta``, the class
+    chosen is within ``eta`` of the one that ``exhaustive`` would choose, in evidence.
+
     Clark & Jaini (2023) repeat a t-test at p < 2e-3 after each draw instead, which has no such
     promise: :class:`RepeatedTTest`.
 
@@ -53,6 +58,9 @@ class Sequential:
         N: where draws run out, the class of least error so far is chosen, as ``exhaustive`` does.
     delta
         Probability of dropping the exhaustive rule's choice.
+    eta
+        η, in units of evidence: nats under the weighting ``elbo`` and of models of tokens, else
+        those of the model's scores. By 0, no two classes are level.
     min_draws
         Draws before the first review. The test is exact for normal differences; a few draws more
         protect it where they are skewed.
@@ -65,21 +73,21 @@ class Sequential:
     holds_for: ClassVar[tuple[Kind, ...]] = ("draws",)
     max_draws: int = 200
     delta: float = 0.01
+    eta: float = 0.0
     min_draws: int = 6
     effect: float = 1.0
 
     def __post_init__(self) -> None:
         check_draws(self.max_draws)
-        if not (isinstance(self.delta, Real) and 0 < self.delta < 0.5):
+        check_delta(self.delta)
+        if not (isinstance(self.eta, Real) and 0 <= self.eta < float("inf")):
             raise SynthesightError(
-                f"`delta={self.delta}` is not a probability of error: choose one between 0 and "
-                "0.5, such as 0.01."
+                f"`eta={self.eta}` is no indifference zone: give by how much less evidence the "
+                "class chosen may have, such as 0.5; 0 for not at all."
             )
 
     def review_at(self, n: np.ndarray) -> np.ndarray:
-        # First after ``min_draws``, then after each draw, and ever more rarely: n/32 apart.
-        following = np.where(n < self.min_draws, self.min_draws, n + np.maximum(1, n // 32))
-        return np.minimum(following, self.max_draws)
+        return ever_more_rarely(n, self.min_draws, self.max_draws)
 
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
         alive = evidence.alive_[slots]
@@ -89,10 +97,24 @@ class Sequential:
         others = alive.copy()
         others[rows, leader] = False
         lent, variance = lent_variance(others, freedom, weight, total, square)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_m = self.log_martingale(freedom + lent, weight, total, square + lent * variance)
         level = np.log(np.maximum(evidence.rivals(slots), 1)) - np.log(2 * self.delta)
-        worse = (total > 0) & (log_m >= level[:, None])
+
+        def no_better_by(zone: float) -> np.ndarray:
+            """Whether each class is said not to beat the leader by more than ``zone``."""
+            # Adding the zone to each difference adds as much of it as there is of the constant 1.
+            sums = total + zone * weight, square + zone * (2 * total + zone * weight)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                log_m = self.log_martingale(
+                    freedom + lent, weight, sums[0], sums[1] + lent * variance
+                )
+            return (sums[0] > 0) & (log_m >= level[:, None])
+
+        worse = no_better_by(0.0)
+        if self.eta:
+            # Not class by class: of a chain of classes, each within η of the next, the last would
+            # be chosen in place of the first. Only the whole image is decided.
+            level_with = no_better_by(self.eta) | ~others
+            worse |= level_with.all(axis=1, keepdims=True)
         # After the last draw the leader is exhaustive's own choice.
         spent = evidence.n_[slots] >= self.max_draws
         leader = np.where(spent, evidence.leader(slots), leader)
