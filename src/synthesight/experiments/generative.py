@@ -27,14 +27,16 @@ import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
-from synthesight.experiments.text import prompts_of, small_text_encoder, train_tokenizer
+from synthesight.experiments.stage import averaging
+from synthesight.experiments.text import prompts_of, train_tokenizer
 from synthesight.likelihood.opening import quiet
+from synthesight.likelihood.tokens.small.text import small_text_encoder
 
 COMPILE_STEPS = 500
 REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
@@ -183,7 +185,7 @@ def train(
     encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
     model = TextToImage(options, side, len(tokenizer)).to(device)
-    average = AveragedModel(model, multi_avg_fn=_averaging(options.ema))
+    average = AveragedModel(model, multi_avg_fn=averaging(options.ema))
     hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
     hidden_ids = {id(p) for p in hidden}
     other = [p for p in model.parameters() if id(p) not in hidden_ids]
@@ -280,16 +282,6 @@ def _can_compile(device: torch.device) -> bool:
     except Exception:  # whatever is missing, training goes on without it
         return False
     return True
-
-
-def _averaging(decay: float) -> Callable[..., None]:
-    """Exponential moving average that forgets the first, random weights quickly."""
-
-    def average(old: Any, new: Any, count: torch.Tensor | int) -> None:
-        done = int(count)
-        get_ema_multi_avg_fn(min(decay, (1 + done) / (10 + done)))(old, new, count)
-
-    return average
 
 
 def _seconds_so_far(out: Path) -> float:

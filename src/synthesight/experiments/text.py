@@ -1,4 +1,4 @@
-"""The words of a small text-conditional model: prompts, a tokenizer and a text encoder."""
+"""The words of a small text-conditional model: prompts and a tokenizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+from transformers import PreTrainedTokenizerFast
 
 TEMPLATES = (
     "A bad photo of a {class}",
@@ -64,23 +64,4 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int = 512) -> PreTrainedTo
         pad_token="<pad>",
         eos_token="</s>",
         model_max_length=PROMPT_TOKENS,
-    )
-
-
-def small_text_encoder(vocabulary: int, width: int = 128) -> T5EncoderModel:
-    """A two-layer T5 encoder (Raffel et al. 2020), to be trained with the image model."""
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=vocabulary,
-            d_model=width,
-            d_kv=32,
-            d_ff=2 * width,
-            num_layers=2,
-            num_heads=4,
-            dropout_rate=0.0,
-            feed_forward_proj="gated-gelu",
-            pad_token_id=0,
-            eos_token_id=1,
-            decoder_start_token_id=0,
-        )
     )
