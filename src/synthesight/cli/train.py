@@ -49,6 +49,41 @@ def train_generative(
     print(f"The model is in {folder}.")
 
 
+@training.command("tokens")
+def train_tokens(
+    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
+    out: Annotated[Path, written_to("Folder of the training; the same command resumes it.")],
+    minutes: Annotated[
+        float | None, typer.Option(help="Time of all stages together; the default is all steps.")
+    ] = None,
+    feature_steps: Annotated[int, typer.Option(help="Of learning features.")] = 6000,
+    token_steps: Annotated[int, typer.Option(help="Of learning to paint from tokens.")] = 2000,
+    steps: Annotated[int, typer.Option(help="Of learning how likely tokens are.")] = 6000,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 512,
+    seed: TrainingSeed = 0,
+    device: Device = None,
+) -> None:
+    """Train a model of image tokens such as natural-32-ar, and fit its weight of each token."""
+    from synthesight.experiments import tokens
+
+    if min(feature_steps, token_steps, steps) < 1 or batch_size < 2:
+        raise SynthesightError(
+            "`feature_steps`, `token_steps` and `steps` must be 1 or more, and `batch_size` 2 or "
+            "more."
+        )
+    if minutes is not None and not 0 < minutes < 1e6:
+        raise SynthesightError(f"`minutes={minutes}` cannot be: give a number above 0.")
+    options = tokens.TokenOptions(
+        steps=(feature_steps, token_steps, steps),
+        batch_sizes=(batch_size, max(2, batch_size // 2), batch_size),
+        seed=seed,
+    )
+    seconds = None if minutes is None else 60 * minutes
+    _, folder, _ = _train(tokens, data, out, options, None, device, seconds=seconds)
+    print(tokens.summary(folder))
+    print(f"The model is in {folder}.")
+
+
 @training.command("discriminative")
 def train_discriminative(
     data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
@@ -66,7 +101,13 @@ def train_discriminative(
 
 
 def _train(
-    recipe: Any, data: Path, out: Path, options: Any, steps: int | None, device: str | None
+    recipe: Any,
+    data: Path,
+    out: Path,
+    options: Any,
+    steps: int | None,
+    device: str | None,
+    **limits: Any,
 ) -> tuple[Any, Path, Any]:
     """Train with progress: the images, the folder of the model, and the device."""
     import torch
@@ -86,6 +127,7 @@ def _train(
                 options,
                 device=place,
                 report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
+                **limits,
             )
     except KeyboardInterrupt:
         print(f"Stopped; the same command goes on from the last checkpoint in {out}.")

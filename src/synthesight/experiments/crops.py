@@ -54,9 +54,7 @@ class Crops:
         theta[:, 0, 0], theta[:, 1, 1] = size[:, 0] * mirrored, size[:, 1]
         theta[:, :, 2] = place
         grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-        shown = functional.grid_sample(
-            images, grid, padding_mode="reflection", align_corners=False
-        )
+        shown = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
         return self._coloured(shown, uniform) if self.colour or self.grey else shown
 
     def _coloured(self, images: Tensor, uniform: object) -> Tensor:

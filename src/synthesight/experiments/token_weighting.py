@@ -29,9 +29,7 @@ LIKENESS = 0.02  # how strongly the weights of a scale are held together
 WORTH = 0.01  # nats an image that a scale must bring to be computed
 
 
-def record(
-    model: SmallTokenModel, images: LabelledImages, report: Callable[[int], None]
-) -> Tensor:
+def record(model: SmallTokenModel, images: LabelledImages, report: Callable[[int], None]) -> Tensor:
     """Return log p of every token under every class: float64, shape (N, K, tokens)."""
     prompts = model.prepare([DEFAULT_PROMPT.replace("{class}", words(n)) for n in images.names])
     classes, found = len(images.names), []

@@ -13,8 +13,9 @@ Four stages, each with a checkpoint of its own:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.experiments import stage
 from synthesight.experiments.crops import MILD, STRONG
@@ -38,6 +40,7 @@ from synthesight.likelihood.tokens.small import (
     write,
 )
 from synthesight.likelihood.tokens.small.tokenizer import RESOLUTION
+from synthesight.observers.loading import SETTINGS
 
 HIDDEN = 512  # of the head that contrasts crops, and is thrown away
 PROJECTED = 128
@@ -45,7 +48,7 @@ MOST_FITTED = 100_000  # vectors that code words are fitted to
 CHUNK = 500  # images tokenised at a time
 SCALE_LOSS = (3.0, 2.0, 1.0)  # how much a token of meaning, layout and detail counts in training
 
-Report = Callable[[str, int, float], None]
+Report = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,12 @@ class TokenOptions:
     shares: tuple[float, float, float] = (0.55, 0.15, 0.3)
     temperature: float = 0.25
     whitening: float = 0.5
-    views: int = 16
+    views: int = 8
     held_out: int = 5000
     save_every: int = 500
     seed: int = 0
-    tokenizer: TokenizerSizes = TokenizerSizes()
-    network: NetworkSizes = NetworkSizes()
+    tokenizer: TokenizerSizes = field(default_factory=TokenizerSizes)
+    network: NetworkSizes = field(default_factory=NetworkSizes)
 
 
 def train(
@@ -94,8 +97,9 @@ def train(
     options: TokenOptions,
     *,
     device: torch.device,
+    features: Path | None = None,
     seconds: float | None = None,
-    report: Report = lambda stage, step, loss: None,
+    report: Report = lambda step, loss: None,
 ) -> Path:
     """Train, or go on with a training that was stopped, and write the model to ``out/model``.
 
@@ -105,10 +109,12 @@ def train(
         The training images, 32 × 32 pixels.
     out
         Folder of this training: a checkpoint for each stage, and the model.
+    features
+        Folder of another training whose features to use, once it has learnt them; None learns.
     seconds
         Time that the first three stages may take; None for all of their steps.
     report
-        Called with the stage's name, its steps done and its smoothed loss.
+        Called with the number of steps done, of :func:`steps_of`, and the stage's smoothed loss.
 
     Returns
     -------
@@ -120,31 +126,52 @@ def train(
         If the images have another size, ``out`` holds a training with other options or images, or
         a loss is no number.
     """
-    if images.pixels.shape[-1] != RESOLUTION:
-        raise SynthesightError(
-            f"The images have {images.pixels.shape[-1]} pixels a side, and this model has "
-            f"{RESOLUTION}: scale them to that."
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(options.seed)
-    kept, held_out = split(images, options)
-    kept, held_out = kept.to(device), held_out.to(device)
-    training = _Training(kept, out, options, device, seconds, report, images.hash())
+    training = _Training(images, out, options, device, seconds, report)
+    if features is not None:
+        training.features_at = features
     tokenizer = training.tokens(training.features())
     network, words = training.likelihood(tokenizer)
     folder = out / "model"
-    count = sum(tokenizer.scales.values())
-    edges = parts_of(tuple(tokenizer.scales.values()))
-    write(network, words, edges, folder)
+    write(network, words, parts_of(network.transformer.scales), folder)
     model = SmallTokenModel.from_folder(folder, device=device)
-    fit(model, held_out, folder, report=lambda done: report("weights", done, 0.0))
-    assert model.tokens == count
+    steps = sum(options.steps)
+    fit(model, training.held_out, folder, report=lambda done: report(steps + done, 0.0))
     return folder
+
+
+def train_features(
+    images: LabelledImages,
+    out: Path,
+    options: TokenOptions,
+    *,
+    device: torch.device,
+    seconds: float | None = None,
+    report: Report = lambda step, loss: None,
+) -> None:
+    """Learn features alone, for trainings that share them; see :func:`train`."""
+    _Training(images, out, options, device, seconds, report).features()
+
+
+def steps_of(images: LabelledImages, options: TokenOptions) -> int:
+    """Steps of a training: those of its stages, and one for each image held out."""
+    return sum(options.steps) + held_out_of(images, options)
+
+
+def held_out_of(images: LabelledImages, options: TokenOptions) -> int:
+    """Number of images that are held out: a fifth of them at most."""
+    return min(options.held_out, len(images.labels) // 5)
+
+
+def summary(folder: Path) -> str:
+    """Say how well a trained model tells held-out images that no weight was fitted to."""
+    right = files.read_json(folder / SETTINGS, advice="train the model again")["fitted"]["right"]
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in right.items())
+    return f"Right on held-out images that its weights were not fitted to: {shares}."
 
 
 def split(images: LabelledImages, options: TokenOptions) -> tuple[LabelledImages, LabelledImages]:
     """Return the images to train on, and those held out."""
-    count = min(options.held_out, len(images.labels) // 5)
+    count = held_out_of(images, options)
     order = torch.from_numpy(np.random.default_rng(options.seed).permutation(len(images.labels)))
     first, last = order[count:], order[:count]
     return (
@@ -153,7 +180,7 @@ def split(images: LabelledImages, options: TokenOptions) -> tuple[LabelledImages
     )
 
 
-def parts_of(scales: tuple[int, int, int]) -> tuple[int, ...]:
+def parts_of(scales: Sequence[int]) -> tuple[int, ...]:
     """Return where the parts of the sequence begin and end: the first token alone tells much."""
     meaning, layout, detail = scales
     edges = {0, 1, min(4, meaning), meaning, meaning + layout, meaning + layout + detail}
@@ -169,16 +196,24 @@ class _Training:
         device: torch.device,
         seconds: float | None,
         report: Report,
-        data: str,
     ) -> None:
-        self.images, self.out, self.options, self.device = images, out, options, device
+        if images.pixels.shape[-1] != RESOLUTION:
+            raise SynthesightError(
+                f"The images have {images.pixels.shape[-1]} pixels a side, and this model has "
+                f"{RESOLUTION}: scale them to that."
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(options.seed)
+        self.data = images.hash()
+        self.images, self.held_out = (part.to(device) for part in split(images, options))
+        self.out, self.options, self.device = out, options, device
         self.seconds, self.report = seconds, report
-        self.data = data
+        self.features_at = out
 
     def features(self) -> dict[str, Tensor]:
         """Learn what crops of an image have in common; return the weights."""
         options = self.options
-        sizes = replace(options.tokenizer)
+        sizes = options.tokenizer
         model = nn.ModuleDict(
             {
                 "features": Tokenizer(sizes).features,
@@ -283,9 +318,7 @@ class _Training:
 
     def _half(self) -> torch.autocast:
         """Half precision on a GPU; few CPUs are faster in it, and many are slower."""
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
-        )
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
 
     @torch.no_grad()
     def _fit_codes(self, model: Tokenizer) -> None:
@@ -342,7 +375,7 @@ class _Training:
             "rate": options.rates[index],
         }
         return stage.run(
-            self.out / f"{name}.safetensors",
+            (self.out if index else self.features_at) / f"{name}.safetensors",
             model,
             matrices,
             loss,
@@ -352,7 +385,7 @@ class _Training:
             device=self.device,
             seconds=None if self.seconds is None else self.seconds * options.shares[index],
             save_every=options.save_every,
-            report=lambda step, value: self.report(name, step, value),
+            report=lambda step, value: self.report(sum(options.steps[:index]) + step, value),
         )
 
 
@@ -383,6 +416,4 @@ def contrast(vectors: Tensor, temperature: float) -> Tensor:
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """As JSON reads it back, so that options can be compared."""
-    import json
-
     return json.loads(json.dumps(options))

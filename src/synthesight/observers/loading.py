@@ -214,6 +214,43 @@ def _open_library(
     )
 
 
+def _is_small_tokens(place: Place) -> bool:
+    config = place.folder / "config.json" if place.folder is not None else None
+    if config is None or not config.is_file():
+        return False
+    return read_json(config, advice="get it anew").get("architecture") == "SmallTokenModel"
+
+
+def _open_small_tokens(
+    place: Place, *, device: str, weighting: Any = None, **given: Any
+) -> Observer:
+    """Open a model that ``synthesight train tokens`` wrote."""
+    from synthesight.likelihood.tokens.small import SmallTokenModel
+    from synthesight.observers.generative import GenerativeClassifier
+
+    assert place.folder is not None
+    settings = place.folder / SETTINGS
+    own = _own_settings(settings) if settings.is_file() else {"weighting": "elbo"}
+    chosen = own["weighting"] if weighting is None else weighting
+    if isinstance(chosen, str) and chosen != "elbo":
+        raise SynthesightError(
+            f"{place.name} has no `weighting={chosen!r}`: leave it out for the model's own, or "
+            "give elbo, its exact likelihood, or a number for each token."
+        )
+    taken = set(signature(GenerativeClassifier).parameters) - {"proposal", "labels", "combine"}
+    _refuse_others(given, taken, f"{place.name} is a small model of image tokens")
+    model = SmallTokenModel.from_folder(
+        place.folder,
+        name=place.label,
+        weighting=None if isinstance(chosen, str) else chosen,
+        device=device,
+    )
+    options: dict[str, Any] = {"classes": own.get("classes")} | given
+    observer = GenerativeClassifier(model, **options)
+    observer.weighting = chosen
+    return observer
+
+
 def _is_small_network(place: Place) -> bool:
     config = place.folder / "config.json" if place.folder is not None else None
     if config is None or not config.is_file():
@@ -291,6 +328,7 @@ def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Obser
 OPENERS: tuple[tuple[Callable[[Place], bool], str, Callable[..., Observer]], ...] = (
     (_is_plugin, "another package's", _open_plugin),
     (_is_library, "a discriminative network", _open_library),
+    (_is_small_tokens, "a generative model", _open_small_tokens),
     (_is_small_network, "a discriminative network", _open_small_network),
     (lambda place: True, "a generative model", _open_generative),
 )

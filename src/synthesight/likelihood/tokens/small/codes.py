@@ -38,9 +38,7 @@ class NearestCodes(nn.Module):
     basis: Tensor
     codebook: Tensor
 
-    def __init__(
-        self, width: int, groups: int, levels: int, words: int, components: int
-    ) -> None:
+    def __init__(self, width: int, groups: int, levels: int, words: int, components: int) -> None:
         super().__init__()
         self.groups, self.levels, self.words, self.components = groups, levels, words, components
         self.register_buffer("centre", torch.zeros(width))

@@ -43,9 +43,7 @@ class SmallTokenNetwork(nn.Module):
         Number of words of the text encoder.
     """
 
-    def __init__(
-        self, tokenizer: TokenizerSizes, network: NetworkSizes, vocabulary: int
-    ) -> None:
+    def __init__(self, tokenizer: TokenizerSizes, network: NetworkSizes, vocabulary: int) -> None:
         super().__init__()
         self.tokenizer = Tokenizer(tokenizer)
         self.transformer = TokenNetwork(self.tokenizer, network)
@@ -133,7 +131,8 @@ class SmallTokenModel:
             raise SynthesightError(f"{name}: a `weighting` of zeros leaves no evidence.")
         self.weighting = None if weighting is None else tuple(weights.tolist())
         end = int(weights.nonzero()[0].max()) + 1
-        self.edges = tuple(edge for edge in edges if edge < end) + (end,)
+        self.edges = (*(edge for edge in edges if edge < end), end)
+        self.cost: Sequence[float]
         self.horizon = len(self.edges) - 1
         self.cost = tuple((np.diff(self.edges) / end).tolist())
         self._weights = torch.from_numpy(weights).to(self.device)
@@ -206,7 +205,7 @@ class SmallTokenModel:
         with torch.inference_mode():
             return self.network.tokenizer.encode(images.to(self.device))
 
-    def nats(self, x: Tensor, parts: range, conditioning: Prompts, rows: Tensor) -> Tensor:
+    def nats(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
         """Weighted log p of each of the parts asked for: float64, shape (B, len(parts))."""
         edges = self.edges[parts.start : parts.stop + 1]
         codes = x[:, : edges[-1]]

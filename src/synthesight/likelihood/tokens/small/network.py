@@ -58,8 +58,10 @@ class TokenNetwork(nn.Module):
         self.see_detail = nn.Embedding(detail, width)
         self.place = nn.Parameter(0.02 * torch.randn(count, width))
         self.prompt = nn.Linear(sizes.text, width)
-        self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(width, 4 * width))
-        self.blocks = nn.ModuleList(Block(width, sizes.heads, sizes.dropout) for _ in range(sizes.depth))
+        self.modulate = nn.Linear(width, 4 * width)
+        self.blocks = nn.ModuleList(
+            Block(width, sizes.heads, sizes.dropout) for _ in range(sizes.depth)
+        )
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.last = nn.Linear(width, 2 * width)
         self.tell_meaning = nn.Parameter(0.02 * torch.randn(self.scales[0], width, meaning))
@@ -67,8 +69,8 @@ class TokenNetwork(nn.Module):
         self.tell_detail = nn.Linear(width, detail)
         for module in (self.see_layout, self.see_detail):
             nn.init.normal_(module.weight, std=0.02)
-        nn.init.zeros_(self.modulate[1].weight)
-        nn.init.zeros_(self.modulate[1].bias)
+        nn.init.zeros_(self.modulate.weight)
+        nn.init.zeros_(self.modulate.bias)
 
     def look(self, tokenizer: Tokenizer, codes: Tensor) -> Tensor:
         """Return what the network sees of the first tokens, codes (B, n): (B, n, width)."""
@@ -96,7 +98,7 @@ class TokenNetwork(nn.Module):
         condition = self.prompt(prompt)
         x = torch.cat([condition[:, None], seen], dim=1)
         x = x + self.place[: x.shape[1]]
-        modulation = self.modulate(condition).unflatten(1, (4, -1))[:, :, None]
+        modulation = self.modulate(functional.silu(condition)).unflatten(1, (4, -1))[:, :, None]
         for block in self.blocks:
             x = block(x, modulation)
         scale, shift = self.last(functional.silu(condition))[:, None].chunk(2, dim=-1)

@@ -30,11 +30,13 @@ class TokenizerSizes:
     stem, widths
         Channels of the feature network: of its first layer, and of its three stages.
     groups, levels, words, components
-        Of the meaning's codes, see :class:`~synthesight.likelihood.tokens.small.codes.NearestCodes`.
+        Of the codes of meaning, see
+        :class:`~synthesight.likelihood.tokens.small.codes.NearestCodes`.
     layout_words, layout_components
-        Of the layout's codes.
+        Of the codes of layout.
     detail_levels
-        Of the detail's codes, see :class:`~synthesight.likelihood.tokens.small.codes.FiniteScalars`.
+        Of the codes of detail, see
+        :class:`~synthesight.likelihood.tokens.small.codes.FiniteScalars`.
     painter
         Channels of the decoder, and of the encoder of details.
     """
@@ -156,9 +158,7 @@ class Tokenizer(nn.Module):
         self.sizes = sizes
         self.features = FeatureNetwork(sizes.stem, sizes.widths)
         top = sizes.widths[-1]
-        self.meaning = NearestCodes(
-            top, sizes.groups, sizes.levels, sizes.words, sizes.components
-        )
+        self.meaning = NearestCodes(top, sizes.groups, sizes.levels, sizes.words, sizes.components)
         self.layout = NearestCodes(top, 1, 1, sizes.layout_words, sizes.layout_components)
         width = sizes.painter
         self.look = nn.Sequential(
