@@ -117,7 +117,7 @@ class SmallTokenModel:
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
+        self.network = network.requires_grad_(False).eval().to(self.device)
         self.words = words
         self.name = name
         self.tokens = sum(network.transformer.scales)
