@@ -261,8 +261,8 @@ def test_a_token_training_resumes_exactly_in_any_stage(images, tmp_path):
             torch.testing.assert_close(found[key], value)
     with pytest.raises(SynthesightError, match="temperature"):
         tokens.train(images, tmp_path / "whole", replace(OPTIONS, temperature=0.5), device=CPU)
+    other = LabelledImages(images.pixels[:, :, :16, :16], images.labels, CLASSES)
     with pytest.raises(SynthesightError, match="scale them"):
-        other = LabelledImages(images.pixels[:, :, :16, :16], images.labels, CLASSES)
         tokens.train(other, tmp_path / "other", OPTIONS, device=CPU)
 
 
@@ -272,7 +272,7 @@ def test_a_training_by_the_clock_ends_in_time_and_shares_features(images, tmp_pa
     folder = tokens.train(
         images, tmp_path / "one", long, device=CPU, features=tmp_path / "base", seconds=1.0
     )
-    assert "tell" in tokens.summary(folder) or "Right on held-out" in tokens.summary(folder)
+    assert "Right on held-out images" in tokens.summary(folder)
     assert not (tmp_path / "one" / "features.safetensors").exists()
 
 
@@ -285,7 +285,8 @@ def test_crops_are_of_the_image_and_a_function_of_the_generator():
         assert one.abs().max() <= 1 + 1e-5
     plain = Crops(area=0.25, most=0.25, stretch=1.0)(ramp, torch.Generator().manual_seed(0))
     slope = (plain[:, 0, 0, -2] - plain[:, 0, 0, 1]).abs()
-    assert slope.numpy() == pytest.approx(0.5 * float(ramp[0, 0, 0, -2] - ramp[0, 0, 0, 1]), rel=1e-3)
+    half = float(ramp[0, 0, 0, -2] - ramp[0, 0, 0, 1]) / 2
+    assert slope.numpy() == pytest.approx(half, rel=1e-3)
     grey = Crops(area=1.0, stretch=1.0, grey=1.0)(
         torch.rand(2, 3, 32, 32) * 2 - 1, torch.Generator().manual_seed(0)
     )

@@ -81,7 +81,8 @@ def run(
     def done() -> float:
         if seconds is None:
             return step / steps
-        return max(step / steps, (clock.seconds + time.perf_counter() - since) / seconds)
+        spent = clock.seconds + time.perf_counter() - since
+        return max(step / steps, spent / seconds if seconds > 0 else 1.0)
 
     while (share := done()) < 1:
         for optimizer, part in ((muon, 1.0), (adam, 1 / 3)):
