@@ -62,7 +62,7 @@ def test_natural_32_gives_the_same_answers_in_any_batches(stimuli):
     found = {}
     for size in (1, 7, 64):
         observer = synthesight.load(
-            "natural-32", classes=CLASSES, device="cpu", rule=Sequential(40), batch_size=size
+            "natural-32", classes=CLASSES, device="cpu", rule=Sequential(25), batch_size=size
         )
         found[size] = {
             r.stimulus.id: r for r in observer.respond(stimuli[:: -1 if size == 7 else 1])
@@ -98,7 +98,7 @@ def test_classify_and_scikit_learns_way(images, model):
 def test_both_models_see_drawn_objects_better_than_chance():
     shown = drawn_objects(shapes=SHARED_SEVEN, per_category=4)
     for model in ("natural-32", "natural-32-cnn"):
-        options = {"rule": Sequential(60)} if model == "natural-32" else {}
+        options = {"rule": Sequential(30)} if model == "natural-32" else {}
         observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)
         right = [r.response == r.stimulus.category for r in observer.respond(shown)]
         assert np.mean(right) > 2 / 7
@@ -108,7 +108,7 @@ def test_both_models_see_drawn_objects_better_than_chance():
 def test_both_models_know_photographs(data_folder):
     shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=50, seed=0)
     for model in ("natural-32", "natural-32-cnn"):
-        options = {"rule": Sequential(60)} if model == "natural-32" else {}
+        options = {"rule": Sequential(30)} if model == "natural-32" else {}
         observer = synthesight.load(model, device="cpu", **options)
         right = [r.response == r.stimulus.category for r in observer.respond(shown)]
         assert np.mean(right) > 0.5

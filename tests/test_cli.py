@@ -250,9 +250,9 @@ def interruptible():
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
     folder = tmp_path / "stimuli"
-    save(drawn_objects(shapes=SHARED_SEVEN, per_category=4, size=32), folder)
+    save(drawn_objects(shapes=SHARED_SEVEN, per_category=2, size=32), folder)
     options = [
-        "--stimuli", str(folder), "--max-draws", "12", "--rule", "exhaustive",
+        "--stimuli", str(folder), "--max-draws", "3", "--rule", "exhaustive",
         "--device", "cpu", "--batch-size", "16",
     ]  # fmt: skip
     out = tmp_path / "run"

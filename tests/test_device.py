@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.device import check_device
+from synthesight.likelihood.device import check_device, exact_float32
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,16 @@ def test_a_device_that_cannot_be_used_is_one_sentence(device):
 
 def test_the_cpu_can_be_used():
     assert check_device("cpu") == torch.device("cpu")
+
+
+def test_products_are_exact_inside_and_settings_stay():
+    """Whether two ways to call a network agree must not hang on what a card's products round to."""
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        with exact_float32():
+            assert (matmul.fp32_precision, conv.fp32_precision) == ("ieee", "ieee")
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = before

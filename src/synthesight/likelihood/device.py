@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from synthesight.errors import SynthesightError
@@ -44,6 +47,30 @@ def check_device(device: str | torch.device) -> torch.device:
     if place.type == "meta":
         raise SynthesightError("The device meta computes nothing: choose `device=cpu`.")
     return place
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Compute float32 products in float32, whatever else was set: as a context or a decorator.
+
+    Graphics cards may use TF32 instead, with three digits. Two ways to call a network then differ
+    though they are the same, and numbers that tell places are rounded.
+
+    Examples
+    --------
+    >>> with exact_float32():
+    ...     torch.backends.cuda.matmul.fp32_precision
+    'ieee'
+    """
+    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.fp32_precision = "ieee"
+        yield
+    finally:
+        for kind, precision in zip(kinds, before, strict=True):
+            kind.fp32_precision = precision
 
 
 def device_name(device: torch.device | None) -> str | None:

@@ -25,6 +25,7 @@ from synthesight.likelihood import special_cases
 from synthesight.likelihood.autoencoder import Autoencoder, Pixels
 from synthesight.likelihood.capture import Watch
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
+from synthesight.likelihood.device import exact_float32
 from synthesight.likelihood.doors import CapturedCall, SchedulerCall
 from synthesight.likelihood.hub import read_json
 from synthesight.likelihood.memory import is_out_of_memory
@@ -155,7 +156,8 @@ class PipelineDenoiser(DenoiserModel):
     def _use(self, reference: SchedulerCall, door: CapturedCall | str) -> None:
         self.reference = reference
         self.dtype = dtype_of(reference.network)
-        self.door = self._checked(door)
+        with exact_float32():
+            self.door = self._checked(door)
         if self.door is reference:  # whose every call encodes its prompt: text encoders stay
             for part in self._visitors:
                 part.to(self.device)
@@ -203,6 +205,7 @@ class PipelineDenoiser(DenoiserModel):
         }
         return {key: value for key, value in (given | self._fixed).items() if key in known}
 
+    @exact_float32()
     def _watched(
         self, schedule: Schedule, resolution: int | tuple[int, int] | None
     ) -> tuple[FirstCall, Layout, CapturedCall | str]:
