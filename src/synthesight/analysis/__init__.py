@@ -1,13 +1,16 @@
 """Analyses: metrics of a table of trials, each with a 95 % confidence interval.
 
 Metrics, one a file: ``accuracy``, ``ood_accuracy``, ``shape_bias``, ``error_consistency``,
-``observed_consistency``, ``squared_accuracy_difference``, ``response_entropy``. :func:`metrics`
-lists them and those of other packages; :func:`metric` declares a new one.
+``observed_consistency``, ``squared_accuracy_difference``, ``response_entropy``, ``reaction_time``,
+``shape_match``, ``texture_match``. :func:`metrics` lists them and those of other packages;
+:func:`metric` declares a new one.
 
 Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
 ``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
 matrices), ``group_accuracy`` (pairs of images that are all right), ``psychometric`` (the point of
-subjective equality on a dial) and ``power`` (trials that a study needs).
+subjective equality on a dial), ``speed_accuracy`` (accuracy by deadline), ``doubt`` (distributions
+over classes beside people's), ``shape_preference`` (shape over texture by rank) and ``power``
+(trials that a study needs).
 
 All take the trial table as a polars DataFrame or LazyFrame, or as a pandas DataFrame, which gives
 pandas back. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0`` leaves the
@@ -30,6 +33,7 @@ from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
 from synthesight.analysis.compare import Difference, compare
 from synthesight.analysis.confusion import confusion
+from synthesight.analysis.doubt import doubt, read_answers
 from synthesight.analysis.error_consistency import error_consistency, kappa
 from synthesight.analysis.group_accuracy import group_accuracy
 from synthesight.analysis.observed_consistency import observed_consistency
@@ -42,9 +46,13 @@ from synthesight.analysis.psychometric import (
     psychometric_points,
 )
 from synthesight.analysis.published import published_figures
+from synthesight.analysis.reaction_time import reaction_time
 from synthesight.analysis.registry import Metric, get_metric, metric, metrics
 from synthesight.analysis.response_entropy import response_entropy
 from synthesight.analysis.shape_bias import shape_bias
+from synthesight.analysis.shape_match import shape_match, texture_match
+from synthesight.analysis.shape_preference import shape_preference
+from synthesight.analysis.speed_accuracy import speed_accuracy
 from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
 
 __all__ = [
@@ -61,6 +69,7 @@ __all__ = [
     "benchmark",
     "compare",
     "confusion",
+    "doubt",
     "error_consistency",
     "get_metric",
     "group_accuracy",
@@ -78,9 +87,15 @@ __all__ = [
     "psychometric_curve",
     "psychometric_points",
     "published_figures",
+    "reaction_time",
+    "read_answers",
     "response_entropy",
     "shape_bias",
+    "shape_match",
+    "shape_preference",
+    "speed_accuracy",
     "squared_accuracy_difference",
+    "texture_match",
     "trials_needed",
     "with_people",
     "without_trivial",

@@ -12,6 +12,7 @@ from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, grouped_
 from synthesight.analysis._stats.ratios import divide, group_starts, group_table
 from synthesight.analysis._stats.response_matrix import STIMULUS, judged, response_matrices
 from synthesight.analysis.registry import metric
+from synthesight.errors import SynthesightError
 
 
 @metric(
@@ -28,6 +29,7 @@ def response_entropy(
     trials: pl.DataFrame,
     by: Sequence[str] = ("observer", "dataset"),
     *,
+    missing: str = "left-out",
     resample_observers: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -36,9 +38,7 @@ def response_entropy(
 
     It measures bias. Over stimuli of K categories in equal numbers, an observer who names all
     equally often has log2 K (4 bits for 16); one who always names the same has 0, whatever was
-    right. Missing responses name no category and are left out; each other trial counts once. (The
-    published toolbox leaves them out of the categories but not of the total, so that its shares
-    add up to less than 1.)
+    right. Missing responses name no category and are left out; each other trial counts once.
 
     The estimate is that of the observed shares, as published. It is too small on average, by some
     (K − 1) / (2 n ln 2) bits of n responses (Miller 1955): 0.14 where 80 responses are spread
@@ -52,6 +52,9 @@ def response_entropy(
     ----------
     trials, by, resample_observers, resamples, seed
         As of :func:`accuracy`.
+    missing
+        ``"left-out"``, or ``"counted"`` as in the published toolbox: in the total, but in no
+        category, so that shares add up to less than 1. Its figures show the mean of each person's.
 
     Returns
     -------
@@ -62,10 +65,13 @@ def response_entropy(
     Raises
     ------
     SynthesightError
-        If it is no trial table, or lacks a column of ``by``.
+        If it is no trial table, lacks a column of ``by``, or ``missing`` is neither.
     """
+    if missing not in ("left-out", "counted"):
+        raise SynthesightError(f"There is no `missing={missing!r}`: choose left-out or counted.")
     trials = judged(trials, by)
-    given = trials.filter(pl.col("response").is_not_null())
+    responded = pl.col("response").is_not_null()
+    given = trials if missing == "counted" else trials.filter(responded)
     strata = [column for column in by if column in STIMULUS]
     who = [column for column in by if column not in STIMULUS]
     observer = ["observer"] if "observer" not in who else []
@@ -80,8 +86,9 @@ def response_entropy(
         pairs = group_starts(matrix.columns, [*who, "response"])
         starts = group_starts(matrix.columns[pairs], who)
         total = np.add.reduceat(matrix.seen.sum(axis=0), pairs)
-        estimate = entropy(total, starts)
-        low, high = interval(entropy(np.add.reduceat(sums, pairs, axis=1), starts))
+        named = matrix.columns[pairs].select(responded).to_series().to_numpy()
+        estimate = entropy(total, starts, named)
+        low, high = interval(entropy(np.add.reduceat(sums, pairs, axis=1), starts, named))
         figures = (
             estimate,
             np.minimum(2 * estimate - high, estimate),
@@ -100,7 +107,7 @@ def response_entropy(
     ).with_columns(silent)
 
 
-def entropy(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def entropy(counts: np.ndarray, starts: np.ndarray, named: np.ndarray | None = None) -> np.ndarray:
     """Return the entropy of distributions that are given as counts, in bits.
 
     Parameters
@@ -109,15 +116,20 @@ def entropy(counts: np.ndarray, starts: np.ndarray) -> np.ndarray:
         float64, shape (..., C), not negative.
     starts
         int64, shape (G,): where each distribution begins among them.
+    named
+        bool, shape (C,): which are of a category; others count in the total alone. None: all.
 
     Returns
     -------
     float64, shape (..., G); NaN of a distribution without any count.
     """
     total = np.add.reduceat(counts, starts, axis=-1)
-    # −Σ p log p, with p = c / n, is log n − Σ c log c / n.
-    mean = divide(np.add.reduceat(xlogy(counts, counts), starts, axis=-1), total)
-    return np.maximum((np.log(np.maximum(total, 1)) - mean) / np.log(2), 0.0)
+    # −Σ p log p, with p = c / n, is (Σ c log n − Σ c log c) / n.
+    within = counts if named is None else counts * named
+    logarithm = np.log(np.maximum(total, 1))
+    share = divide(np.add.reduceat(within, starts, axis=-1), total)
+    mean = divide(np.add.reduceat(xlogy(within, counts), starts, axis=-1), total)
+    return np.maximum((share * logarithm - mean) / np.log(2), 0.0)
 
 
 def _observer_weights(
