@@ -208,9 +208,9 @@ def show(masks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> None:
     for (who, how), own in wide.group_by("judge", "curve", maintain_order=True):
         for name in ("map", "regions", "gradient", "random"):
             better = own[name] > own["random"] if how == "insertion" else own[name] < own["random"]
-            share = "" if name == "random" else f"{100 * better.to_numpy().mean():.0f} %"
-            area = interval(own[name].to_numpy(), np.median)
-            table.add_row(str(who), str(how), name, area, share, str(len(own)))
+            won = "" if name == "random" else f"{100 * better.to_numpy().mean():.0f} %"
+            middle = interval(own[name].to_numpy(), np.median)
+            table.add_row(str(who), str(how), name, middle, won, str(len(own)))
     Console().print(table)
 
 

@@ -66,7 +66,7 @@ def illusion_dial(
     from synthesight.cli.output import print_equality
     from synthesight.observers.class_files import read_classes
     from synthesight.probes.dial import dial_pairs, dial_section, show_dial
-    from synthesight.report.report import write_section
+    from synthesight.report.kept import keep_section
     from synthesight.stimuli.find import find_stimuli
     from synthesight.stimuli.make.dial import WHOLE, dial_stimuli
     from synthesight.trials.reading import read_trials
@@ -84,7 +84,7 @@ def illusion_dial(
     shown = show_dial(model, stimuli, out, options, progress=True)
     tables = [shown, *(read_trials(path) for path in trials or ())]
     section = dial_section(pl.concat(tables, how="diagonal_relaxed"), resamples)
-    write_section(section, out)
+    keep_section(section, out)
     print_equality(section.tables["dial"])
     print(f"Images, runs, tables and figures are in {out}.")
 

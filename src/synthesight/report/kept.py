@@ -23,7 +23,7 @@ ADVICE = "run the probe again"
 def keep_section(section: Section, folder: Path, facts: Mapping[str, Any] | None = None) -> Path:
     """Write a section to a folder.
 
-    ``section.json`` has its text, its tables by column, and the facts; ``figures/`` its figures as
+    ``section.json`` has its text, its tables row by row, and the facts; ``figures/`` its figures as
     Vega-Lite's JSON, SVG and PNG; ``tables/`` its tables as CSV, Markdown and LaTeX.
 
     Parameters
@@ -57,7 +57,7 @@ def keep_section(section: Section, folder: Path, facts: Mapping[str, Any] | None
             "title": section.title,
             "text": section.text,
             "folded": section.folded,
-            "tables": {name: columns_of(table) for name, table in section.tables.items()},
+            "tables": {name: rows_of(table) for name, table in section.tables.items()},
             "figures": list(section.figures),
             "made with": dict(facts or {}),
         }
@@ -85,7 +85,10 @@ def read_section(folder: Path) -> Section:
             name: files.read_json(folder / "figures" / f"{name}.json", advice=ADVICE)
             for name in content["figures"]
         }
-        tables = {name: pl.DataFrame(columns) for name, columns in content["tables"].items()}
+        tables = {
+            name: pl.DataFrame(rows, infer_schema_length=None)
+            for name, rows in content["tables"].items()
+        }
         return Section(
             content["name"], content["title"], content["text"], tables, figures, content["folded"]
         )
@@ -95,6 +98,7 @@ def read_section(folder: Path) -> Section:
         ) from error
 
 
-def columns_of(table: pl.DataFrame) -> dict[str, list[Any]]:
-    """Return a table as JSON can hold it: NaN is null."""
-    return table.with_columns(pl.selectors.float().fill_nan(None)).to_dict(as_series=False)
+def rows_of(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as JSON can hold it: numbers that are not finite are null."""
+    number = pl.selectors.float()
+    return table.with_columns(pl.when(number.is_finite()).then(number)).to_dicts()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from altair.utils.schemapi import debug_mode
@@ -95,25 +93,3 @@ def write_report(
         return write_page(
             sections, specs, observers, out / "index.html", notes=[*map(sentence, notes)]
         )
-
-
-def write_section(section: Section, out: Path) -> None:
-    """Write one section without a page: ``tables/``, ``figures/`` and ``<name>.json``.
-
-    The JSON has the tables; numbers that are infinite are "above" or "below" in it.
-    """
-    with files.writing(out, "folder"):
-        for name, table in section.tables.items():
-            write_table(table, out / "tables", name)
-        for name, figure in section.figures.items():
-            save_figure(figure.to_dict(), *(out / "figures" / f"{name}{each}" for each in FIGURES))
-        tables = {
-            name: [{key: _finite(cell) for key, cell in row.items()} for row in table.to_dicts()]
-            for name, table in section.tables.items()
-        }
-        files.write(out / f"{section.name}.json", json.dumps(tables, indent=2, allow_nan=False))
-
-
-def _finite(cell: Any) -> Any:
-    words = {float("inf"): "above", float("-inf"): "below"}
-    return words.get(cell, cell) if isinstance(cell, float) else cell
