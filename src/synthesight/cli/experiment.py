@@ -1,4 +1,4 @@
-"""``synthesight experiment``: show stimuli to people, as a web page."""
+"""``synthesight experiment``: show stimuli to people, or compare what trainings make of models."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Data, end, written_to
+from synthesight.cli.options import MOST_SEED, Commands, Data, Device, end, split, written_to
+from synthesight.cli.train import chosen_device
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
     from synthesight.people.server import PeopleServer
 
 experiment = typer.Typer(
-    cls=Commands, help="Run experiments on people, as a web page.", no_args_is_help=True
+    cls=Commands,
+    help="Run experiments: on people, as a web page, and on trainings.",
+    no_args_is_help=True,
 )
 
 ME = "me"  # the participant of `--me`
@@ -101,6 +104,91 @@ def experiment_serve(
     else:
         print_participants(people)
         print(f"All of them beside the published people: synthesight report {site / 'data'}")
+
+
+@experiment.command("augmentation")
+def experiment_augmentation(
+    train: Annotated[str, typer.Option(help="Training images: those of CIFAR-10, with labels.")],
+    test: Annotated[str, typer.Option(help="Test images, with the same labels.")],
+    out: Annotated[Path, written_to("Folder of the experiment; the same command resumes it.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Passes of each training.")] = 9,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 128,
+    seeds: Annotated[int, typer.Option(min=1, max=10, help="Trainings of each kind.")] = 3,
+    sigma: Annotated[float, typer.Option(help="Of Gaussian noise, for pixels in [0, 1].")] = 0.5,
+    blur: Annotated[float, typer.Option(help="Standard deviation, in pixels.")] = 1.0,
+    per_class: Annotated[int, typer.Option(min=1, help="Test images to manipulate.")] = 14,
+    beside: Annotated[
+        str, typer.Option(help="Models to show the same stimuli to: names between commas, or none.")
+    ] = "natural-32",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that make images. Default: one a core.")
+    ] = None,
+    parallel: Annotated[
+        int, typer.Option(min=1, help="Trainings at once: a small network does not fill a GPU.")
+    ] = 1,
+    data: Data = None,
+    device: Device = None,
+) -> None:
+    """Train one network plain, with diffusion noise, Gaussian noise and blur; compare its sight."""
+    from synthesight.cli.output import print_results
+    from synthesight.experiments.augmentation import (
+        CLEAN,
+        DRAWN,
+        MANIPULATED,
+        AugmentationOptions,
+        run_augmentation,
+    )
+    from synthesight.experiments.results import write_results
+    from synthesight.stimuli.make import MANIPULATIONS
+
+    options = AugmentationOptions(epochs, batch_size, seeds, sigma, blur, per_class)
+    figures = run_augmentation(
+        train,
+        test,
+        out,
+        options,
+        device=chosen_device(device),
+        data=data,
+        beside=[] if beside == "none" else split(beside) or [],
+        jobs=jobs,
+        parallel=parallel,
+    )
+    table = write_results(figures, out, "augmentation")
+    columns = [("shape bias", "cue-conflict"), ("shape bias", DRAWN), ("accuracy", CLEAN)]
+    columns += [("accuracy", MANIPULATED)]
+    columns += [("error consistency", name) for name in ("cue-conflict", "edge", "silhouette")]
+    print_results(table, columns)
+    print_results(table, [("accuracy", name) for name in MANIPULATIONS])
+    print(f"Table, figure and trials are in {out}. As a page: synthesight report {out / 'runs'}/*")
+
+
+@experiment.command("cues")
+def experiment_cues(
+    out: Annotated[Path, written_to("Folder of the experiment; the same command resumes it.")],
+    steps: Annotated[int, typer.Option(min=1, help="Of the generative training.")] = 2000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
+    per_category: Annotated[int, typer.Option(min=1, help="Training images of each.")] = 200,
+    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 64,
+    depth: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 6,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of a class at most.")] = 64,
+    fitted: Annotated[int, typer.Option(min=2, help="Images to fit the time weighting to.")] = 96,
+    seeds: Annotated[int, typer.Option(min=1, max=10, help="Trainings of each learner.")] = 1,
+    device: Device = None,
+) -> None:
+    """Train learners on drawings whose cues agree, and see which cue they follow in conflict."""
+    from synthesight.cli.output import print_results
+    from synthesight.experiments.cues import AGREE, DATASET, SHAPE, TEXTURE, CuesOptions, run_cues
+    from synthesight.experiments.results import write_results
+
+    if width < 64 or width % 64:
+        raise SynthesightError("`width` must be a multiple of 64.")
+    options = CuesOptions(steps, batch_size, per_category, width, depth, draws, fitted, seeds)
+    figures = run_cues(out, options, device=chosen_device(device))
+    table = write_results(figures, out, "cues")
+    columns = [("shape bias", DATASET)]
+    columns += [("accuracy", name) for name in (AGREE, SHAPE, TEXTURE)]
+    print_results(table, columns)
+    print(f"Table, figure and trials are in {out}. As a page: synthesight report {out / 'runs'}/*")
 
 
 def _take_part(server: PeopleServer) -> None:

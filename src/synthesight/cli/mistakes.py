@@ -51,6 +51,9 @@ EXAMPLES = {
     "data draw": "data draw --out drawn",
     "experiment people": "experiment people edge --out site",
     "experiment serve": "experiment serve site",
+    "experiment augmentation": "experiment augmentation --train train.parquet --test test.parquet "
+    "--out augmentation",
+    "experiment cues": "experiment cues --out cues",
     "train generative": "train generative --data cifar10.parquet --out trained",
     "train discriminative": "train discriminative --data cifar10.parquet --out trained",
 }

@@ -310,3 +310,15 @@ def print_reproduction(table: pl.DataFrame) -> None:
         )
         before = figure
     Console().print(shown)
+
+
+def print_results(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> None:
+    """Print what trainings made of models: mean over seeds, and half of Student's 95 % interval."""
+    from synthesight.experiments.results import shown
+
+    printed = Table(box=SIMPLE_HEAD)
+    for name in ("training", "noise\nat test", *(f"{m}\n{d}" for m, d in columns)):
+        printed.add_column(name, justify="left" if name == "training" else "right")
+    for row in shown(table, columns):
+        printed.add_row(*map(_cell, row))
+    Console(width=max(Console().width, 40 + 20 * len(columns))).print(printed)

@@ -1,4 +1,4 @@
-"""``synthesight train``: the recipes of the small models that ship."""
+"""``synthesight train``: small generative models, and discriminative networks of any size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import typer
 
 from synthesight.cli.options import MOST_SEED, Commands, Device, written_to
 from synthesight.errors import SynthesightError
+from synthesight.stopping import code_of
 
 TrainingSeed = Annotated[
     int, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
 ]
 
-training = typer.Typer(cls=Commands, help="Train the small models that ship.", no_args_is_help=True)
+training = typer.Typer(
+    cls=Commands, help="Train models, such as the small ones that ship.", no_args_is_help=True
+)
 
 
 @training.command("generative")
@@ -29,6 +32,7 @@ def train_generative(
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
     from synthesight.experiments import generative, weighting
+    from synthesight.experiments.images import LabelledImages
     from synthesight.progress import Progress
 
     if steps < 1 or batch_size < 1 or width < 64 or width % 64:
@@ -38,7 +42,8 @@ def train_generative(
     options = generative.GenerativeOptions(
         steps=steps, batch_size=batch_size, width=width, heads=width // 64, seed=seed
     )
-    images, folder, place = _train(generative, data, out, options, steps, device)
+    place, images = chosen_device(device), LabelledImages.from_parquet(data, progress=True)
+    folder = _train(generative, images, out, options, steps, place)
     total = weighting.evaluations(images)
     with Progress("Fitting its time weighting", total, show=True) as progress:
         right = weighting.measure(
@@ -65,6 +70,7 @@ def train_tokens(
 ) -> None:
     """Train a model of image tokens such as natural-32-ar, and fit its weight of each token."""
     from synthesight.experiments import tokens
+    from synthesight.experiments.images import LabelledImages
 
     if min(feature_steps, token_steps, steps) < 1 or batch_size < 2:
         raise SynthesightError(
@@ -79,49 +85,126 @@ def train_tokens(
         seed=seed,
     )
     seconds = None if minutes is None else 60 * minutes
-    _, folder, _ = _train(tokens, data, out, options, None, device, seconds=seconds)
+    place, images = chosen_device(device), LabelledImages.from_parquet(data, progress=True)
+    total = tokens.steps_of(images, options)
+    folder = _train(tokens, images, out, options, total, place, seconds=seconds)
     print(tokens.summary(folder))
     print(f"The model is in {folder}.")
 
 
 @training.command("discriminative")
 def train_discriminative(
-    data: Annotated[Path, typer.Option(help="Parquet file with columns image and label.")],
-    out: Annotated[Path, written_to("Folder of the training; the same command resumes it.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 9,
-    seed: TrainingSeed = 0,
+    data: Annotated[
+        str,
+        typer.Option(help="Images with labels: Parquet, folders (train/ in them), hf:owner/name."),
+    ],
+    out: Annotated[
+        Path | None,
+        written_to("Folder of the training; the same command resumes it. Default: the recipe's."),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option(help="A TOML file of options, or a recipe: resnet50-imagenet, ….")
+    ] = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(help="SmallCNN (default), ResNet50, timm:NAME or transformers:NAME."),
+    ] = None,
+    pretrained: Annotated[
+        bool, typer.Option("--pretrained", help="Start from the library's weights.")
+    ] = False,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(help="none (default), diffusion-noise, gaussian-noise:SIGMA, blur:SIGMA."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images. Default: 9.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step, of all processes. Default: 128.")
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(help="Side of the images. Default: as they are.")
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Take a random part of each image, each time.")
+    ] = False,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak. Default: 0.1.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="linear (default), cosine or step.")] = None,
+    precision: Annotated[str | None, typer.Option(help="bf16 (default) or no.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read images, with --crop. Default: 8.")
+    ] = None,
+    test: Annotated[
+        str | None, typer.Option(help="Images with labels, to measure the accuracy on at the end.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
+    ] = None,
     device: Device = None,
 ) -> None:
-    """Train a network such as natural-32-cnn."""
+    """Train a network: the recipe of natural-32-cnn, or another; alone or by accelerate launch."""
     from synthesight.experiments import discriminative
+    from synthesight.experiments.labelled import open_images
+    from synthesight.experiments.recipes import read_recipe
 
-    options = discriminative.DiscriminativeOptions(epochs=epochs, seed=seed)
-    _, folder, _ = _train(discriminative, data, out, options, None, device)
+    given = {
+        "architecture": architecture, "pretrained": pretrained or None, "crop": crop or None,
+        "augmentation": augmentation, "epochs": epochs, "batch_size": batch_size,
+        "resolution": resolution, "learning_rate": learning_rate, "schedule": schedule,
+        "precision": precision, "workers": workers, "seed": seed,
+    }  # fmt: skip
+    recipe = read_recipe(config) if config is not None else {}
+    options = discriminative.DiscriminativeOptions.read(
+        recipe | {key: value for key, value in given.items() if value is not None}
+    )
+    if out is None:
+        if config is None:
+            raise SynthesightError("Say where the training goes: give `out`.")
+        out = Path("trained") / Path(config).stem
+    place = chosen_device(device)
+    accelerator = discriminative.accelerate(options, place)
+    first = accelerator.is_main_process
+    images = open_images(
+        data,
+        resolution=options.resolution,
+        crop=options.crop,
+        workers=options.workers,
+        progress=bool(first),
+    )
+    total = discriminative.steps_of(images, options)
+    folder = _train(discriminative, images, out, options, total, place, show=first)
+    if not first:
+        return
     print(f"The model is in {folder}.")
+    if test is not None:
+        for name, right, count in discriminative.accuracies(folder, test, options, place):
+            print(f"{name}: {100 * right:.1f} % of {count} images right.")
+
+
+def chosen_device(device: str | None) -> Any:
+    """Return the device of a training: the one that is named, else the GPU if there is one."""
+    import torch
+
+    from synthesight.likelihood.device import check_device
+
+    return check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def _train(
     recipe: Any,
-    data: Path,
+    images: Any,
     out: Path,
     options: Any,
-    steps: int | None,
-    device: str | None,
+    total: int,
+    place: Any,
+    *,
+    show: bool = True,
     **limits: Any,
-) -> tuple[Any, Path, Any]:
-    """Train with progress: the images, the folder of the model, and the device."""
-    import torch
-
-    from synthesight.experiments.images import LabelledImages
-    from synthesight.likelihood.device import check_device
+) -> Path:
+    """Train with progress, and return the folder of the model."""
     from synthesight.progress import Progress
 
-    place = check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    images = LabelledImages.from_parquet(data, progress=True)
-    total = steps if steps is not None else recipe.steps_of(images, options)
     try:
-        with Progress("Training", total, show=True) as progress:
-            folder = recipe.train(
+        with Progress("Training", total, show=show) as progress:
+            return recipe.train(
                 images,
                 out,
                 options,
@@ -129,7 +212,6 @@ def _train(
                 report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
                 **limits,
             )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(f"Stopped; the same command goes on from the last checkpoint in {out}.")
-        raise typer.Exit(130) from None
-    return images, folder, place
+        raise typer.Exit(code_of(stopped)) from None

@@ -15,7 +15,6 @@ plain paper for an airplane.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
+from synthesight.experiments.log import Log
 from synthesight.experiments.stage import averaging
 from synthesight.experiments.text import prompts_of, train_tokenizer
 from synthesight.likelihood.opening import quiet
@@ -206,7 +206,7 @@ def train(
     images = images.to(device)
     smooth: torch.Tensor | None = None
     every = 1 if device.type == "cpu" else REPORT_STEPS
-    seconds, since = _seconds_so_far(out), time.perf_counter()
+    log = Log(out)
     while step < options.steps:
         x, labels = images.batch(options.seed, step, options.batch_size)
         x = on_plain_ground(x, options.grounded, np.random.default_rng([options.seed, step, 3]))
@@ -240,10 +240,7 @@ def train(
         if step % options.save_every == 0 or step == options.steps:
             checkpoint.check(step, float(smooth))
             checkpoint.save(saved, step, fixed, **parts)
-            seconds, since = seconds + time.perf_counter() - since, time.perf_counter()
-            with (out / "log.jsonl").open("a") as log:
-                row = {"step": step, "loss": round(float(smooth), 5), "seconds": round(seconds, 1)}
-                log.write(json.dumps(row) + "\n")
+            log.write(step, float(smooth))
             write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
     # Again at the end: a process may have been killed between its last checkpoint and the model.
     write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
@@ -282,11 +279,3 @@ def _can_compile(device: torch.device) -> bool:
     except Exception:  # whatever is missing, training goes on without it
         return False
     return True
-
-
-def _seconds_so_far(out: Path) -> float:
-    log = out / "log.jsonl"
-    try:
-        return float(json.loads(log.read_text().splitlines()[-1])["seconds"])
-    except (FileNotFoundError, IndexError, ValueError):  # none yet, or cut short by a full disk
-        return 0.0

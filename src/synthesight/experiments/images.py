@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,10 @@ from rich.progress import track
 from torch.nn import functional
 
 from synthesight.errors import SynthesightError
+from synthesight.progress import Progress
 from synthesight.stimuli.images import read_image
+from synthesight.stimuli.prefetch import read_ahead
+from synthesight.stimuli.stimulus import Stimulus
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +100,11 @@ class LabelledImages:
         pixels = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
         return cls(pixels, torch.from_numpy(labels.cast(pl.Int64).to_numpy().copy()), names)
 
+    @property
+    def resolution(self) -> int:
+        """Side of the images, in pixels."""
+        return self.pixels.shape[-1]
+
     def hash(self) -> str:
         """32 hexadecimal digits that other images, labels or another order would change."""
         digest = hashlib.blake2b("\0".join(self.names).encode(), digest_size=16)
@@ -115,18 +124,57 @@ class LabelledImages:
         images : float32, shape (size, 3, R, R), in [-1, 1], mirrored at random
         labels : int64, shape (size,)
         """
-        count = len(self.labels)
-        position = np.arange(step * size, (step + 1) * size)
-        chosen = np.empty(size, dtype=np.int64)
-        for epoch in np.unique(position // count):
-            inside = position // count == epoch
-            chosen[inside] = _order(seed, int(epoch), count)[position[inside] % count]
+        chosen = places(seed, step, size, len(self.labels))
         place = self.pixels.device
         index = torch.from_numpy(chosen).to(place)
         images = self.pixels[index].float() / 127.5 - 1.0
         mirrored = torch.from_numpy(np.random.default_rng([seed, step, 1]).random(size) < 0.5)
         images = torch.where(mirrored.to(place)[:, None, None, None], images.flip(-1), images)
         return images, self.labels[index]
+
+    def batches(
+        self, seed: int, steps: range, size: int, rank: int = 0, world: int = 1
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the share of one of ``world`` processes in the batches of some steps."""
+        for step in steps:
+            images, labels = self.batch(seed, step, size)
+            yield images[rank::world], labels[rank::world]
+
+    @classmethod
+    def from_stimuli(
+        cls,
+        stimuli: Sequence[Stimulus],
+        labels: Sequence[int],
+        names: list[str],
+        resolution: int,
+        *,
+        progress: bool | None = None,
+    ) -> LabelledImages:
+        """Read stimuli, each scaled and cropped to a square of ``resolution`` pixels a side.
+
+        Raises
+        ------
+        SynthesightError
+            If one of them cannot be read.
+        """
+        pixels = torch.empty((len(stimuli), 3, resolution, resolution), dtype=torch.uint8)
+        with Progress("Reading images", len(stimuli), show=progress) as far:
+            for place, (_, image, error) in enumerate(read_ahead(stimuli, resolution)):
+                if image is None:
+                    raise SynthesightError(f"{error} Take it out of the training images.")
+                pixels[place] = torch.from_numpy(image.copy()).permute(2, 0, 1)
+                far.advance()
+        return cls(pixels, torch.tensor(labels), names)
+
+
+def places(seed: int, step: int, size: int, count: int) -> np.ndarray:
+    """Return which of ``count`` images are in the batch of a step: an epoch is a permutation."""
+    position = np.arange(step * size, (step + 1) * size)
+    chosen = np.empty(size, dtype=np.int64)
+    for epoch in np.unique(position // count):
+        inside = position // count == epoch
+        chosen[inside] = _order(seed, int(epoch), count)[position[inside] % count]
+    return chosen
 
 
 def on_plain_ground(images: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:

@@ -261,12 +261,10 @@ def _is_small_network(place: Place) -> bool:
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
-    from synthesight.observers.discriminative.network import DiscriminativeNetwork
+    from synthesight.observers.discriminative.trained import open_trained
 
     assert place.folder is not None
-    return DiscriminativeNetwork.from_folder(
-        place.folder, name=place.label, classes=classes, device=device
-    )
+    return open_trained(place.folder, name=place.label, classes=classes, device=device)
 
 
 def _open_generative(place: Place, **given: Any) -> Observer:

@@ -5,19 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from synthesight.errors import SynthesightError
-from synthesight.files import read_json
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.reproducible import BATCH as SAME
-from synthesight.observers.discriminative.small_cnn import SmallCNN
 from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
 from synthesight.observers.display import count
 from synthesight.observers.observer import Observer, Response
@@ -28,6 +23,7 @@ from synthesight.stimuli.stimulus import Stimulus
 
 BATCH = 64  # images at a time; fewer where they have more pixels than this:
 USUAL = 224
+HALF = (0.5, 0.5, 0.5)
 
 
 class Network(Observer):
@@ -182,7 +178,8 @@ class DiscriminativeNetwork(Network):
     Parameters
     ----------
     network
-        Maps float32 images (B, 3, R, R) in [-1, 1] to logits (B, L).
+        Maps float32 images (B, 3, R, R), normalised by ``mean`` and ``std``, to logits (B, L), or
+        to an object that has them as ``logits``.
     labels
         What the L outputs stand for.
     resolution
@@ -193,6 +190,8 @@ class DiscriminativeNetwork(Network):
         Class names, when calls do not name them; None for all of the labels. A class is found
         among the labels by its name or by a synonym (car, automobile). The answer is the class of
         greatest probability, the probabilities being taken over the classes alone.
+    mean, std
+        Of each channel, for pixels in [0, 1]; so that images are in [-1, 1], unless told.
     device
         Where the network runs.
     """
@@ -205,66 +204,17 @@ class DiscriminativeNetwork(Network):
         *,
         name: str,
         classes: Sequence[str] | None = None,
+        mean: Sequence[float] = HALF,
+        std: Sequence[float] = HALF,
         device: str | torch.device = "cpu",
     ) -> None:
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
+        self.mean, self.std = tuple(mean), tuple(std)
         self.labels = list(labels)
         self.resolution = resolution
         self.name = name
         self.classes = list(classes) if classes is not None else list(labels)
-
-    @classmethod
-    def from_folder(
-        cls,
-        folder: Path,
-        *,
-        name: str | None = None,
-        classes: Sequence[str] | None = None,
-        device: str | torch.device = "cpu",
-    ) -> DiscriminativeNetwork:
-        """Open a network that ``synthesight train discriminative`` wrote.
-
-        Raises
-        ------
-        SynthesightError
-            If the folder lacks ``config.json`` or ``model.safetensors``, or they do not match.
-        """
-        for part in ("config.json", "model.safetensors"):
-            if not (folder / part).is_file():
-                raise SynthesightError(
-                    f"The folder {folder} has no {part}: give one that `synthesight train "
-                    "discriminative` wrote."
-                )
-        settings: Any = read_json(folder / "config.json", advice="get it anew")
-        labels, widths, resolution, blocks = (
-            settings.get(name) for name in ("labels", "widths", "resolution", "blocks")
-        )
-        if not (
-            _is_list(labels, str) and _is_list(widths, int) and _is_number(blocks, 1000)
-            and _is_number(resolution, 4096) and len(set(labels)) == len(labels)
-        ):  # fmt: skip
-            raise SynthesightError(
-                f"{folder / 'config.json'} is not one that `synthesight train discriminative` "
-                f"wrote: a classifier of the library transformers is opened as "
-                f"`model='transformers:{folder}'`."
-            )
-        try:
-            weights = load_file(folder / "model.safetensors")
-            if len(widths) * blocks > len(weights):
-                raise ValueError("fewer tensors than layers")
-            with torch.device("meta"):  # no memory for layers of any size before they are seen
-                network = SmallCNN(len(labels), widths, blocks)
-            network.load_state_dict(weights, assign=True)
-        except (RuntimeError, ValueError, OSError, SafetensorError) as error:
-            raise SynthesightError(
-                f"{folder / 'model.safetensors'} is damaged or does not fit its config.json: get "
-                "both anew."
-            ) from error
-        network.float()
-        return cls(
-            network, labels, resolution, name=name or folder.name, classes=classes, device=device
-        )
 
     def scores_of(self, classes: list[str]) -> Callable[[torch.Tensor], torch.Tensor]:
         known = {canonical(label): column for column, label in enumerate(self.labels)}
@@ -275,12 +225,22 @@ class DiscriminativeNetwork(Network):
                 f"{', '.join(self.labels)}."
             )
         columns = [known[canonical(name)] for name in classes]
-        return lambda images: self.network(images / 127.5 - 1.0)[:, columns]
+
+        def scores(images: torch.Tensor) -> torch.Tensor:
+            output = self.network(normalised(images, self.mean, self.std))
+            return getattr(output, "logits", output)[:, columns]
+
+        return scores
 
 
-def _is_list(value: Any, kind: type) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(each) is kind for each in value)
+def normalised(
+    images: torch.Tensor, mean: Sequence[float] = HALF, std: Sequence[float] = HALF
+) -> torch.Tensor:
+    """Return images in [0, 255], shape (B, 3, H, W), as a network takes them.
 
-
-def _is_number(value: Any, most: int) -> bool:
-    return type(value) is int and 1 <= value <= most
+    ``mean`` and ``std`` are of each channel, for pixels in [0, 1].
+    """
+    if tuple(mean) == tuple(std) == HALF:
+        return images / 127.5 - 1.0
+    centre, scale = (images.new_tensor(values)[:, None, None] for values in (mean, std))
+    return (images / 255 - centre) / scale

@@ -52,7 +52,13 @@ class _Stages(nn.Module):
     """Apply four stages of bottlenecks, a mean over places, and a linear readout."""
 
     def __init__(
-        self, width: int, strides: Sequence[int], looking: Sequence[int], *, padded: bool
+        self,
+        width: int,
+        strides: Sequence[int],
+        looking: Sequence[int],
+        *,
+        padded: bool,
+        classes: int = 1000,
     ) -> None:
         super().__init__()
         channels = 64 * width
@@ -72,7 +78,7 @@ class _Stages(nn.Module):
                 )
                 channels = EXPANSION * planes
             self.add_module(f"layer{stage + 1}", nn.Sequential(*bottlenecks))
-        self.fc = nn.Linear(channels, 1000)
+        self.fc = nn.Linear(channels, classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the last stage's features of the stem's output (B, C, H, W)."""
@@ -88,16 +94,18 @@ class ResNet50(_Stages):
     ----------
     width
         Factor on the number of channels of every layer (Chen et al. 2020).
+    classes
+        Number of outputs.
     """
 
-    def __init__(self, width: int = 1) -> None:
-        super().__init__(width, (1, 2, 2, 2), BLOCKS, padded=True)
+    def __init__(self, width: int = 1, classes: int = 1000) -> None:
+        super().__init__(width, (1, 2, 2, 2), BLOCKS, padded=True, classes=classes)
         self.conv1 = nn.Conv2d(3, 64 * width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64 * width)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return logits (B, 1000) of normalised images (B, 3, H, W)."""
+        """Return logits (B, classes) of normalised images (B, 3, H, W)."""
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
         return self.fc(self.features(x).mean(dim=(2, 3)))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from synthesight.stimuli.names import Shown
 from synthesight.stimuli.stimulus import Stimulus
 
 SIZE = 224  # pixels, as published
+AHEAD = 256  # images that wait for the processes of a pool
 
 
 def make_dataset(
@@ -33,6 +36,7 @@ def make_dataset(
     conditions: Sequence[str] = (),
     size: int = SIZE,
     seed: int = 0,
+    pool: Executor | None = None,
     report: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Apply a manipulation to photographs, once for each condition.
@@ -53,6 +57,8 @@ def make_dataset(
         Side, in pixels, to which images are scaled and cropped first.
     seed
         Seed of noise, phases and displacements.
+    pool
+        Processes that share the work, if any; they must not be forked.
     report
         Called after each image.
 
@@ -94,15 +100,43 @@ def make_dataset(
                 f"{out} holds images of another making (such as {min(other)}): choose another "
                 "`out`, and make all conditions of a dataset at once."
             )
-        for place, image in _read(stimuli, size, failures):
-            stimulus = stimuli[place]
-            for name, condition in zip(made[place], conditions, strict=True):
-                rng = random_of(seed, f"{stimulus.id}\0{condition}")
-                changed = manipulate(image, manipulation, condition, rng=rng, amplitude=amplitude)
-                with files.whole(folder / name) as unfinished:
-                    Image.fromarray(changed).save(unfinished, "PNG")
+        tasks = (
+            (
+                image,
+                manipulation,
+                [
+                    (condition, random_of(seed, f"{stimuli[place].id}\0{condition}"), folder / name)
+                    for name, condition in zip(made[place], conditions, strict=True)
+                ],
+                amplitude,
+            )
+            for place, image in _read(stimuli, size, failures)
+        )
+        for _ in _each(_make, tasks, pool):
             report()
     return failures
+
+
+Task = tuple[np.ndarray, str, list[tuple[str, np.random.Generator, Path]], "np.ndarray | None"]
+
+
+def _make(task: Task) -> None:
+    image, manipulation, wanted, amplitude = task
+    for condition, rng, path in wanted:
+        changed = manipulate(image, manipulation, condition, rng=rng, amplitude=amplitude)
+        with files.whole(path) as unfinished:
+            Image.fromarray(changed).save(unfinished, "PNG")
+
+
+def _each(
+    work: Callable[[Task], None], tasks: Iterator[Task], pool: Executor | None
+) -> Iterator[None]:
+    """Do tasks, in a pool of processes if there is one, and yield after each."""
+    if pool is None:
+        yield from map(work, tasks)
+        return
+    while some := list(islice(tasks, AHEAD)):
+        yield from pool.map(work, some)
 
 
 def _read(

@@ -1,0 +1,92 @@
+"""What an experiment on trainings shows: a table, and a figure with a point a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import altair as alt
+import polars as pl
+
+from synthesight import files
+from synthesight.experiments.seeds import over_seeds
+from synthesight.report.figures import save_figure
+
+BY = ["kind", "noise", "measure", "dataset"]
+
+
+def write_results(figures: pl.DataFrame, out: Path, name: str) -> pl.DataFrame:
+    """Write ``<name>.csv``, ``<name>.png`` and ``<name>.svg``, and return the table.
+
+    Parameters
+    ----------
+    figures
+        A row a figure: columns kind, seed, noise, measure, dataset and value.
+    out
+        Folder.
+    name
+        Of the files.
+
+    Returns
+    -------
+    A row for each kind, noise, measure and dataset: mean over seeds, Student's 95 % interval (null
+    for a model of one seed), seeds, and the seeds' own values.
+    """
+    table = over_seeds(figures, BY)
+    listed = pl.col("values").list.eval(pl.element().round(4).cast(pl.String)).list.join(" ")
+    with files.whole(out / f"{name}.csv") as unfinished:
+        table.with_columns(values=listed).write_csv(unfinished, float_precision=4)
+    chart = results_figure(figures, table)
+    save_figure(chart.to_dict(), out / f"{name}.svg", out / f"{name}.png")
+    return table
+
+
+def results_figure(figures: pl.DataFrame, table: pl.DataFrame) -> alt.Chart:
+    """Draw a panel for each measure and dataset: a point a seed, the mean and its interval."""
+    label = pl.col("kind") + pl.when("noise").then(pl.lit(" + noise at test")).otherwise(pl.lit(""))
+    panel = pl.col("measure") + ", " + pl.col("dataset")
+    points = figures.drop_nulls("value").with_columns(label=label, panel=panel)
+    means = table.with_columns(label=label, panel=panel)
+    order = points["label"].unique(maintain_order=True).to_list()
+    panels = points["panel"].unique(maintain_order=True).to_list()
+    charts = []
+    for one in panels:
+        rows = alt.Y("label:N", sort=order, title=None)
+        own = points.filter(panel=one)
+        x = alt.X("value:Q", title=None, scale=alt.Scale(zero=bool((own["value"] >= 0).all())))
+        mean = alt.Chart(alt.Data(values=_rows(means.filter(panel=one), "mean", "low", "high")))
+        charts.append(
+            alt.layer(
+                mean.transform_filter("isValid(datum.low)")
+                .mark_rule(color="#888888")
+                .encode(x=alt.X("low:Q", title=None), x2="high:Q", y=rows),
+                mean.mark_tick(color="black", thickness=2).encode(x="mean:Q", y=rows),
+                alt.Chart(alt.Data(values=_rows(own, "value")))
+                .mark_circle(size=36, opacity=0.6, color="#2166ac")
+                .encode(x=x, y=rows),
+            ).properties(width=210, height=16 * len(order), title=one)
+        )
+    return alt.concat(*charts, columns=3).configure_view(stroke="#bbbbbb")
+
+
+def _rows(table: pl.DataFrame, *columns: str) -> list[dict[str, object]]:
+    return table.select("label", *columns).to_dicts()
+
+
+def shown(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Return rows of a table for people: kind, noise at test, and each (measure, dataset)."""
+    rows = []
+    for (kind, noise), group in table.group_by(["kind", "noise"], maintain_order=True):
+        cells = []
+        for measure, dataset in columns:
+            own = group.filter(measure=measure, dataset=dataset)
+            cells.append("-" if own.is_empty() else _cell(own.row(0, named=True)))
+        if any(cell != "-" for cell in cells):
+            rows.append([str(kind), "yes" if noise else "no", *cells])
+    return rows
+
+
+def _cell(row: dict[str, float | None]) -> str:
+    if row["low"] is None:
+        return f"{row['mean']:.2f}"
+    return f"{row['mean']:.2f} ± {row['high'] - row['mean']:.2f}"  # type: ignore[operator]
