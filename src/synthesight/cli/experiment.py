@@ -138,7 +138,7 @@ def experiment_augmentation(
         AugmentationOptions,
         run_augmentation,
     )
-    from synthesight.experiments.results import write_results
+    from synthesight.experiments.results import write_figure, write_table
     from synthesight.stimuli.make import MANIPULATIONS
 
     options = AugmentationOptions(epochs, batch_size, seeds, sigma, blur, per_class)
@@ -153,12 +153,13 @@ def experiment_augmentation(
         jobs=jobs,
         parallel=parallel,
     )
-    table = write_results(figures, out, "augmentation")
+    table = write_table(figures, out / "augmentation.csv")
     columns = [("shape bias", "cue-conflict"), ("shape bias", DRAWN), ("accuracy", CLEAN)]
     columns += [("accuracy", MANIPULATED)]
     columns += [("error consistency", name) for name in ("cue-conflict", "edge", "silhouette")]
     print_results(table, columns)
     print_results(table, [("accuracy", name) for name in MANIPULATIONS])
+    write_figure(figures, table, out / "augmentation")
     print(f"Table, figure and trials are in {out}. As a page: synthesight report {out / 'runs'}/*")
 
 
@@ -178,16 +179,17 @@ def experiment_cues(
     """Train learners on drawings whose cues agree, and see which cue they follow in conflict."""
     from synthesight.cli.output import print_results
     from synthesight.experiments.cues import AGREE, DATASET, SHAPE, TEXTURE, CuesOptions, run_cues
-    from synthesight.experiments.results import write_results
+    from synthesight.experiments.results import write_figure, write_table
 
     if width < 64 or width % 64:
         raise SynthesightError("`width` must be a multiple of 64.")
     options = CuesOptions(steps, batch_size, per_category, width, depth, draws, fitted, seeds)
     figures = run_cues(out, options, device=chosen_device(device))
-    table = write_results(figures, out, "cues")
+    table = write_table(figures, out / "cues.csv")
     columns = [("shape bias", DATASET)]
     columns += [("accuracy", name) for name in (AGREE, SHAPE, TEXTURE)]
     print_results(table, columns)
+    write_figure(figures, table, out / "cues")
     print(f"Table, figure and trials are in {out}. As a page: synthesight report {out / 'runs'}/*")
 
 

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import altair as alt
 import polars as pl
 
 from synthesight import files
 from synthesight.experiments.seeds import over_seeds
-from synthesight.report.figures import save_figure
 
 BY = ["kind", "noise", "measure", "dataset"]
 
 
-def write_results(figures: pl.DataFrame, out: Path, name: str) -> pl.DataFrame:
-    """Write ``<name>.csv``, ``<name>.png`` and ``<name>.svg``, and return the table.
+def write_table(figures: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Write a table as CSV, and return it.
 
     Parameters
     ----------
     figures
         A row a figure: columns kind, seed, noise, measure, dataset and value.
-    out
-        Folder.
-    name
-        Of the files.
+    path
+        The file.
 
     Returns
     -------
@@ -34,15 +31,23 @@ def write_results(figures: pl.DataFrame, out: Path, name: str) -> pl.DataFrame:
     """
     table = over_seeds(figures, BY)
     listed = pl.col("values").list.eval(pl.element().round(4).cast(pl.String)).list.join(" ")
-    with files.whole(out / f"{name}.csv") as unfinished:
+    with files.whole(path) as unfinished:
         table.with_columns(values=listed).write_csv(unfinished, float_precision=4)
-    chart = results_figure(figures, table)
-    save_figure(chart.to_dict(), out / f"{name}.svg", out / f"{name}.png")
     return table
 
 
-def results_figure(figures: pl.DataFrame, table: pl.DataFrame) -> alt.Chart:
+def write_figure(figures: pl.DataFrame, table: pl.DataFrame, path: Path) -> None:
+    """Write a figure as ``<path>.png`` and ``<path>.svg``: see :func:`results_figure`."""
+    from synthesight.report.figures import save_figure
+
+    chart = results_figure(figures, table)
+    save_figure(chart.to_dict(), path.with_suffix(".svg"), path.with_suffix(".png"))
+
+
+def results_figure(figures: pl.DataFrame, table: pl.DataFrame) -> Any:
     """Draw a panel for each measure and dataset: a point a seed, the mean and its interval."""
+    import altair as alt
+
     label = pl.col("kind") + pl.when("noise").then(pl.lit(" + noise at test")).otherwise(pl.lit(""))
     panel = pl.col("measure") + ", " + pl.col("dataset")
     points = figures.drop_nulls("value").with_columns(label=label, panel=panel)
