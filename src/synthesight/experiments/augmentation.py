@@ -49,7 +49,7 @@ PUBLISHED = ("cue-conflict", "edge", "silhouette")  # which people were shown to
 CLEAN = "test images"
 MANIPULATED = "twelve manipulations"
 NOISE = DiffusionNoise()  # at test
-DRAWS = 64  # a class at most, of generative models beside
+DRAWS = 32  # a class at most, of generative models beside
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def _of_seven(test: str | Path, per_class: int) -> list[Stimulus]:
 
 
 def clean_stimuli(test: str | Path, per_class: int) -> list[Stimulus]:
-    """Return the unchanged test images: ten times as many as are manipulated."""
-    return in_memory(_of_seven(test, 10 * per_class))
+    """Return the unchanged test images: three times as many as are manipulated."""
+    return in_memory(_of_seven(test, 3 * per_class))
 
 
 def conflict_stimuli(data: str | Path | None) -> list[Stimulus]:
