@@ -201,7 +201,7 @@ def test_weights_beside_a_model_are_used_recorded_and_can_be_left_out(folder, im
     assert exact.model.edges == EDGES
     assert exact.describe()["weighting"] == "elbo"
     found = exact.classify(shown)
-    assert found.evaluations.sum() == 6  # three images, two classes, one pass each
+    assert exact.usage_.evaluations == 6  # three images, two classes, one pass each
     prompts = exact.model.prepare([f"A bad photo of a {name}" for name in CLASSES])
     codes = exact.model.encode(images.pixels[:3].float() / 127.5 - 1)
     each = torch.stack(

@@ -289,6 +289,7 @@ class _Training:
         share = (share / share.sum()).to(self.device)
 
         def loss(step: int) -> Tensor:
+            torch.manual_seed(self._seed(2, step))  # of what is dropped
             chance = np.random.default_rng([options.seed, step, 2])
             size = options.batch_sizes[2]
             image = torch.from_numpy(chance.integers(len(labels), size=size)).to(self.device)
@@ -350,11 +351,12 @@ class _Training:
     def _pixels(self, index: Tensor) -> Tensor:
         return self.images.pixels[index.to(self.device)].float() / 127.5 - 1.0
 
+    def _seed(self, stage_index: int, step: int) -> int:
+        return (self.options.seed * 1_000_003 + step) * 3 + stage_index
+
     def _batch(self, stage_index: int, step: int) -> tuple[Tensor, torch.Generator]:
         size = self.options.batch_sizes[stage_index]
-        generator = torch.Generator(self.device).manual_seed(
-            (self.options.seed * 1_000_003 + step) * 3 + stage_index
-        )
+        generator = torch.Generator(self.device).manual_seed(self._seed(stage_index, step))
         return self.images.batch(self.options.seed, step, size)[0], generator
 
     def _run(
