@@ -1,0 +1,119 @@
+"""Open what :func:`~synthesight.likelihood.tokens.converting.convert` wrote.
+
+A folder holds ``config.json``, with the family and its sizes, and ``model.safetensors``. To add a
+family: name its config and model, which meets a protocol and has ``takes_labels``, in
+:data:`FAMILIES`. The config makes the modules ``tokenizer`` and ``network`` of the model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from synthesight.errors import SynthesightError
+from synthesight.files import read_json
+from synthesight.likelihood.memory import opening
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# Module of this room, and in it the classes of the sizes and of the model.
+FAMILIES = {"var": ("var", "VARConfig", "VAR"), "randar": ("randar", "RandARConfig", "RandAR")}
+
+
+def is_converted(source: Any) -> bool:
+    """Tell whether a source is the folder of a converted model."""
+    if not isinstance(source, str | Path):
+        return False
+    config = Path(source).expanduser() / CONFIG
+    return config.is_file() and "family" in read_json(config, advice="convert the model again")
+
+
+def open_converted(
+    source: str | Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    name: str | None = None,
+    **options: Any,
+) -> Any:
+    """Return the model in a folder.
+
+    Parameters
+    ----------
+    source
+        The folder.
+    device, dtype, name
+        As the model's class takes them.
+    options
+        What the model's class takes besides.
+
+    Raises
+    ------
+    SynthesightError
+        If the folder is damaged, or of a family that is not known.
+    """
+    from safetensors.torch import load_file
+
+    folder = Path(source).expanduser()
+    config = read_json(folder / CONFIG, advice="convert the model again")
+    family = config.pop("family")
+    if family not in FAMILIES:
+        raise SynthesightError(
+            f"{folder / CONFIG} is of the family {family!r}: choose one of {', '.join(FAMILIES)}."
+        )
+    module, sizes, model = FAMILIES[family]
+    room = import_module(f"synthesight.likelihood.tokens.{module}")
+    what, advice = f"The model in {folder} cannot be opened", "convert it again"
+    with opening(what, advice):
+        tensors = load_file(folder / WEIGHTS)
+        own = getattr(room, sizes)(**config)
+    tokenizer, network = modules(own, tensors, what=str(folder), advice=advice)
+    return getattr(room, model)(
+        own,
+        tokenizer,
+        network,
+        name=name or folder.resolve().name,
+        device=device,
+        dtype=dtype or torch.float32,
+        **options,
+    )
+
+
+def modules(
+    config: Any, tensors: dict[str, Tensor], *, what: str, advice: str
+) -> tuple[nn.Module, nn.Module]:
+    """Return the tokenizer and the network that tensors fill exactly.
+
+    Raises
+    ------
+    SynthesightError
+        If there are too few tensors, too many, or some of other shapes.
+    """
+    # Without memory, and with no more layers than there are tensors for, whatever a config says.
+    with (
+        opening(f"{what} tells sizes that cannot be", advice, tensors=len(tensors)),
+        torch.device("meta"),
+    ):
+        parts = nn.ModuleDict({"tokenizer": config.tokenizer(), "network": config.network()})
+    needed = {key: tensor.shape for key, tensor in parts.state_dict().items()}
+    problems = (
+        [f"lacks {key}" for key in needed if key not in tensors]
+        + [f"has {key}, which is unknown" for key in tensors if key not in needed]
+        + [
+            f"has {key} of shape {tuple(tensors[key].shape)} for {tuple(shape)}"
+            for key, shape in needed.items()
+            if key in tensors and tensors[key].shape != shape
+        ]
+    )
+    if problems:
+        raise SynthesightError(
+            f"{what} does not fit its own sizes: it {problems[0]}"
+            + (f", and {len(problems) - 1} more are wrong" if len(problems) > 1 else "")
+            + f"; {advice}."
+        )
+    parts.load_state_dict(tensors, assign=True)
+    parts.requires_grad_(False)
+    return parts["tokenizer"], parts["network"]
