@@ -71,6 +71,7 @@ def test_a_classifier_takes_the_same_names():
         "device",
         "dtype",
         "protocol",
+        "smoothing",
     }
     names = {each.name for each in dataclasses.fields(ModelOptions)} - elsewhere
     assert names <= set(inspect.signature(GenerativeClassifier).parameters)

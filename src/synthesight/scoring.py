@@ -209,7 +209,7 @@ def _frames(
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
         ids = [name for name, _ in readable]
         keys = np.stack([stimulus_key(plan.seed, name) for name in ids])
-        nats = _nats(plan, evaluator, memory.encode(model, pixels), keys, report)
+        nats = _nats(plan, evaluator, memory.encode(model, pixels, keys), keys, report)
         if evaluator.usage.halvings:
             tuner.halved(model, evaluator.usage.batch_size)
         image, draw, prompt = np.indices(nats.shape).reshape(3, -1)
@@ -236,7 +236,7 @@ def _nats(
     report: Callable[[int], None],
 ) -> np.ndarray:
     """Nats of images: float64, shape (N, draws, K)."""
-    parts = range(plan.draws) if evaluator.cost is not None else None
+    parts = range(plan.draws) if evaluator.parts else None
     shape = (len(x), 1 if parts else plan.draws, len(plan.prompts))
     total = int(np.prod(shape))
 

@@ -15,6 +15,7 @@ import typer
 from synthesight import __version__
 from synthesight.cli import mistakes
 from synthesight.cli.analysis import studies
+from synthesight.cli.convert import converting
 from synthesight.cli.data import datasets
 from synthesight.cli.experiment import experiment
 from synthesight.cli.illusion import illusion
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(runs)
 app.add_typer(studies)
 app.add_typer(reproducing)
+app.add_typer(converting)
 app.add_typer(training, name="train")
 app.add_typer(datasets, name="data")
 app.add_typer(experiment, name="experiment")

@@ -218,7 +218,8 @@ def as_likelihood(
 
 def _check_parts(model: PartModel) -> None:
     cost = np.asarray(model.cost, dtype=np.float64)
-    if cost.shape != (model.horizon,) or not np.isclose(cost.sum(), 1.0) or (cost < 0).any():
+    passes = max(1, round(cost.sum())) if np.isfinite(cost).all() else 0
+    if cost.shape != (model.horizon,) or not np.isclose(cost.sum(), passes) or (cost < 0).any():
         raise SynthesightError(
             f"{model.name} has a `cost` that is not {model.horizon} numbers adding up to 1: give "
             "the share of a pass that each part takes."

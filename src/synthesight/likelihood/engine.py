@@ -19,7 +19,7 @@ from synthesight.likelihood.evaluator import Evaluator, Made
 from synthesight.likelihood.keeping import Keeper
 from synthesight.likelihood.protocol import DrawModel, PartModel
 from synthesight.likelihood.queue import Plan, Triples, Work, images_a_batch
-from synthesight.likelihood.rules import Rule, fitted
+from synthesight.likelihood.rules import Rule, fitted, spent
 from synthesight.stimuli.prefetch import AHEAD, READERS, read_ahead
 from synthesight.stimuli.stimulus import Stimulus
 
@@ -94,13 +94,14 @@ class Engine:
         )
         self.usage = self.evaluator.usage
         units = np.arange(len(rows))
+        rule = fitted(rule, model)
         self.plan = Plan(
             model=model,
-            cost=self.evaluator.cost,
+            cost=spent(model, rule) if isinstance(model, PartModel) else None,
             rows=np.asarray(rows, dtype=np.int64),
             groups=units if groups is None else np.asarray(groups),
             averaged=averaged and groups is not None and len(np.unique(groups)) < len(rows),
-            rule=fitted(rule, model),
+            rule=rule,
             seed=seed,
             reproducible=reproducible,
             own_rows=own_rows,

@@ -12,7 +12,7 @@ import torch
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.memory import is_out_of_memory, too_large
-from synthesight.likelihood.protocol import DrawModel, PartModel
+from synthesight.likelihood.protocol import DrawModel, PartModel, passes_of
 
 
 @dataclass
@@ -69,8 +69,8 @@ class Evaluator:
 
     Attributes
     ----------
-    cost
-        float64, shape (n + 1,): passes that the first 0, 1, …, n parts take; None for draws.
+    parts
+        Whether the model is one of parts.
     """
 
     def __init__(
@@ -88,11 +88,7 @@ class Evaluator:
         self.halving = halving
         self.conditioning = conditioning
         self.usage = Usage(batch_size=batch_size, compiled=one_shape)
-        self.cost: np.ndarray | None = None
-        if isinstance(model, PartModel):
-            # The last entry is exactly 1, however the shares were rounded.
-            shares = np.asarray(model.cost, dtype=np.float64)
-            self.cost = np.concatenate([[0.0], np.cumsum(shares[:-1]), [1.0]])
+        self.parts = isinstance(model, PartModel)
         self._pool: ThreadPoolExecutor | None = None
 
     def close(self) -> None:
@@ -250,9 +246,9 @@ class Evaluator:
         )
 
     def _passes(self, increment: np.ndarray | range) -> float:
-        if self.cost is None or not isinstance(increment, range):
-            return 1
-        return float(self.cost[increment.stop] - self.cost[increment.start])
+        if isinstance(self.model, PartModel) and isinstance(increment, range):
+            return passes_of(self.model, increment)
+        return 1
 
     def _check(
         self, nats: torch.Tensor, found: np.ndarray, increment: np.ndarray | range, count: int

@@ -17,11 +17,14 @@ from synthesight.likelihood.memory import is_out_of_memory, opening
 from synthesight.likelihood.opening import Opened, open_pipeline
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.precision import choose_precision, half_precisions
+from synthesight.likelihood.tokens.converted import ConvertedParts
 from synthesight.likelihood.tokens.masked import Amused
 from synthesight.likelihood.tokens.opening import TokenParts
+from synthesight.likelihood.tokens.randar import RandAR
 from synthesight.likelihood.tokens.raster import RasterModel
+from synthesight.likelihood.tokens.var import VAR
 
-TokenModel = RasterModel | Amused
+TokenModel = RasterModel | Amused | VAR | RandAR
 
 
 def load_model(
@@ -36,6 +39,7 @@ def load_model(
     resolution: int | tuple[int, int] | None = None,
     name: str | None = None,
     revision: str | None = None,
+    smoothing: int | None = None,
 ) -> PipelineDenoiser | TokenModel:
     """Open a diffusion or flow model as a denoiser, or a model of image tokens.
 
@@ -54,6 +58,8 @@ def load_model(
         Height and width of the images in pixels, or one number for both; None for the model's own.
     name
         How messages and trials call the model; None for the folder's name or the name given.
+    smoothing
+        Of a VAR, see :class:`~synthesight.likelihood.tokens.VAR`.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def load_model(
         size = None if given or resolution or place != torch.device("cpu") else _size(opened)
         what = f"{name or source} cannot be used as a likelihood"
         own = given or resolution is not None
-        build = _builder(opened.pipeline)
+        build = _builder(opened, smoothing)
         with nullcontext() if own else opening(what, "download or save it again", size=size):
             model = build(
                 name=name or opened.name, device=place, dtype=dtype, resolution=resolution
@@ -116,8 +122,13 @@ def load_model(
         ) from error
 
 
-def _builder(pipeline: Any) -> Callable[..., PipelineDenoiser | TokenModel]:
+def _builder(opened: Opened, smoothing: int | None) -> Callable[..., PipelineDenoiser | TokenModel]:
     """Return what makes a likelihood of what was opened."""
+    pipeline = opened.pipeline
+    if isinstance(pipeline, ConvertedParts):
+        return partial(pipeline.likelihood, smoothing=smoothing)
+    if smoothing is not None:
+        raise SynthesightError(f"{opened.name} is no VAR: leave out `smoothing={smoothing}`.")
     if isinstance(pipeline, TokenParts):
         return pipeline.likelihood
     if type(pipeline).__name__ == "AmusedPipeline":

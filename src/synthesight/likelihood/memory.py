@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from synthesight.errors import SynthesightError, first_line
@@ -123,8 +124,19 @@ def few_parameters(tensors: int | None) -> Iterator[None]:
         counting.remove()
 
 
-def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
+def encode(
+    model: LikelihoodModel, pixels: torch.Tensor, keys: np.ndarray | None = None
+) -> torch.Tensor:
     """Encode images, in ever smaller parts where they do not fit in memory together.
+
+    Parameters
+    ----------
+    model
+        The model.
+    pixels
+        As its ``encode`` takes them.
+    keys
+        uint64, shape (B, 2): theirs, for a model that varies images by chance.
 
     Raises
     ------
@@ -133,7 +145,8 @@ def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
     """
     try:
         with torch.inference_mode():
-            return model.encode(pixels)
+            x = model.encode(pixels)
+            return model.jitter(x, keys) if keys is not None and hasattr(model, "jitter") else x
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -143,7 +156,8 @@ def encode(model: LikelihoodModel, pixels: torch.Tensor) -> torch.Tensor:
     if model.device.type == "cuda":
         torch.cuda.empty_cache()
     half = (len(pixels) + 1) // 2
-    return torch.cat([encode(model, pixels[:half]), encode(model, pixels[half:])])
+    first, second = (None, None) if keys is None else (keys[:half], keys[half:])
+    return torch.cat([encode(model, pixels[:half], first), encode(model, pixels[half:], second)])
 
 
 def prepare(model: LikelihoodModel, prompts: Sequence[str]) -> Any:

@@ -17,6 +17,7 @@ from synthesight.likelihood.hub import CONFIG, INDEX, download, is_of_transforme
 from synthesight.likelihood.lora import LoraLike, add_lora, read_loras
 from synthesight.likelihood.parts import PipelineFolder, is_network, quantisation
 from synthesight.likelihood.single_file import SingleFile
+from synthesight.likelihood.tokens.converted import ConvertedParts, is_converted, open_converted
 from synthesight.likelihood.tokens.opening import TokenParts, check_family, open_parts
 
 
@@ -65,6 +66,7 @@ def open_pipeline(
         - a single ``.safetensors`` file, of the whole model or of its network alone;
         - a folder of one part, such as ``checkpoint-500/unet``, or a folder of such folders;
         - a folder of transformers, or a name, of a model that makes images as tokens;
+        - a folder that ``synthesight convert`` wrote;
         - a :class:`diffusers.DiffusionPipeline`, which is used as it is.
     config
         The pipeline, as a folder or a name on the Hub, that a file or a part belongs to: it gives
@@ -108,7 +110,7 @@ def open_pipeline(
         else:
             template = PipelineFolder(Path(), dtype, left_out, quantise)
             opened = _open(source, template, config=config, revision=revision)
-            if isinstance(opened.pipeline, TokenParts):
+            if isinstance(opened.pipeline, TokenParts | ConvertedParts):
                 asked = {"lora": loras, "without": left_out, "quantise": quantise}
                 _refuse(asked, f"{opened.name} is a model of image tokens")
         added = [add_lora(opened.pipeline, each, name=opened.name) for each in loras]
@@ -149,6 +151,9 @@ def _open(
     path = Path(source).expanduser()
     if path.is_file():
         return _open_file(path, template, config)
+    if is_converted(path):
+        _refuse({"config": config, "revision": revision}, f"{path} is a converted model")
+        return Opened(open_converted(path), path.resolve().name, {"model": str(source)})
     whole = (path / INDEX).is_file() or _is_of_transformers(path)
     if path.is_dir() and not whole:
         return _open_checkpoint(path, template, config)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +21,16 @@ from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.pipeline import SAMPLE_PROMPTS, PipelineDenoiser
 from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.tokens.masked import Amused
+from synthesight.likelihood.tokens.randar import RandAR
 from synthesight.likelihood.tokens.raster import RasterModel
+from synthesight.likelihood.tokens.var import VAR
 
 LIMIT = 0.1
 """Largest error of a difference, of its own size: it adds 1 % to the variance of a draw."""
 
 DRAWS = 8
 FASTER = 1.2  # what half precision must gain on a processor, to be worth any error
+LABELS = ("0", "1")
 
 
 def half_precisions(device: torch.device) -> list[torch.dtype]:
@@ -45,7 +49,7 @@ def half_precisions(device: torch.device) -> list[torch.dtype]:
 
 
 def choose_precision(
-    model: PipelineDenoiser | RasterModel | Amused, candidates: Sequence[torch.dtype]
+    model: PipelineDenoiser | RasterModel | Amused | VAR | RandAR, candidates: Sequence[torch.dtype]
 ) -> dict[str, float | None]:
     """Measure the candidates and leave the network in the best of them.
 
@@ -123,22 +127,24 @@ def difference(model: PipelineDenoiser) -> Tensor:
     )
 
 
-def nats_difference(model: RasterModel | Amused) -> Tensor:
+def nats_difference(model: RasterModel | Amused | VAR | RandAR) -> Tensor:
     """Return the difference of two prompts' nats on each part, or on a few draws: float64."""
-    height, width = (side * model.factor for side in model.grid)
-    image = _image((height, width), torch.Generator().manual_seed(0)).to(model.device)
+    side = model.resolution
+    size = (side, side) if isinstance(side, int) else side
+    image = _image(size, torch.Generator().manual_seed(0)).to(model.device)
     with torch.inference_mode():
         x = model.encode(image)
-        prepared = model.prepare(SAMPLE_PROMPTS)
+        prepared: Any = model.prepare(LABELS if model.takes_labels else SAMPLE_PROMPTS)
         rows = torch.arange(2, device=model.device)
-        if isinstance(model, RasterModel):
-            nats = model.nats(x.expand(2, -1, -1), range(model.horizon), prepared, rows)
+        if isinstance(model, RasterModel | VAR):
+            parts = range(model.horizon)
+            nats = model.nats(x.expand(2, *x.shape[1:]), parts, prepared, rows)
         else:
             keys, index = np.zeros((DRAWS, 2), dtype=np.uint64), np.arange(DRAWS)
-            (mask,) = model.draws(keys, index, x.shape[1:])
-            mask = mask.to(model.device).repeat(2, 1, 1)
-            x, rows = x.expand(2 * DRAWS, -1, -1), rows.repeat_interleave(DRAWS)
-            nats = model.nats(x, (mask,), prepared, rows).view(2, DRAWS)
+            (draws,) = model.draws(keys, index, x.shape[1:])
+            draws = torch.cat([draws.to(model.device)] * 2)
+            x, rows = x.expand(2 * DRAWS, *x.shape[1:]), rows.repeat_interleave(DRAWS)
+            nats = model.nats(x, (draws,), prepared, rows).view(2, DRAWS)
     return nats[0] - nats[1]
 
 

@@ -16,6 +16,7 @@ attributes and methods works; it need not inherit from anything.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -130,7 +131,15 @@ class PartModel(LikelihoodModel, Protocol):
         Number of parts, n. A model that has nothing to gain from stopping early has 1.
     cost
         Passes of each part, shape (n,), adding up to 1: all parts of an image take one pass a
-        prompt.
+        prompt. A model that averages over copies of an image takes one for each of them.
+    cost_of
+        Optional, where later parts cannot be computed without the earlier ones: a method that
+        takes a range of parts and returns the passes that evaluating them takes. Without it, that
+        is the sum of their costs.
+    jitter
+        Optional, of a model of parts whose encoded images vary by chance: a method that takes what
+        ``encode`` returned and the images' keys, as in :meth:`DrawModel.draws`, and returns what is
+        handed to ``nats``. What it makes of an image is a pure function of that image and its key.
 
     Examples
     --------
@@ -319,6 +328,13 @@ class Resampler(Protocol):
         Tokens, the shape and type of ``x``.
         """
         ...
+
+
+def passes_of(model: PartModel, parts: range) -> float:
+    """Return how many passes it takes to evaluate some parts for one image and prompt."""
+    own = getattr(model, "cost_of", None)
+    found = own(parts) if own is not None else fsum(model.cost[parts.start : parts.stop])
+    return round(float(found), 12)  # 1 for all parts, however their shares were rounded
 
 
 def horizon_of(model: LikelihoodModel) -> int | None:

@@ -151,15 +151,21 @@ class Work:
         pixels = torch.from_numpy(np.stack([image for _, image in images]))
         pixels = pixels.permute(0, 3, 1, 2).to(model.device).float() / 127.5 - 1.0
         # Of several together, the last digits depend on how many they are.
-        parts = pixels.split(1 if self.plan.reproducible else len(pixels))
-        x = torch.cat([encode(model, part) for part in parts])
+        size = 1 if self.plan.reproducible else len(pixels)
+        keys = np.stack([stimulus_key(self.plan.seed, stimulus.id) for stimulus, _ in images])
+        x = torch.cat(
+            [
+                encode(model, part, keys[row * size : (row + 1) * size])
+                for row, part in enumerate(pixels.split(size))
+            ]
+        )
         if len(self.x) == 0:
             self.x = torch.zeros((len(self.stimuli), *x.shape[1:]), dtype=x.dtype, device=x.device)
         slots = np.array([self.free.popleft() for _ in images])
+        self.keys[slots] = keys
         self.x[torch.from_numpy(slots).to(x.device)] = x
         for slot, (stimulus, _) in zip(slots, images, strict=True):
             self.stimuli[slot] = stimulus
-            self.keys[slot] = stimulus_key(self.plan.seed, stimulus.id)
             if self.plan.own_rows is not None:
                 self.own_rows[slot] = self.plan.own_rows[stimulus.id]
             if self.keeper is not None:

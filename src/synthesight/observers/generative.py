@@ -60,10 +60,11 @@ class GenerativeClassifier(Observer):
         ``"repeated-t"``, or an object of :mod:`synthesight.likelihood.rules`. None is
         ``"sequential"`` for models of draws, diffusion and flow among them, and ``"exhaustive"``
         for models of a sequence of parts, which are exact then.
-    delta, eta, max_draws
+    delta, eta, stages, max_draws
         Of a rule that is given by name: the probability of error that ``"sequential"`` promises and
-        ``"predictive"`` predicts, the indifference zone of ``"sequential"``, and draws of a class
-        at most; None for the rule's own.
+        ``"predictive"`` predicts, the indifference zone of ``"sequential"``, the pairs of
+        :class:`~synthesight.likelihood.rules.Staged`, and draws of a class at most; None for the
+        rule's own.
     weighting, proposal
         Of diffusion and flow models, see
         :meth:`~synthesight.likelihood.weighting.TimeSampler.create`; None is ``"jaini"``.
@@ -94,6 +95,7 @@ class GenerativeClassifier(Observer):
         rule: str | Rule | None = None,
         delta: float | None = None,
         eta: float | None = None,
+        stages: Sequence[tuple[float, float]] | None = None,
         max_draws: int | None = None,
         weighting: str | Sequence[float] | None = None,
         proposal: Sequence[float] | None = None,
@@ -120,7 +122,8 @@ class GenerativeClassifier(Observer):
         self.names = dict(names or {})
         self.labels = labels
         self.combine = combine
-        self.rule = make_rule(rule, self.likelihood, delta=delta, eta=eta, max_draws=max_draws)
+        given = {"delta": delta, "eta": eta, "stages": stages}
+        self.rule = make_rule(rule, self.likelihood, max_draws=max_draws, **given)
         denoiser = isinstance(self.likelihood, DenoiserLikelihood)
         self.weighting = DEFAULT_WEIGHTING if denoiser and weighting is None else weighting
         self.proposal = proposal

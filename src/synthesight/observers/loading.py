@@ -25,7 +25,9 @@ from synthesight.stimuli.categories import imagenet_to_16
 
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 # Options of opening weights.
-OF_WEIGHTS = ("device", "dtype", "config", "lora", "without", "quantise", "resolution")
+OF_WEIGHTS = (
+    "device", "dtype", "config", "lora", "without", "quantise", "resolution", "smoothing"
+)  # fmt: skip
 PUBLISHED = "published"  # the protocol of the benchmark of Geirhos et al. (2021)
 SETTINGS = "synthesight.json"  # beside a model's weights: its own classes, weighting and proposal
 
@@ -86,6 +88,8 @@ def read_given(options: ModelOptions) -> dict[str, Any]:
     given |= read_wording(options)
     if options.resolution is not None:
         given["resolution"] = read_resolution(options.resolution)
+    if isinstance(options.stages, str):
+        given["stages"] = read_stages(options.stages)
     if isinstance(options.labels, str | Path):
         given["labels"] = _read_labels(Path(options.labels))
     return given
@@ -257,7 +261,7 @@ def _is_small_network(place: Place) -> bool:
         return False
     settings = read_json(config, advice="get it anew")
     # A network of a diffusers pipeline, such as checkpoint-500/unet, has a config.json as well.
-    return "_class_name" not in settings and not is_of_transformers(settings)
+    return not {"_class_name", "family"} & set(settings) and not is_of_transformers(settings)
 
 
 def _open_small_network(place: Place, *, device: str, classes: list[str] | None = None) -> Observer:
@@ -382,6 +386,32 @@ def read_resolution(resolution: Any) -> int | tuple[int, int]:
             "and width, such as 512x768."
         )
     return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def read_stages(text: str) -> tuple[tuple[float, float], ...]:
+    """Return the stages that a text names: pairs of numbers, or of shares.
+
+    Raises
+    ------
+    SynthesightError
+        If it names none.
+
+    Examples
+    --------
+    >>> read_stages("6:10,10:3"), read_stages("0.1:0.5")
+    (((6, 10), (10, 3)), ((0.1, 0.5),))
+    """
+
+    def number(text: str) -> float:
+        return int(text) if text.strip().isdecimal() else float(text)
+
+    try:
+        pairs = [tuple(map(number, pair.split(":"))) for pair in text.split(",")]
+        return tuple((draws, kept) for draws, kept in pairs)
+    except ValueError as error:
+        raise SynthesightError(
+            f"`stages={text!r}` cannot be read: give draws and classes kept, such as 6:10,10:3."
+        ) from error
 
 
 def _read_labels(path: Path) -> dict[str, list[str]]:

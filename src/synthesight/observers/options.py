@@ -64,10 +64,12 @@ class ModelOptions:
         One or several prompts with ``{class}`` where the name goes, whose evidence is averaged; a
         mapping of each class to its whole prompts; or files of these
         (:func:`~synthesight.observers.read_prompts`).
-    rule, delta, eta, max_draws
+    rule, delta, eta, stages, max_draws
         Decision rule, by name or as an object of :mod:`synthesight.likelihood.rules`; the
         probability of error that ``"sequential"`` promises and ``"predictive"`` predicts; by how
-        much evidence the choice of ``"sequential"`` may be worse; and draws of a class at most.
+        much evidence the choice of ``"sequential"`` may be worse; after how many draws or parts
+        ``"staged"`` keeps how many classes, as pairs of numbers or shares, or as a text such as
+        ``"6:10,10:3"``; and draws of a class at most.
     weighting
         Weighting of the times of a diffusion or flow model: a name, or a table.
     labels, combine
@@ -87,6 +89,9 @@ class ModelOptions:
         side, (height, width), or a text such as ``"512x768"``; None for the model's own.
     device, dtype
         Where a model runs, and in which precision.
+    smoothing
+        Likelihood smoothing of a VAR: number of copies of each image, all but the first with a
+        little noise, whose log-likelihoods are averaged.
     batch_size
         Network evaluations a batch.
     """
@@ -120,6 +125,10 @@ class ModelOptions:
             "Default: 0.",
             text=float,
         ),
+    )
+    stages: str | Sequence[tuple[float, float]] | None = field(
+        default=None,
+        metadata=about("Of staged: draws or scales, and classes kept, such as 6:10,10:3."),
     )
     max_draws: int | None = field(
         default=None,
@@ -175,6 +184,12 @@ class ModelOptions:
         default=None,
         metadata=about("float32, bfloat16, float16, or auto: measured. Default: auto on a GPU."),
     )
+    smoothing: int | None = field(
+        default=None,
+        metadata=about(
+            "Likelihood smoothing of a VAR: noisy copies averaged, 1 to 1000.", text=int
+        ),
+    )
     batch_size: int | None = field(
         default=None,
         metadata=about("Network evaluations a batch. Default: found by measurement.", text=int),
@@ -202,6 +217,7 @@ class ModelKeywords(TypedDict, total=False):
     rule: str | Rule | None
     delta: float | None
     eta: float | None
+    stages: str | Sequence[tuple[float, float]] | None
     max_draws: int | None
     weighting: str | Sequence[float] | None
     labels: Mapping[str, Sequence[str | int]] | str | Path | None
@@ -215,6 +231,7 @@ class ModelKeywords(TypedDict, total=False):
     resolution: int | str | tuple[int, int] | None
     device: str | torch.device | None
     dtype: str | torch.dtype | None
+    smoothing: int | None
     batch_size: int | None
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from synthesight.errors import SynthesightError, suggestion
 from synthesight.likelihood.protocol import LikelihoodModel, horizon_of
 from synthesight.likelihood.rules.exhaustive import Exhaustive
+from synthesight.likelihood.rules.parts import agreement, spent
 from synthesight.likelihood.rules.predictive import Predictive
 from synthesight.likelihood.rules.repeated_t import RepeatedTTest
 from synthesight.likelihood.rules.replay import replay
@@ -137,8 +138,10 @@ __all__ = [
     "Rule",
     "Sequential",
     "Staged",
+    "agreement",
     "find_rule",
     "fitted",
     "make_rule",
     "replay",
+    "spent",
 ]

@@ -31,6 +31,12 @@ def replay(
     evaluations : int64, shape (B,)
         Network evaluations that the rule would have needed.
     """
+    evidence = replayed(rule, errors, positions)
+    return evidence.leader(np.arange(len(errors))), evidence.draws_.sum(axis=1)
+
+
+def replayed(rule: Rule, errors: np.ndarray, positions: np.ndarray | None = None) -> PairedEvidence:
+    """Return the evidence with which a rule ends; see :func:`replay`."""
     images, _, classes = errors.shape
     evidence = PairedEvidence(images, classes)
     slots = np.arange(images)
@@ -49,4 +55,4 @@ def replay(
         alive = rule.review(evidence, slots)
         evidence.alive_[slots] = alive
         slots = slots[(alive.sum(axis=1) > 1) & (evidence.n_[slots] < rule.max_draws)]
-    return evidence.leader(np.arange(images)), evidence.draws_.sum(axis=1)
+    return evidence

@@ -13,6 +13,8 @@ from synthesight import lazy
 
 if TYPE_CHECKING:
     from synthesight.likelihood.tokens.chameleon import Chameleon
+    from synthesight.likelihood.tokens.converted import is_converted, open_converted
+    from synthesight.likelihood.tokens.converting import convert
     from synthesight.likelihood.tokens.emu3 import Emu3
     from synthesight.likelihood.tokens.janus import Janus
     from synthesight.likelihood.tokens.masked import Amused
@@ -25,13 +27,17 @@ if TYPE_CHECKING:
         part_nats,
     )
     from synthesight.likelihood.tokens.opening import TokenParts, open_parts
+    from synthesight.likelihood.tokens.randar import RandAR, RandARConfig
     from synthesight.likelihood.tokens.raster import RasterModel
+    from synthesight.likelihood.tokens.var import VAR, VARConfig
 
 _OFFERED = {
     "chameleon": ["Chameleon"],
     "emu3": ["Emu3"],
     "janus": ["Janus"],
     "masked": ["Amused"],
+    "converted": ["is_converted", "open_converted"],
+    "converting": ["convert"],
     "nats": [
         "check_codebook",
         "check_codes",
@@ -42,20 +48,29 @@ _OFFERED = {
     ],
     "opening": ["TokenParts", "open_parts"],
     "raster": ["RasterModel"],
+    "randar": ["RandAR", "RandARConfig"],
+    "var": ["VAR", "VARConfig"],
 }
 
 __all__ = [
+    "VAR",
     "Amused",
     "Chameleon",
     "Emu3",
     "Janus",
+    "RandAR",
+    "RandARConfig",
     "RasterModel",
     "TokenParts",
+    "VARConfig",
     "check_codebook",
     "check_codes",
     "code_nats",
+    "convert",
     "even_parts",
     "head_nats",
+    "is_converted",
+    "open_converted",
     "open_parts",
     "part_nats",
 ]

@@ -7,7 +7,9 @@ family: name its config and model, which meets a protocol and has ``takes_labels
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from torch import Tensor, nn
 from synthesight.errors import SynthesightError
 from synthesight.files import read_json
 from synthesight.likelihood.memory import opening
+from synthesight.likelihood.tokens.raster import fixed_size
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+AGAIN = "convert it again"
 # Module of this room, and in it the classes of the sizes and of the model.
 FAMILIES = {"var": ("var", "VARConfig", "VAR"), "randar": ("randar", "RandARConfig", "RandAR")}
 
@@ -28,27 +32,60 @@ def is_converted(source: Any) -> bool:
     if not isinstance(source, str | Path):
         return False
     config = Path(source).expanduser() / CONFIG
-    return config.is_file() and "family" in read_json(config, advice="convert the model again")
+    return config.is_file() and "family" in read_json(config, advice=AGAIN)
 
 
-def open_converted(
-    source: str | Path,
-    *,
-    device: torch.device,
-    dtype: torch.dtype | None = None,
-    name: str | None = None,
-    **options: Any,
-) -> Any:
-    """Return the model in a folder.
+@dataclass(frozen=True)
+class ConvertedParts:
+    """What a folder holds, on the CPU: its family, sizes, tokenizer and network."""
 
-    Parameters
-    ----------
-    source
-        The folder.
-    device, dtype, name
-        As the model's class takes them.
-    options
-        What the model's class takes besides.
+    family: str
+    config: Any
+    tokenizer: Any
+    network: Any
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """The networks, by their roles, as of a pipeline of diffusers."""
+        return {"tokenizer": self.tokenizer, "network": self.network}
+
+    def likelihood(
+        self,
+        *,
+        name: str,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        resolution: int | tuple[int, int] | None = None,
+        smoothing: int | None = None,
+    ) -> Any:
+        """Return the model that they make; see its class.
+
+        Raises
+        ------
+        SynthesightError
+            If it has no such resolution or smoothing.
+        """
+        fixed_size(resolution, self.config.resolution, name)
+        module, _, model = FAMILIES[self.family]
+        kind = getattr(import_module(f"synthesight.likelihood.tokens.{module}"), model)
+        options = {} if smoothing is None else {"smoothing": smoothing}
+        if unknown := set(options) - set(signature(kind).parameters):
+            raise SynthesightError(
+                f"{name} is a {model}, which has no `{unknown.pop()}`: leave it out."
+            )
+        return kind(
+            self.config,
+            self.tokenizer,
+            self.network,
+            name=name,
+            device=device or torch.device("cpu"),
+            dtype=dtype or torch.float32,
+            **options,
+        )
+
+
+def open_converted(source: str | Path) -> ConvertedParts:
+    """Return what is in a folder.
 
     Raises
     ------
@@ -58,28 +95,18 @@ def open_converted(
     from safetensors.torch import load_file
 
     folder = Path(source).expanduser()
-    config = read_json(folder / CONFIG, advice="convert the model again")
+    config = read_json(folder / CONFIG, advice=AGAIN)
     family = config.pop("family")
     if family not in FAMILIES:
         raise SynthesightError(
             f"{folder / CONFIG} is of the family {family!r}: choose one of {', '.join(FAMILIES)}."
         )
-    module, sizes, model = FAMILIES[family]
-    room = import_module(f"synthesight.likelihood.tokens.{module}")
-    what, advice = f"The model in {folder} cannot be opened", "convert it again"
-    with opening(what, advice):
+    module, sizes, _ = FAMILIES[family]
+    kind = getattr(import_module(f"synthesight.likelihood.tokens.{module}"), sizes)
+    with opening(f"The model in {folder} cannot be opened", AGAIN):
         tensors = load_file(folder / WEIGHTS)
-        own = getattr(room, sizes)(**config)
-    tokenizer, network = modules(own, tensors, what=str(folder), advice=advice)
-    return getattr(room, model)(
-        own,
-        tokenizer,
-        network,
-        name=name or folder.resolve().name,
-        device=device,
-        dtype=dtype or torch.float32,
-        **options,
-    )
+        own = kind(**config)
+    return ConvertedParts(family, own, *modules(own, tensors, what=str(folder), advice=AGAIN))
 
 
 def modules(

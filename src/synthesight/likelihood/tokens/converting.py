@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isqrt
@@ -77,7 +78,7 @@ OF_NETWORKS = {
         (r"\.ffn\.fc1\.", ".mlp.0."),
         (r"\.ffn\.fc2\.", ".mlp.2."),
         (r"\.ada_lin\.1\.", ".modulate."),
-        (r"\.ada_gss$", ".own"),
+        (r"\.ada_gss$", ".modulate.shift"),
     ),
     "randar": (
         (r"^cls_embedding\.embedding_table\.", "label."),
@@ -152,11 +153,13 @@ def convert(sources: Sequence[str | Path], out: str | Path) -> str:
         )
     family = families[0]
     network, tokenizer = parts[family, "network"], parts[family, "tokenizer"]
-    read = {"var": _var, "randar": _randar}[family]
+    config: VARConfig | RandARConfig
     try:
-        config = read(network, tokenizer)
         if family == "var":
+            config = _var(network, tokenizer)
             network |= _biases(network)
+        else:
+            config = _randar(network, tokenizer)
         named = _renamed(tokenizer, OF_TOKENIZERS, "tokenizer.")
         named |= _renamed(network, OF_NETWORKS[family], "network.")
     except (KeyError, ValueError, IndexError, RuntimeError) as error:
@@ -179,7 +182,9 @@ def _read(path: Path) -> Iterable[Tensors]:
 
             held: Any = load_file(path)
         else:
-            held = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of kinds of pickles, which say nothing to a user
+                held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is in the file
         raise SynthesightError(
             f"{path} does not open as tensors alone ({first_line(error)}), and nothing else in a "
@@ -216,7 +221,7 @@ def _renamed(tensors: Tensors, rules: Iterable[tuple[str, str]], prefix: str) ->
             for each, part in zip("qkv", tensor.chunk(3), strict=True):
                 named[f"{prefix}{match[1]}to_{each}{match[2]}"] = part
             continue
-        if re.search(r"(^start|^position|\.sharpness|^instruction|\.own)$", name):
+        if re.search(r"(^start|^position|\.sharpness|^instruction|\.shift)$", name):
             # Published with dimensions of size 1, to be broadcast.
             last = {"start": 2, "position": 2}.get(name, 1)
             tensor = tensor.reshape(-1, tensor.shape[-1]) if last == 2 else tensor.flatten()

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.tokens.labels import read_labels
 from synthesight.likelihood.tokens.nats import head_nats
 from synthesight.likelihood.tokens.vq import DirectionTokenizer, check_features, check_images
@@ -100,6 +102,8 @@ class Block(nn.Module):
 class RandARNetwork(nn.Module):
     """The transformer: from tokens in some order to states that predict each of them."""
 
+    _keep_in_fp32_modules = ("head",)
+
     def __init__(self, config: RandARConfig) -> None:
         super().__init__()
         self.heads, self.side = config.heads, config.side
@@ -163,12 +167,26 @@ class RandAR:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
+        self.source: dict[str, Any] = {}
+        self.precision: dict[str, float | None] | None = None
         self.name, self.config = name, config
         self.device, self.dtype = torch.device(device), dtype
         self.resolution = config.resolution
         self.tokenizer = tokenizer.to(self.device).float().eval()
-        self.network = network.to(self.device, dtype).eval()
-        self.network.head.float()
+        self.network = network.to(self.device).eval()
+        cast(self.network, dtype)
+
+    def reopen(self) -> None:
+        """Learn anew in which precision the network is."""
+        self.dtype = self.network.label.weight.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made the scores besides the weights, as JSON can hold it."""
+        return {
+            "pipeline": type(self).__name__,
+            "source": self.source,
+            "precision": self.precision,
+        }
 
     def prepare(self, prompts: Sequence[str]) -> Tensor:
         """Read labels: numbers as text."""

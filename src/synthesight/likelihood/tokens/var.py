@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
+from math import fsum, log
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.draws import normal_noise
+from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.tokens.labels import read_labels
 from synthesight.likelihood.tokens.nats import head_nats, part_nats
 from synthesight.likelihood.tokens.vq import ScaleTokenizer, check_features, check_images
@@ -81,6 +83,18 @@ class VARConfig:
         return VARNetwork(self)
 
 
+class Shift(nn.Module):
+    """Adds what a block has of its own to what all share."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add it, to (B, width)."""
+        return x + self.shift
+
+
 class Block(nn.Module):
     """A block of the transformer, modulated by the label."""
 
@@ -94,12 +108,11 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
         )
-        self.own = nn.Parameter(torch.zeros(6 * width)) if config.shared_adaln else None
-        self.modulate = None if config.shared_adaln else nn.Linear(width, 6 * width)
+        self.modulate = Shift(6 * width) if config.shared_adaln else nn.Linear(width, 6 * width)
 
     def forward(self, x: Tensor, label: Tensor, mask: Tensor) -> Tensor:
         """Transform tokens, (B, L, width); ``label`` is SiLU's, or the shared layer's."""
-        six = label + self.own if self.modulate is None else self.modulate(label)
+        six = self.modulate(label)
         gate, gate2, scale, scale2, shift, shift2 = six[:, None].chunk(6, dim=-1)
         x = x + gate * self.attend(_normed(x) * (1 + scale) + shift, mask)
         return x + gate2 * self.mlp(_normed(x) * (1 + scale2) + shift2)
@@ -119,6 +132,8 @@ class Block(nn.Module):
 
 class VARNetwork(nn.Module):
     """The transformer: from what is known before each scale to states that predict its tokens."""
+
+    _keep_in_fp32_modules = ("last", "head")
 
     def __init__(self, config: VARConfig) -> None:
         super().__init__()
@@ -204,18 +219,19 @@ class VAR:
             raise SynthesightError(
                 f"`smoothing={smoothing!r}` cannot be: give a number of copies from 1 to 1000."
             )
+        self.source: dict[str, Any] = {}
+        self.precision: dict[str, float | None] | None = None
         self.name, self.config, self.smoothing = name, config, int(smoothing)
         self.device, self.dtype = torch.device(device), dtype
         self.resolution = config.resolution
         self.tokenizer = tokenizer.to(self.device).float().eval()
-        self.network = network.to(self.device, dtype).eval()
-        for part in (self.network.last, self.network.head):
-            part.float()
+        self.network = network.to(self.device).eval()
+        cast(self.network, dtype)
         self._edges = tokenizer.edges
         sizes = torch.tensor([side**2 for side in config.sides])
         self._levels = torch.arange(len(sizes)).repeat_interleave(sizes).to(self.device)
         shares = np.diff([self._work(end) for end in self._edges]) / self._work(self._edges[-1])
-        self.cost = tuple(np.tile(shares, self.smoothing).tolist())
+        self.cost: Sequence[float] = tuple(np.tile(shares, self.smoothing).tolist())
         self.horizon = len(self.cost)
 
     def _work(self, tokens: int) -> float:
@@ -224,11 +240,24 @@ class VAR:
         each = own.depth * 12 * own.width**2 + own.width * own.codes
         return tokens * (each + 2.0 * own.depth * own.width * tokens)
 
-    def passes(self, parts: range) -> float:
+    def cost_of(self, parts: range) -> float:
         """Return what evaluating these parts takes, the scales before them computed again."""
         scales = len(self.config.sides)
         begin = parts.start - parts.start % scales
-        return float(sum(self.cost[begin : parts.stop]))
+        return fsum(self.cost[begin : parts.stop])
+
+    def reopen(self) -> None:
+        """Learn anew in which precision the network is."""
+        self.dtype = self.network.label.weight.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made the scores besides the weights, as JSON can hold it."""
+        return {
+            "pipeline": type(self).__name__,
+            "source": self.source,
+            "precision": self.precision,
+            "smoothing": self.smoothing,
+        }
 
     def prepare(self, prompts: Sequence[str]) -> Tensor:
         """Read labels: numbers as text."""
@@ -263,7 +292,9 @@ class VAR:
         x = self.jitter(x, np.zeros((len(x), 2), dtype=np.uint64))  # of no stimulus, to be timed
         labels, scales, found = conditioning[rows], len(self.config.sides), []
         for copy in range(parts.start // scales, -(-parts.stop // scales)):
-            first, end = (min(max(at - copy * scales, 0), scales) for at in (parts.start, parts.stop))
+            first, end = (
+                min(max(at - copy * scales, 0), scales) for at in (parts.start, parts.stop)
+            )
             found.append(self.scale_nats(x[:, copy], labels, first, end))
         return torch.cat(found, dim=1) / self.smoothing
 
