@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Commands, with_options, written_to
+from synthesight.cli.options import Commands, say, with_options, written_to
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
 
@@ -87,6 +88,62 @@ def illusion_dial(
     keep_section(section, out)
     print_equality(section.tables["dial"])
     print(f"Images, runs, tables and figures are in {out}.")
+
+
+@illusion.command("classics")
+@with_options(ModelOptions)
+def illusion_classics(
+    options: ModelOptions,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures of your own, with two prompts. Default: drawn classics."),
+    ] = None,
+    out: Annotated[
+        Path, written_to("Folder for pictures, errors, tables and figures; it can be resumed.")
+    ] = Path("illusion-classics"),
+    model: Models = ["natural-32"],  # noqa: B006
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="duck-rabbit, vase-faces, kanizsa, necker or rock-face; repeatable."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of each prompt.")] = 100,
+) -> None:
+    """Show classic illusions: which reading leads, and does the other stay in the running?
+
+    Two prompts name the readings, and a third one fits both. Without them, a model that says which
+    classes it knows is asked for the nearest ones, and others for the readings themselves.
+    """
+    from synthesight.cli.output import print_readings
+    from synthesight.observers.loading import open_observer
+    from synthesight.probes.classics import Rivals, readings
+    from synthesight.report.report import write_section
+    from synthesight.stimuli.find import find_stimuli
+    from synthesight.stimuli.make.classics import classic_stimuli
+
+    given = [options.prompt] if isinstance(options.prompt, str) else list(options.prompt or ())
+    rivals = None
+    if given:
+        if len(given) not in (2, 3):
+            raise SynthesightError(
+                f"`prompt` is given {len(given)} times: give two, one for each reading, and "
+                "perhaps a third that fits both."
+            )
+        first, second, *neutral = map(str, given)
+        rivals = Rivals((first, second), (first, second), *neutral)
+    elif images:
+        raise SynthesightError("Pictures of your own need `prompt` twice: once for each reading.")
+    stimuli = find_stimuli(list(images)) if images else classic_stimuli(name or ())
+    for stimulus in stimuli:
+        path = out / "pictures" / f"{stimulus.id.replace('/', '-')}.png".replace(".png.png", ".png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stimulus.open().save(path)
+    observers = [open_observer(each, replace(options, prompt=None)) for each in model]
+    section, left_out = readings(observers, stimuli, rivals, draws=draws, out=out / "errors")
+    write_section(section, out)
+    print_readings(section.tables["readings"])
+    print(f"Pictures, errors, tables and figures are in {out}.")
+    for sentence in left_out:
+        say(sentence)
 
 
 def _numbers(text: str) -> tuple[float, float]:

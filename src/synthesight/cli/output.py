@@ -290,6 +290,31 @@ def print_equality(fits: pl.DataFrame) -> None:
     Console().print(table)
 
 
+def print_readings(readings: pl.DataFrame) -> None:
+    """Print which reading of each picture leads, and whether the other is in the running."""
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("observer", "picture", "variant", "leads", "in the running", "difference",
+                   "draws led", "lead changes", "score"):  # fmt: skip
+        right: Any = (
+            "right" if column in ("difference", "draws led", "lead changes", "score") else "left"
+        )
+        table.add_column(column, justify=right)
+    for row in readings.iter_rows(named=True):
+        other = row["second"] if row["leads"] == row["first"] else row["first"]
+        open_to = {True: other, False: "", None: "-"}[row["in_the_running"]]
+        difference, error = row["difference"], row["standard_error"]
+        table.add_row(
+            _cell(row["observer"]), _cell(row["picture"]), _cell(row["variant"]),
+            _cell(row["leads"]), _cell(open_to),
+            "-" if difference is None else f"{difference:.3g}"
+            + ("" if error is None else f" ± {error:.2g}"),
+            "-" if row["share_of_draws"] is None else f"{100 * row['share_of_draws']:.0f} %",
+            "-" if row["lead_changes"] is None else str(row["lead_changes"]),
+            f"{row['score']:.2f}",
+        )  # fmt: skip
+    Console().print(table)
+
+
 def print_reproduction(table: pl.DataFrame) -> None:
     """Print a paper's figures beside those measured here."""
     shown = Table(box=SIMPLE_HEAD)

@@ -188,7 +188,7 @@ def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
 def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:
     """Draw a row of images, each with lines of text below it."""
     rows = [
-        {"column": column, "url": _data_url(image), "text": list(lines)}
+        {"column": column, "url": data_url(image), "text": list(lines)}
         for column, (image, lines) in enumerate(zip(images, captions, strict=True))
     ]
     scale = alt.Scale(domain=[-0.5, len(rows) - 0.5])
@@ -232,7 +232,8 @@ def save_figure(spec: dict[str, Any], *paths: Path) -> None:
             raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
 
 
-def _data_url(image: Image.Image) -> str:
+def data_url(image: Image.Image) -> str:
+    """Return an image as a figure holds it, at 184 pixels a side."""
     buffer = io.BytesIO()
     image.resize((184, 184), Image.Resampling.LANCZOS).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

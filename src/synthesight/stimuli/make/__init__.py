@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.stimuli.make.classics import CLASSICS, classic_stimuli, draw_classic
     from synthesight.stimuli.make.dial import (
         cross_fade,
         dial_stimuli,
@@ -29,11 +30,14 @@ if TYPE_CHECKING:
     from synthesight.stimuli.make.textures import TEXTURES, texture
 
 __all__ = [
+    "CLASSICS",
     "MANIPULATIONS",
     "SHAPES",
     "TEXTURES",
+    "classic_stimuli",
     "cross_fade",
     "dial_stimuli",
+    "draw_classic",
     "drawn_cue_conflict",
     "drawn_mask",
     "drawn_objects",
@@ -54,6 +58,7 @@ __all__ = [
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "classics": ["CLASSICS", "classic_stimuli", "draw_classic"],
         "dial": [
             "cross_fade",
             "dial_stimuli",
