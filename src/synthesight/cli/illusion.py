@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Commands, say, with_options, written_to
+from synthesight.cli.options import Commands, say, translate, with_options, written_to
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
 
@@ -116,19 +116,19 @@ def illusion_classics(
     from synthesight.cli.output import print_readings
     from synthesight.observers.loading import open_observer
     from synthesight.probes.classics import Rivals, readings
-    from synthesight.report.report import write_section
+    from synthesight.report.kept import keep_section
     from synthesight.stimuli.find import find_stimuli
     from synthesight.stimuli.make.classics import classic_stimuli
 
-    given = [options.prompt] if isinstance(options.prompt, str) else list(options.prompt or ())
     rivals = None
-    if given:
+    if options.prompt:
+        given = [str(text) for text in options.prompt]  # type: ignore[union-attr] # repeatable
         if len(given) not in (2, 3):
             raise SynthesightError(
                 f"`prompt` is given {len(given)} times: give two, one for each reading, and "
                 "perhaps a third that fits both."
             )
-        first, second, *neutral = map(str, given)
+        first, second, *neutral = given
         rivals = Rivals((first, second), (first, second), *neutral)
     elif images:
         raise SynthesightError("Pictures of your own need `prompt` twice: once for each reading.")
@@ -139,11 +139,11 @@ def illusion_classics(
         stimulus.open().save(path)
     observers = [open_observer(each, replace(options, prompt=None)) for each in model]
     section, left_out = readings(observers, stimuli, rivals, draws=draws, out=out / "errors")
-    write_section(section, out)
+    keep_section(section, out)
     print_readings(section.tables["readings"])
     print(f"Pictures, errors, tables and figures are in {out}.")
     for sentence in left_out:
-        say(sentence)
+        say(translate(sentence))
 
 
 def _numbers(text: str) -> tuple[float, float]:

@@ -262,57 +262,59 @@ def print_participants(people: pl.DataFrame) -> None:
 
 def print_equality(fits: pl.DataFrame) -> None:
     """Print where each observer names both classes of a dial equally often."""
-    unit = "cutoff" if "cutoff" in fits.columns else "estimate"
-    ends = ("cutoff_low", "cutoff_high") if unit == "cutoff" else ("low", "high")
+    cycles = "cutoff" in fits.columns
     table = Table(box=SIMPLE_HEAD)
-    for column in ("observer", "dial", "view", "equality", "95 % interval", "slope", "p", "n"):
-        table.add_column(column, justify="left" if column in ("observer", "view") else "right")
+    for column in ("observer", "dial"):
+        table.add_column(column, overflow="fold")
+    for column in ("equality", "95 % interval", "slope", "p", "n"):
+        table.add_column(column, justify="right", no_wrap=True)
 
     def place(value: float | None) -> str:
         if value is None:
             return "-"
-        # Of a cut-off, 2 to the power of −∞ is 0.
-        beyond = {float("inf"): "above all", float("-inf"): "below all", 0.0: "below all"}
-        return (
-            f"{value:.2f}"
-            if unit == "estimate" and value == 0
-            else beyond.get(value, f"{value:.2f}")
-        )
+        if abs(value) == float("inf"):
+            return "above" if value > 0 else "below"
+        return f"{2**value if of_cycles else value:.2f}"
 
     for row in fits.iter_rows(named=True):
+        of_cycles = cycles and row["cutoff"] is not None
         table.add_row(
-            _cell(row["observer"]), _cell(row["dataset"]), _cell(row["condition"]),
-            place(row[unit]), " to ".join(place(row[end]) for end in ends),
+            _cell(row["observer"]), _cell(f"{row['dataset']}, {row['condition']}"),
+            place(row["estimate"]), f"{place(row['low'])} to {place(row['high'])}",
             "-" if row["slope"] is None else f"{row['slope']:.2f}",
             "-" if row["p"] is None else f"{row['p']:.2f}",
             str(row["n"]),
         )  # fmt: skip
+    table.caption = "Equality of hybrids in cycles an image, slope per octave." if cycles else None
     Console().print(table)
 
 
 def print_readings(readings: pl.DataFrame) -> None:
     """Print which reading of each picture leads, and whether the other is in the running."""
-    table = Table(box=SIMPLE_HEAD)
-    for column in ("observer", "picture", "variant", "leads", "in the running", "difference",
-                   "draws led", "lead changes", "score"):  # fmt: skip
-        right: Any = (
-            "right" if column in ("difference", "draws led", "lead changes", "score") else "left"
-        )
-        table.add_column(column, justify=right)
-    for row in readings.iter_rows(named=True):
-        other = row["second"] if row["leads"] == row["first"] else row["first"]
-        open_to = {True: other, False: "", None: "-"}[row["in_the_running"]]
-        difference, error = row["difference"], row["standard_error"]
-        table.add_row(
-            _cell(row["observer"]), _cell(row["picture"]), _cell(row["variant"]),
-            _cell(row["leads"]), _cell(open_to),
-            "-" if difference is None else f"{difference:.3g}"
-            + ("" if error is None else f" ± {error:.2g}"),
-            "-" if row["share_of_draws"] is None else f"{100 * row['share_of_draws']:.0f} %",
-            "-" if row["lead_changes"] is None else str(row["lead_changes"]),
-            f"{row['score']:.2f}",
-        )  # fmt: skip
-    Console().print(table)
+    for (observer,), rows in readings.group_by("observer", maintain_order=True):
+        table = Table(box=SIMPLE_HEAD, title=_cell(str(observer)), title_justify="left")
+        for column in ("picture", "leads", "still in"):
+            table.add_column(column, overflow="fold")
+        for column in ("evidence", "led", "changes", "score"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in rows.iter_rows(named=True):
+            other = row["second"] if row["leads"] == row["first"] else row["first"]
+            error = row["standard_error"]
+            given = ["-"] * 3
+            if row["difference"] is not None:
+                given = [
+                    f"{row['difference']:.3g}" + ("" if error is None else f" ± {error:.2g}"),
+                    f"{100 * row['share_of_draws']:.0f} %",
+                    str(row["lead_changes"]),
+                ]
+            table.add_row(
+                _cell(f"{row['picture']}: {row['variant']}"),
+                _cell(row["leads"]),
+                _cell({True: other, False: "no", None: "-"}[row["in_the_running"]]),
+                *given,
+                f"{row['score']:.2f}",
+            )
+        Console().print(table)
 
 
 def print_reproduction(table: pl.DataFrame) -> None:

@@ -107,32 +107,34 @@ def readings(
     for stimulus in stimuli:
         by_picture.setdefault(_picture(stimulus), []).append(stimulus)
     rows: list[dict[str, Any]] = []
-    traces: list[pl.DataFrame] = []
-    left_out = []
+    drawn: list[pl.DataFrame] = []
+    unknown: dict[str, list[str]] = {}
     for observer in observers:
         for picture, shown in by_picture.items():
             pair = rivals or rivals_of(_classic(picture), observer)
             if pair is None or not _can_answer(observer, pair):
-                left_out.append(
-                    f"{observer.name} does not know the readings of {picture}: it is left out. "
-                    "Give two prompts to ask it all the same."
-                )
+                unknown.setdefault(observer.name, []).append(picture)
                 continue
             place = None if out is None else Path(out) / observer.name / picture
-            made, traced = _measured(observer, shown, pair, draws, place)
+            made, run = _measured(observer, shown, pair, draws, place)
             rows += made
-            traces += traced
+            drawn += run
+    left_out = [
+        f"{name} does not know the readings of {', '.join(those)}: they are left out. Give "
+        "`prompt` for each reading to ask it all the same."
+        for name, those in unknown.items()
+    ]
     if not rows:
         raise SynthesightError(" ".join(left_out) or "There are no pictures: give some.")
     table = pl.DataFrame(rows, infer_schema_length=None)
     tables = {"readings": table}
-    traced = pl.concat(traces) if traces else None
-    if traced is not None:
-        tables["readings-by-draw"] = traced
+    traces = pl.concat(drawn) if drawn else None
+    if traces is not None:
+        tables["readings-by-draw"] = traces
     figures: dict[str, Any] = {
         f"readings-{picture}": readings_figure(
             {_variant(s): s.open() for s in shown}, table.filter(picture=picture),
-            None if traced is None else traced.filter(picture=picture),
+            None if traces is None else traces.filter(picture=picture),
         )
         for picture, shown in by_picture.items()
         if picture in table["picture"]
@@ -197,7 +199,7 @@ def _measured(
         for one in shown
     ]
     if not isinstance(observer, GenerativeClassifier):
-        scores = observer.classify(shown, rivals.names).posterior[:, 0]
+        scores = observer.classify(shown, rivals.names).score[:, 0]
         blank = dict.fromkeys(_MEASURES)
         return [
             row | blank | {"leads": rivals.names[int(score < 0.5)], "score": float(score)}
@@ -235,7 +237,7 @@ def _summary(
         "difference": difference,
         "standard_error": spread,
         "score": float(expit(difference)),
-        "share_of_draws": float((run["advantage"] > 0).mean() or 0.0),
+        "share_of_draws": int((run["advantage"] > 0).sum()) / len(run),
         "lead_changes": int((lead[1:] != lead[:-1]).sum()),
         "over_neutral": None if over is None else float(over.sum() if exact else over.mean()),
         "draws": len(run),

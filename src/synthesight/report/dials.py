@@ -162,15 +162,14 @@ def _of_hybrids(trials: pl.DataFrame) -> set[str]:
 
 
 def _in_cycles(fits: pl.DataFrame, hybrids: set[str]) -> pl.DataFrame:
-    """Add the point of equality of hybrids in cycles an image."""
+    """Say where equality is beyond the dial, and add that of hybrids in cycles an image."""
+    estimate = pl.col("estimate")
+    beyond = pl.when(estimate == -np.inf).then(pl.lit("below")).when(estimate == np.inf)
+    fits = fits.with_columns(beyond=beyond.then(pl.lit("above")))
     if not hybrids:
         return fits
-    cycles = [
-        pl.when(pl.col("dataset").is_in(list(hybrids))).then(2 ** pl.col(name)).alias(new)
-        for name, new in (
-            ("estimate", CUTOFF),
-            ("low", f"{CUTOFF}_low"),
-            ("high", f"{CUTOFF}_high"),
-        )
-    ]
-    return fits.with_columns(cycles)
+    of_hybrids = pl.when(pl.col("dataset").is_in(list(hybrids)))
+    ends = {"estimate": CUTOFF, "low": f"{CUTOFF}_low", "high": f"{CUTOFF}_high"}
+    return fits.with_columns(
+        of_hybrids.then(2 ** pl.col(name)).alias(new) for name, new in ends.items()
+    )

@@ -211,15 +211,20 @@ def _vase_faces(canvas: Canvas, variant: str) -> None:
         canvas.area(vase, (120, 160, 200))
         for side in (-1, 1):
 
-            def x(away: float, side: int = side) -> float:
+            def across(away: float, side: int = side) -> float:
                 return 0.5 + side * away
 
             hair = [(0.29, 0.0), (0.31, 0.16), (0.42, 0.24), (0.44, 0.42), (0.5, 0.5), (0.52, 0.0)]
-            canvas.area(spline([(x(dx), y) for dx, y in hair], closed=True), (70, 45, 30))
-            canvas.disc(x(0.275), 0.39, 0.026, PAPER, 0.6)
-            canvas.disc(x(0.264), 0.39, 0.013, INK)
-            canvas.line(spline([(x(0.235), 0.345), (x(0.27), 0.325), (x(0.31), 0.34)]), 0.012)
-            canvas.line(spline([(x(0.192), 0.638), (x(0.225), 0.642), (x(0.25), 0.632)]), 0.008)
+            canvas.area(spline([(across(dx), y) for dx, y in hair], closed=True), (70, 45, 30))
+            canvas.disc(across(0.275), 0.39, 0.026, PAPER, 0.6)
+            canvas.disc(across(0.264), 0.39, 0.013, INK)
+            canvas.line(
+                spline([(across(0.235), 0.345), (across(0.27), 0.325), (across(0.31), 0.34)]), 0.012
+            )
+            canvas.line(
+                spline([(across(0.192), 0.638), (across(0.225), 0.642), (across(0.25), 0.632)]),
+                0.008,
+            )
         canvas.line(right, 0.008)
         canvas.line(left, 0.008)
         return
@@ -296,7 +301,7 @@ def _rock_face(canvas: Canvas, variant: str) -> None:
     inside = 0.405 + np.sum(waves, axis=0) * np.clip(away / 0.35, 0, 1) ** 3 - away
     dome = np.sqrt(np.clip(inside / 0.4, 0, 1))
     height = dome * 0.22 + 0.010 * relief
-    features = _FEATURES
+    features: Sequence[tuple[float, ...]] = _FEATURES
     if variant == "scattered":
         features = tuple(
             (*place, *feature[2:]) for place, feature in zip(_SCATTERED, _FEATURES, strict=True)
