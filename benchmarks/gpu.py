@@ -3,7 +3,9 @@
     python benchmarks/gpu.py --stimuli ../shared/data/cifar10/test.parquet --out gpu.jsonl
 
 Each check prints one line, and writes it to ``--out`` at once; one that fails prints why, and the
-next goes on. `--device cpu --small` runs the same checks where there is no card.
+next goes on. Between them, the errors of all draws of as many images as time allows are recorded
+(``--record``), and the table of `peers.py` is made. `--device cpu --small` runs the same checks
+where there is no card.
 """
 
 from __future__ import annotations
@@ -28,9 +30,10 @@ from synthesight.likelihood.draws import normal_noise
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.rules import Exhaustive, Predictive, Sequential
 from synthesight.observers.generative import GenerativeClassifier
+from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.find import find_stimuli, sample
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path += [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parent)]
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 GIB = 2**30
@@ -43,6 +46,7 @@ class Checks:
         self.device, self.small, self.out = device, small, out
         self.deadline = time.monotonic() + limit
         everything = find_stimuli(stimuli)
+        self.everything = everything
         self.classes = sorted({str(stimulus.category) for stimulus in everything})
         self.shown = sample(everything, limit=6 if small else 400, seed=2)
         self.failed = 0
@@ -245,29 +249,93 @@ class Checks:
         found["GFLOP an evaluation"] = flops / 1e9
         return found
 
-    def choices(self, model: PipelineDenoiser, size: int) -> dict[str, Any]:
-        """What channels-last and compiling gain, and what compiling takes."""
+    def formats(self, model: PipelineDenoiser, size: int) -> dict[str, Any]:
+        """What channels-last gains."""
         wrapped = GenerativeClassifier(model, classes=["cat", "dog"])
         given = model.prepare(["a cat", "a dog"])
         x = tuning.grey_image(wrapped.likelihood)
         plain = tuning.seconds_a_batch(wrapped.likelihood, given, x, size)
         chosen = tuning.choose_memory_format(wrapped.likelihood, given, size)
-        formatted = tuning.seconds_a_batch(wrapped.likelihood, given, x, size)
-        started = time.perf_counter()
+        after = tuning.seconds_a_batch(wrapped.likelihood, given, x, size)
+        return {
+            "batch": size,
+            "plain, evaluations/s": size / plain,
+            "memory format": chosen,
+            "evaluations/s": size / after,
+        }
+
+    def compiling(self, model: PipelineDenoiser, size: int) -> dict[str, Any]:
+        """What compiling gains, and what it takes."""
+        wrapped = GenerativeClassifier(model, classes=["cat", "dog"])
+        given = model.prepare(["a cat", "a dog"])
+        x = tuning.grey_image(wrapped.likelihood)
         network = model.network
-        compiled = tuning.compile_network(wrapped.likelihood, given, size, 1e9, formatted)
+        plain = tuning.seconds_a_batch(wrapped.likelihood, given, x, size)
+        started = time.perf_counter()
+        compiled = tuning.compile_network(wrapped.likelihood, given, size, 1e9, plain)
         took = time.perf_counter() - started
         after = tuning.seconds_a_batch(wrapped.likelihood, given, x, size) if compiled else None
         model.network = network
         return {
             "batch": size,
             "plain, evaluations/s": size / plain,
-            "memory format": chosen,
-            "formatted, evaluations/s": size / formatted,
             "compiled": compiled,
             "compiling, s": took,
             "compiled, evaluations/s": size / after if after else None,
         }
+
+    def precisions(self, model: PipelineDenoiser) -> dict[str, Any]:
+        """Both half precisions, by the difference of two classes."""
+        precision.cast(model.network, torch.float32)
+        model.reopen()
+        return dict(precision.choose_precision(model, list(HALVES.values())))
+
+    def record(self, path: Path, seconds: float) -> dict[str, Any]:
+        """The weighted errors of all draws, with the times that the model's own settings draw."""
+        observer = self.natural(dtype="float32", batch_size=8 if self.small else 1024)
+        texts = [DEFAULT_PROMPT.replace("{class}", name) for name in self.classes]
+        shown = sample(self.everything, limit=1000, seed=3)
+        draws, step = (10, 2) if self.small else (200, 50)
+        started, errors, ids = time.perf_counter(), [], []
+        for start in range(0, 4 if self.small else len(shown), step):
+            some = shown[start : start + step]
+            found = synthesight.score(
+                observer, some, texts, draws=draws, weighting=observer.weighting
+            )
+            errors.append(
+                found["error"].to_numpy().astype(np.float32).reshape(-1, draws, len(texts))
+            )
+            ids += [stimulus.id for stimulus in some]
+            unfinished = path.with_suffix(".tmp.npz")
+            np.savez(
+                unfinished,
+                errors=np.concatenate(errors).astype(np.float32),
+                stimuli=ids,
+                classes=self.classes,
+            )
+            unfinished.replace(path)
+            if time.perf_counter() - started > seconds:
+                break
+        took = time.perf_counter() - started
+        return {"images": len(ids), "evaluations/s": len(ids) * draws * len(texts) / took}
+
+    def peers(self, seconds: float) -> dict[str, Any]:
+        """The table of peers.py."""
+        import peers
+
+        names = [peers.REFERENCE, "Clark & Jaini", *peers.RULES, "natural-32-ar"]
+        names = [*names[:1], "predictive"] if self.small else names
+        compared = peers.compare(
+            self.everything,
+            names,
+            device=self.device,
+            dtype=None,
+            limit=4 if self.small else 512,
+            block=2 if self.small else 32,
+            seconds=seconds,
+        )
+        peers.show(compared, f"natural-32, {self.device}")
+        return {each.name: each.record() for each in compared}
 
     def tuned(self, model: PipelineDenoiser) -> dict[str, Any]:
         wrapped = GenerativeClassifier(model, classes=["cat", "dog"])
@@ -363,10 +431,6 @@ class Checks:
         found["packed layers"] = tuning.pack(own.model.network)
         found["packed, evaluations/s"] = rate()
         tuning.unpack(own.model.network)
-        started = time.perf_counter()
-        compiled = tuning.compile_network(own.likelihood, given, 32, 1e9, 32 / rate())
-        found |= {"compiled": compiled, "compiling, s": time.perf_counter() - started}
-        found["compiled, evaluations/s"] = rate()
         candidates = precision.half_precisions(torch.device("cpu"))
         found["half precisions"] = [str(each) for each in candidates]
         for each in candidates:
@@ -392,17 +456,15 @@ def main(
     small: Annotated[bool, typer.Option(help="Tiny sizes, to try the checks.")] = False,
     limit: Annotated[float, typer.Option(help="Start no more checks after these seconds.")] = 300,
     out: Path | None = None,
+    record: Annotated[Path | None, typer.Option(help="File of arrays, of recorded errors.")] = None,
 ) -> None:
     checks = Checks(device, small, stimuli, out, limit)
     name = torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
     checks.say({"check": "machine", "device": name, "torch": torch.__version__})
     checks.run("natural-32", checks.observer)
-    checks.run("differences of classes", checks.differences)
     checks.run("tiny latents", checks.latents)
-    checks.run("reproducible", checks.reproducible)
-    checks.run("score", checks.scores)
     checks.run("noise", checks.noise)
-    sizes = (4, 8) if small else (64, 256, 1024)
+    checks.run("processor", checks.processor)
     models: dict[str, PipelineDenoiser] = {}
 
     def opened(name: str, model: PipelineDenoiser) -> dict[str, Any]:
@@ -410,24 +472,30 @@ def main(
         models[name] = model
         return {"model": repr(model)}
 
+    sizes, half = ((4, 8), (4, 8)) if small else ((64, 256, 1024), (8, 32, 64))
+    checks.run("open sd-1.5 shape", lambda: opened("latent", checks.latent()))
+    if latent := models.get("latent"):
+        checks.run("rates, sd-1.5 shape", lambda: checks.rates(latent, half))
+        checks.run("memory, sd-1.5 shape", lambda: checks.memory(latent))
+        checks.run("overlap, sd-1.5 shape", lambda: checks.overlap(latent))
+    if record is not None:
+        seconds = 0.4 * limit
+        checks.run("record", lambda: checks.record(record, seconds))
+    checks.run("peers", lambda: checks.peers(0.2 * limit))
+    checks.run("differences of classes", checks.differences)
+    checks.run("reproducible", checks.reproducible)
+    checks.run("score", checks.scores)
+    if latent:
+        checks.run("precision, sd-1.5 shape", lambda: checks.precisions(latent))
+        checks.run("tuning, sd-1.5 shape", lambda: checks.tuned(latent))
+        checks.run("memory format, sd-1.5 shape", lambda: checks.formats(latent, half[1]))
     checks.run("open natural-32", lambda: opened("natural-32", checks.natural().model))
     if model := models.get("natural-32"):
         checks.run("rates, natural-32", lambda: checks.rates(model, sizes))
         checks.run("tuning, natural-32", lambda: checks.tuned(model))
-        checks.run("choices, natural-32", lambda: checks.choices(model, sizes[1]))
-    checks.run("open sd-1.5 shape", lambda: opened("latent", checks.latent()))
-    if latent := models.get("latent"):
-        half = (4, 8) if small else (8, 32, 64)
-        checks.run(
-            "precision, sd-1.5 shape",
-            lambda: dict(precision.choose_precision(latent, list(HALVES.values()))),
-        )
-        checks.run("rates, sd-1.5 shape", lambda: checks.rates(latent, half))
-        checks.run("memory, sd-1.5 shape", lambda: checks.memory(latent))
-        checks.run("overlap, sd-1.5 shape", lambda: checks.overlap(latent))
-        checks.run("tuning, sd-1.5 shape", lambda: checks.tuned(latent))
-        checks.run("choices, sd-1.5 shape", lambda: checks.choices(latent, half[1]))
-    checks.run("processor", checks.processor)
+        checks.run("compiling, natural-32", lambda: checks.compiling(model, sizes[1]))
+    if latent:
+        checks.run("compiling, sd-1.5 shape", lambda: checks.compiling(latent, half[1]))
     print(f"{checks.failed} failed", flush=True)
 
 

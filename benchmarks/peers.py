@@ -68,6 +68,10 @@ class Method:
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
+    def record(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {key: value for key, value in vars(self).items() if key != "answer"}
+
 
 class Loop:
     """What both published loops need of a model: images and prompts, encoded."""
@@ -238,11 +242,36 @@ def main(
     only: Annotated[str, typer.Option(help="Methods, between semicolons; all if empty.")] = "",
     out: Annotated[Path | None, typer.Option(help="JSON file, written after each block.")] = None,
 ) -> None:
-    started = time.perf_counter()
     names = [name for name in only.split(";") if name] or [
         REFERENCE, "Clark & Jaini", *RULES, "compiled", "natural-32-ar"
     ]  # fmt: skip
-    everything = find_stimuli(stimuli)
+    compared = compare(
+        find_stimuli(stimuli),
+        names,
+        model=model,
+        device=device,
+        dtype=dtype,
+        limit=limit,
+        block=block,
+        seconds=seconds,
+        out=out,
+    )
+    show(compared, f"{model}, {device}, {dtype or 'default precision'}")
+
+
+def compare(
+    everything: list[Stimulus],
+    names: list[str],
+    *,
+    model: str = "natural-32",
+    device: str = "cpu",
+    dtype: str | None = None,
+    limit: int = 24,
+    block: int = 4,
+    seconds: float = 3600.0,
+    out: Path | None = None,
+) -> list[Method]:
+    """Let methods answer blocks of images in turn."""
     shown = sample(everything, limit=limit + 2, seed=1)
     classes = sorted({str(stimulus.category) for stimulus in everything})
     compared = methods(model, classes, device, dtype, names)
@@ -252,6 +281,7 @@ def main(
             method.answer(warm)
         method.before += took[1]
     blocks = [shown[start : start + block] for start in range(0, len(shown), block)]
+    started = time.perf_counter()
     for number, images in enumerate(blocks):
         if number and time.perf_counter() - started > seconds:
             break
@@ -267,9 +297,9 @@ def main(
             method.cpu.append(took[0])
             method.wall.append(took[1])
         if out is not None:
-            rows = [{k: v for k, v in vars(each).items() if k != "answer"} for each in compared]
+            rows = [each.record() for each in compared]
             out.write_text(json.dumps({"device": device, "dtype": dtype, "methods": rows}))
-    show(compared, f"{model}, {len(classes)} classes, {device}, {dtype or 'default precision'}")
+    return compared
 
 
 def show(compared: list[Method], title: str) -> None:

@@ -24,7 +24,8 @@ def pack(network: nn.Module) -> int:
     -------
     How many layers do. The first call raises ``RuntimeError`` if this build of torch lacks oneDNN.
     """
-    layers = [layer for layer in network.modules() if _can_be_packed(layer)]
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in layers if _can_be_packed(layer)]
     if sum(layer.weight.numel() for layer in layers) > LARGE:
         return 0
     for layer in layers:
@@ -34,15 +35,13 @@ def pack(network: nn.Module) -> int:
 
 def unpack(network: nn.Module) -> bool:
     """Undo :func:`pack`; return whether there was anything to undo."""
-    layers = [
-        layer for layer in network.modules() if isinstance(vars(layer).get("forward"), _Packed)
-    ]
-    for layer in layers:
+    packed = [each for each in network.modules() if isinstance(vars(each).get("forward"), _Packed)]
+    for layer in packed:
         del layer.forward
-    return bool(layers)
+    return bool(packed)
 
 
-def _can_be_packed(layer: nn.Module) -> bool:
+def _can_be_packed(layer: nn.Linear) -> bool:
     # Exactly a linear layer, called as torch calls it: what others made of it is their business.
     if type(layer) is not nn.Linear or "forward" in vars(layer):
         return False
