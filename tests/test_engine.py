@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from builders import encoded, noise_stimuli, picture
 from gaussian_mixture import GaussianMixtures
 from synthesight.errors import SynthesightError
-from synthesight.likelihood import diffusion
+from synthesight.likelihood import diffusion, draws
 from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
 from synthesight.likelihood.engine import Engine
 from synthesight.likelihood.memory import is_out_of_memory
@@ -114,6 +116,47 @@ def test_draws_are_a_pure_function_of_seed_stimulus_and_index():
     assert abs(many.mean()) < 0.003
     assert abs(many.std() - 1) < 0.003
     assert np.abs(np.corrcoef(many.reshape(400, -1)) - np.eye(400)).max() < 0.15
+
+
+def test_threads_draw_the_same_noise(monkeypatch):
+    keys, index = np.repeat(stimulus_key(0, "a")[None], 9, axis=0), np.arange(9)
+    plain = normal_noise(keys, index, (3, 4, 4))
+    used = []
+    pool = draws.ThreadPoolExecutor
+    monkeypatch.setattr(draws, "A_THREAD", 100)
+    monkeypatch.setattr(draws, "usable_cores", lambda: 3)
+    monkeypatch.setattr(
+        draws, "ThreadPoolExecutor", lambda n, **named: used.append(n) or pool(n, **named)
+    )
+    np.testing.assert_array_equal(normal_noise(keys, index, (3, 4, 4)), plain)
+    assert used == [3]
+
+
+def test_noise_is_made_while_the_network_computes(model, stimuli, monkeypatch):
+    plain = answers(classifier(model), stimuli)
+    made, make, errors = threading.Semaphore(0), diffusion.normal_noise, model.errors
+    ahead = []
+
+    def noise(*given):
+        found = make(*given)
+        made.release()
+        return found
+
+    def slow(*given):
+        # The batch's own noise, and then that of the next.
+        assert made.acquire(timeout=5)
+        if len(ahead) < 5:
+            ahead.append(made.acquire(timeout=5))
+            made.release()
+        return errors(*given)
+
+    monkeypatch.setattr(diffusion, "normal_noise", noise)
+    monkeypatch.setattr(model, "errors", slow)
+    found = answers(classifier(model), stimuli)
+    assert ahead == [True] * 5
+    for key, response in plain.items():
+        np.testing.assert_array_equal(found[key].evidence, response.evidence)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("draws")]
 
 
 def test_times_cover_the_unit_interval_evenly():
