@@ -123,7 +123,6 @@ class Checks:
             by_id = {each.stimulus.id: each for each in observer.respond(few, self.classes)}
             posts = [by_id[s.id] for s in few]
             table[name] = (
-                np.array([each.posterior for each in posts]),
                 [each.response for each in posts],
                 np.array([each.evidence - each.evidence.mean() for each in posts]),
             )
@@ -131,8 +130,8 @@ class Checks:
         plain = table["float32"]
         for name in HALVES:
             other = table[name]
-            error = np.sqrt(np.mean((other[2] - plain[2]) ** 2) / np.mean(plain[2] ** 2))
-            same = np.mean([a == b for a, b in zip(other[1], plain[1], strict=True)])
+            error = np.sqrt(np.mean((other[1] - plain[1]) ** 2) / np.mean(plain[1] ** 2))
+            same = np.mean([a == b for a, b in zip(other[0], plain[0], strict=True)])
             found |= {f"{name}, error of differences": error, f"{name}, same responses": same}
         return found
 

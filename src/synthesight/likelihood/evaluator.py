@@ -94,7 +94,7 @@ class Evaluator:
     def close(self) -> None:
         """End the thread that makes draws."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
     def begin(
