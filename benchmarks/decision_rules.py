@@ -81,13 +81,14 @@ def recorded(folder: Path) -> Recorded:
     kept = run.draws().sort("stimulus", "draw", "class").collect()
     classes = sorted(kept["class"].unique())
     trials = run.trials().filter(pl.col("error").is_null()).sort("stimulus")
-    shape = (len(trials), kept["draw"].max() + 1, len(classes))
+    shape = len(trials), kept["draw"].n_unique(), len(classes)
     if len(kept) != np.prod(shape):
         raise SystemExit(f"{folder} lacks draws: record it with `--rule exhaustive`.")
     errors = kept["error"].to_numpy().astype(np.float64).reshape(shape)
     if (known := run.schedule()) is not None:
         known.pop("density", None)
-        schedule = Schedule(**{k: np.asarray(v) if k in ARRAYS else v for k, v in known.items()})
+        read: dict[str, Any] = {k: np.asarray(v) if k in ARRAYS else v for k, v in known.items()}
+        schedule = Schedule(**read)
         sampler = TimeSampler.create(schedule, observer["weighting"], observer["proposal"])
         time = kept["time"].to_numpy().reshape(shape)[:, :, 0]
         step = np.abs(time.ravel()[:, None] - schedule.times).argmin(axis=1)
@@ -136,8 +137,8 @@ def people_of(path: Path | None, trials: pl.DataFrame) -> pl.DataFrame | None:
 def shape_bias(trials: pl.DataFrame) -> float | None:
     """Share of decisions by shape among those by shape or texture."""
     both = trials.filter(pl.col("texture") != pl.col("category"))
-    shape = (both["response"] == both["category"]).sum()
-    texture = (both["response"] == both["texture"]).sum()
+    shape = int((both["response"] == both["category"]).sum())
+    texture = int((both["response"] == both["texture"]).sum())
     return shape / (shape + texture) if shape + texture else None
 
 

@@ -79,7 +79,7 @@ class Checks:
             with self.out.open("a") as file:
                 file.write(line + "\n")
 
-    def natural(self, **options: Any) -> GenerativeClassifier:
+    def natural(self, **options: Any) -> Any:
         found = synthesight.load("natural-32", classes=self.classes, device=self.device, **options)
         assert isinstance(found, GenerativeClassifier)
         return found
@@ -135,11 +135,11 @@ class Checks:
             found |= {f"{name}, error of differences": error, f"{name}, same responses": same}
         return found
 
-    def latent(self, side: int = 64) -> PipelineDenoiser:
+    def latent(self, side: int = 64) -> Any:
         """A network of Stable Diffusion 1.5's shape with random weights; small: a tiny one."""
         import diffusers
 
-        import tiny_models
+        import tiny_models  # type: ignore[import-not-found]
 
         if self.small:
             with tempfile.TemporaryDirectory() as folder:
@@ -178,12 +178,13 @@ class Checks:
                 max_draws=20,
             )
         assert isinstance(observer, GenerativeClassifier)
+        model: Any = observer.model
         found = list(observer.respond(self.shown[:20]))
         errors = [each.error for each in found if each.error]
         return {
             **observer.computing(),
-            "precision": observer.model.describe()["precision"],
-            "door": observer.model.describe()["door"][:40],
+            "precision": model.describe()["precision"],
+            "door": model.describe()["door"][:40],
             "errors": errors[:1],
             "evaluations": sum(each.evaluations for each in found),
         }
@@ -418,8 +419,9 @@ class Checks:
         """What this machine's CPU gains by packing, half precision and compiling."""
         torch.set_num_threads(min(8, torch.get_num_threads()))
         found: dict[str, Any] = {"threads": torch.get_num_threads(), "size": 32}
-        own = synthesight.load("natural-32", classes=self.classes, device="cpu", rule=Predictive())
-        assert isinstance(own, GenerativeClassifier)
+        own: Any = synthesight.load(
+            "natural-32", classes=self.classes, device="cpu", rule=Predictive()
+        )
         given = own.model.prepare(["A bad photo of a cat", "A bad photo of a dog"])
         x = tuning.grey_image(own.likelihood)
 

@@ -77,7 +77,8 @@ class Loop:
     """What both published loops need of a model: images and prompts, encoded."""
 
     def __init__(self, observer: GenerativeClassifier, classes: list[str]) -> None:
-        self.model = observer.model
+        model: Any = observer.model
+        self.model = model
         self.classes = classes
         texts = [DEFAULT_PROMPT.replace("{class}", name) for name in classes]
         self.prepared = self.model.prepare(texts)
