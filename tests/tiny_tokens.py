@@ -259,4 +259,5 @@ def amused() -> Any:
                 if weight.ndim > 1:
                     weight.data = torch.randn(weight.shape) * weight[0].numel() ** -0.5
     made.vqvae.quantize.embedding.weight.normal_()
+    made.vqvae.quant_conv.weight *= 10
     return made

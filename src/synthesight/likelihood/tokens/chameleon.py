@@ -90,7 +90,7 @@ class Chameleon(RasterModel):
             + special_token(tokenizer, "sep_token", self.name)
             + self._processor.image_start_token
         )
-        ids = tokenizer(text)["input_ids"]
+        ids = tokenizer(text, verbose=False)["input_ids"]
         if ids[0] != tokenizer.bos_token_id:
             ids = [tokenizer.bos_token_id, *ids]
         return Tokenized(ids, text)

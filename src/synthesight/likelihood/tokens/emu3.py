@@ -88,4 +88,4 @@ class Emu3(RasterModel):
             f"{own.bos_token}{prompt}{own.image_start_token}{height}*{width}"
             f"{own.fake_token_around_image}"
         )
-        return Tokenized(list(own.tokenizer(text)["input_ids"]), text)
+        return Tokenized(list(own.tokenizer(text, verbose=False)["input_ids"]), text)

@@ -76,8 +76,10 @@ class Amused:
         if dtype is not None:
             cast(self.network, dtype)
         self.dtype = self.network.dtype
+        self._vq: Any
+        self._text: Any
         self._vq, self._text = (
-            part.to(device=self.device, dtype=torch.float32).requires_grad_(False).eval()
+            cast(part, torch.float32).to(self.device).requires_grad_(False).eval()
             for part in (pipeline.vqvae, pipeline.text_encoder)
         )
         self.count: int = self.network.config.codebook_size
@@ -107,7 +109,8 @@ class Amused:
         """
         tokenizer = self.pipeline.tokenizer
         most = tokenizer.model_max_length
-        for prompt, ids in zip(prompts, tokenizer(list(prompts))["input_ids"], strict=True):
+        written = tokenizer(list(prompts), verbose=False)["input_ids"]
+        for prompt, ids in zip(prompts, written, strict=True):
             if len(ids) > most:
                 raise SynthesightError(
                     f"{self.name} reads {most} tokens of a prompt, and {prompt[:40]!r} has "

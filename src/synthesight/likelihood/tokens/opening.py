@@ -28,6 +28,8 @@ FAMILIES = {
     "Emu3ForConditionalGeneration": "emu3:Emu3",
     "ChameleonForConditionalGeneration": "chameleon:Chameleon",
 }
+# Layouts of a model's own code, and copies in transformers' layout.
+COPIES = {"multi_modality": "deepseek-community/Janus-Pro-1B", "Emu3": "BAAI/Emu3-Gen-hf"}
 AGAIN = "download or save the model again"
 
 
@@ -78,6 +80,11 @@ def check_family(settings: Mapping[str, Any], where: str) -> str:
     SynthesightError
         If it does not.
     """
+    if (copy := COPIES.get(str(settings.get("model_type")))) is not None:
+        raise SynthesightError(
+            f"{where} is in a layout of its own code, which is never run: choose a copy in "
+            f"transformers' layout, such as {copy}."
+        )
     named = settings.get("architectures")
     kind = named[0] if isinstance(named, list) and named else settings.get("model_type")
     if kind not in FAMILIES:
