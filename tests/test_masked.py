@@ -187,6 +187,7 @@ def test_precision_is_chosen_by_the_difference_of_two_prompts(
     assert exact.abs().min() > 0
     assert choose_precision(model, []) == {}
     monkeypatch.setattr(precision, "LIMIT", 10.0)
+    monkeypatch.setattr(precision, "FASTER", 0.0)  # whatever it is on this processor
     errors = choose_precision(model, [torch.bfloat16, torch.float16])
     assert 0 < errors["float16"] < errors["bfloat16"]
     assert model.dtype == torch.float16
