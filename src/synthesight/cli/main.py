@@ -28,6 +28,7 @@ from synthesight.cli.options import (
     with_options,
     written_to,
 )
+from synthesight.cli.probes import add_probes
 from synthesight.cli.reproduce import reproducing
 from synthesight.cli.runs import runs
 from synthesight.cli.train import training
@@ -200,6 +201,8 @@ def demo(
 
     run_demo(out)
 
+
+add_probes(app)
 
 _format = warnings.formatwarning
 

@@ -53,15 +53,14 @@ def command_of(probe: Probe) -> Callable[..., None]:
         observer = open_observer(model, rivals(options))
         section = probe.function(observer, stimuli, **own)
         keep_section(section, folder, observer.describe() | {"options": own})
-        for name, table in section.tables.items():
+        for name, table in list(section.tables.items())[:1]:
             Console().print(frame_table(table, name))
         print(f"Figures and tables are in {folder}; `synthesight report {folder}` shows them.")
 
-    hints = get_type_hints(probe.function, include_extras=True)
     own = [
-        each.replace(annotation=_option(hints[name]))
-        for name, each in signature(probe.function).parameters.items()
-        if each.kind is Parameter.KEYWORD_ONLY
+        each.replace(annotation=hint)
+        for each in signature(probe.function).parameters.values()
+        if each.kind is Parameter.KEYWORD_ONLY and (hint := _option(probe.function, each.name))
     ]
     keyword = Parameter.KEYWORD_ONLY
     about = written_to(f"Folder of figures and tables: {probe.name}.")
@@ -78,9 +77,17 @@ def command_of(probe: Probe) -> Callable[..., None]:
     return with_options(ModelOptions)(run)
 
 
-def _option(hint: Any) -> Any:
-    """Return the annotation of an option from what a probe declares of a keyword."""
-    facts = next(each for each in get_args(hint)[1:] if isinstance(each, dict))
+def _option(function: Callable[..., Any], name: str) -> Any:
+    """Return the annotation of an option, from what a probe declares of a keyword; else None."""
+
+    def only() -> None: ...
+
+    # The other annotations may be of modules that are heavy, and so not imported.
+    only.__annotations__ = {name: function.__annotations__.get(name, Any)}
+    hint = get_type_hints(only, function.__globals__, include_extras=True)[name]
+    facts = next((each for each in get_args(hint)[1:] if isinstance(each, dict)), None)
+    if facts is None:
+        return None
     about = typer.Option(help=facts["help"], min=facts["least"], max=facts["most"])
     text: Any = facts["text"]
     return Annotated[text | None, about]

@@ -157,6 +157,8 @@ def read_prompts(prompt: Any) -> tuple[Prompts, list[str] | None]:
     --------
     >>> read_prompts("a photo of a {}.")
     (['a photo of a {class}.'], None)
+    >>> read_prompts({"cat": "A cat purrs.", "dog": ["A dog barks."]})
+    ({'cat': ['A cat purrs.'], 'dog': ['A dog barks.']}, ['cat', 'dog'])
     """
     given = [prompt] if is_file(prompt) or isinstance(prompt, str | Mapping) else prompt
     if not isinstance(given, Sequence):
@@ -171,7 +173,10 @@ def read_prompts(prompt: Any) -> tuple[Prompts, list[str] | None]:
             "alone."
         )
     if whole:
-        entries = _entries(whole[0], f"`prompt={str(given[0])!r}`")
+        content = whole[0]
+        if isinstance(content, Mapping):  # one text is a prompt here, and not a phrase
+            content = {k: [v] if isinstance(v, str) else v for k, v in content.items()}
+        entries = _entries(content, f"`prompt={str(given[0])!r}`")
         return check_prompts({entry["name"]: entry["prompts"] for entry in entries}), [
             entry["name"] for entry in entries
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +47,7 @@ def maps_section(maps: Sequence[EvidenceMap], observer: str) -> Section:
             "draws": [each.draws for each in maps],
         }
     )
-    names = file_names(maps)
+    names = plain_names([each.stimulus.id for each in maps])
     figures = {f"map-{name}": map_figure(each) for name, each in zip(names, maps, strict=True)}
     return Section("maps", "Where the evidence is", TEXT, {"maps": table}, dict(figures))
 
@@ -57,16 +58,25 @@ def save_maps(maps: Sequence[EvidenceMap], folder: Path) -> None:
 
     with files.writing(folder, "folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, each in zip(file_names(maps), maps, strict=True):
+        for name, each in zip(plain_names([each.stimulus.id for each in maps]), maps, strict=True):
             with files.whole(folder / f"{name}.npz") as unfinished, unfinished.open("wb") as file:
                 np.savez_compressed(file, nats=each.nats, standard_error=each.standard_error)
 
 
-def file_names(maps: Sequence[EvidenceMap]) -> list[str]:
-    """Return a name of its own for the file of each map: that of its image, in plain letters."""
+def plain_names(ids: Sequence[str]) -> list[str]:
+    """Return a name of its own for the files of each image, in plain letters.
+
+    Examples
+    --------
+    >>> plain_names(["a/cat 1.png", "b/cat 1.png", "?.png"])
+    ['cat-1', 'cat-1-2', 'image']
+    """
     names: list[str] = []
-    for each in maps:
-        stem = "".join(c if c.isalnum() else "-" for c in Path(each.stimulus.id).stem).strip("-")
-        again = sum(name == stem or name.startswith(f"{stem}-") for name in names)
-        names.append(f"{stem or 'image'}-{again + 1}" if again or not stem else stem)
+    for each in ids:
+        stem = re.sub(r"\W+", "-", PurePath(each).stem).strip("-") or "image"
+        name, again = stem, 1
+        while name in names:
+            again += 1
+            name = f"{stem}-{again}"
+        names.append(name)
     return names

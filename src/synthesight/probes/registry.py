@@ -4,9 +4,10 @@ A probe turns an observer and stimuli into a section of a report: tables and fig
 
 1. Write a function of an observer, stimuli, and options by keyword that returns a
    :class:`~synthesight.report.section.Section`. Give it a file of its own in this folder, which
-   imports nothing heavy at its top.
-2. Declare it with :func:`probe`. The command line then has it, with the function's keywords as
-   options, and ``report`` takes the folder that it writes.
+   imports nothing heavy at its top, and name the file in :data:`OWN`.
+2. Declare it with :func:`probe`. The command line then has it, with those of the function's
+   keywords as options whose annotations say what they are
+   (:func:`~synthesight.observers.options.about`); ``report`` takes the folder that it writes.
 3. If its paper is new, add the BibTeX entry to ``references.bib``.
 
 Another package offers a probe by an entry point of the group ``synthesight.probes``:
@@ -19,7 +20,6 @@ Another package offers a probe by an entry point of the group ``synthesight.prob
 
 from __future__ import annotations
 
-import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from synthesight.errors import SynthesightError, SynthesightWarning, suggestion
 from synthesight.references import Reference, reference
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from synthesight.report.section import Section
 
 GROUP = "synthesight.probes"
+OWN = ("reconstruct", "frequency")
 
 Function = TypeVar("Function", bound="Callable[..., Section]")
 
@@ -132,11 +133,9 @@ def get_probe(name: str) -> Probe:
 
 @cache
 def _import_all() -> None:
-    """Import every module of this package, and every entry point: each declares its probes."""
-    package: Any = import_module(__package__ or "")
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if not module.name.rpartition(".")[2].startswith("_"):
-            import_module(module.name)
+    """Import the modules that declare probes: our own, and every entry point."""
+    for module in OWN:
+        import_module(f"{__package__}.{module}")
     for entry in entry_points(group=GROUP):
         try:
             entry.load()
