@@ -40,7 +40,7 @@ from synthesight.likelihood.rules import (
 )
 from synthesight.likelihood.schedule import Schedule
 from synthesight.likelihood.weighting import TimeSampler
-from synthesight.trials import Run, load_human_trials
+from synthesight.trials import Run, conform, load_human_trials
 
 APART = 2.0
 SHIFTS = 20  # starts within the draws, each of which makes other images of the same errors
@@ -76,6 +76,8 @@ class Recorded:
 
 def recorded(folder: Path) -> Recorded:
     """Read a run that kept all of its draws."""
+    if folder.suffix == ".npz":
+        return _of_arrays(folder)
     run = Run.open(folder)
     observer = run.manifest["observer"]
     kept = run.draws().sort("stimulus", "draw", "class").collect()
@@ -93,10 +95,37 @@ def recorded(folder: Path) -> Recorded:
         time = kept["time"].to_numpy().reshape(shape)[:, :, 0]
         step = np.abs(time.ravel()[:, None] - schedule.times).argmin(axis=1)
         errors = errors * sampler.factor[step].reshape(*shape[:2], 1)
-    keys = np.stack([stimulus_key(observer["seed"], name) for name in trials["stimulus"]])
-    index = np.tile(np.arange(shape[1]), len(trials))
-    positions = uniforms(np.repeat(keys, shape[1], axis=0), index).reshape(shape[:2])
+    positions = _positions(trials["stimulus"].to_list(), observer["seed"], shape[1])
     return Recorded(trials, classes, errors, positions)
+
+
+def _of_arrays(path: Path) -> Recorded:
+    """Read what ``gpu.py --record`` wrote, of CIFAR-10 test images with seed 0."""
+    with np.load(path) as file:
+        errors = file["errors"].astype(np.float64)
+        classes, names = file["classes"].tolist(), file["stimuli"].tolist()
+    parts = [name.split("/") for name in names]
+    trials = conform(
+        pl.DataFrame(
+            {
+                "observer": "natural-32",
+                "kind": "generative",
+                "stimulus": names,
+                "dataset": [part[0] for part in parts],
+                "condition": "0",
+                "image": names,
+                "category": [part[1] for part in parts],
+                "response": None,
+            }
+        )
+    )
+    return Recorded(trials, classes, errors, _positions(names, 0, errors.shape[1]))
+
+
+def _positions(names: list[str], seed: int, draws: int) -> np.ndarray:
+    keys = np.stack([stimulus_key(seed, name) for name in names])
+    index = np.tile(np.arange(draws), len(names))
+    return uniforms(np.repeat(keys, draws, axis=0), index).reshape(len(names), draws)
 
 
 ARRAYS = ("times", "alpha", "sigma", "timesteps")
@@ -188,7 +217,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="JSON file of the figures.")] = None,
     worst: Annotated[int, typer.Option(help="Images of the worst case; 0 leaves it out.")] = 200,
 ) -> None:
-    console = Console(width=160)
+    console = Console(width=190)
     figures = []
     for folder in runs:
         data = recorded(folder)

@@ -42,7 +42,8 @@ def computed(run: str | Path) -> list[dict[str, Any]]:
     Returns
     -------
     For each: ``device``, ``processor``, ``threads``, ``dtype``, ``batch_size``, ``compiled``,
-    ``memory_format``, ``reproducible`` and ``versions``, as far as the observer tells them.
+    ``memory_format``, ``packed``, ``reproducible`` and ``versions``, as far as the observer tells
+    them.
 
     Examples
     --------
