@@ -34,6 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import synthesight
 from synthesight.likelihood.rules import Exhaustive, Rule, Sequential, Staged
 from synthesight.observers.generative import GenerativeClassifier
+from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.categories import words
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.stimulus import Stimulus
@@ -153,7 +154,7 @@ def race(cumulative: np.ndarray, behind: np.ndarray, cost: np.ndarray) -> tuple[
 def parts_of(observer: GenerativeClassifier, shown: list[Stimulus], classes: list[str]) -> Any:
     """Evidence of each class after each part: float64, shape (N, K, P)."""
     model: Any = observer.model
-    texts = [observer.prompts[0].replace("{class}", words(name)) for name in classes]
+    texts = [DEFAULT_PROMPT.replace("{class}", words(name)) for name in classes]
     prompts, rows = model.prepare(texts), torch.arange(len(classes))
     found = []
     with torch.inference_mode():
@@ -198,8 +199,7 @@ def main(
     ):  # fmt: skip
         table.add_column(column, justify="left" if column in ("model", "rule") else "right")
     for name, model in given.items():
-        how = {"device": "cpu"} if isinstance(model, str) else {}
-        observer = synthesight.load(model, **how)
+        observer = synthesight.load(model, device="cpu" if isinstance(model, str) else None)
         assert isinstance(observer, GenerativeClassifier)
         horizon = getattr(observer.likelihood, "horizon", None)
         rules: list[Rule] = [Exhaustive(horizon or draws)]

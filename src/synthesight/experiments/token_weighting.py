@@ -24,7 +24,7 @@ from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.categories import words
 
 CHUNK = 50  # images at a time
-FIT_STEPS = 300
+FIT_STEPS = 100
 LIKENESS = 0.02  # how strongly the weights of a scale are held together
 WORTH = 0.01  # nats an image that a scale must bring to be computed
 
@@ -66,14 +66,17 @@ def fit_weights(nats: Tensor, labels: Tensor, scales: tuple[int, ...]) -> Tensor
     of_scale = torch.repeat_interleave(torch.tensor(scales))
     shared = torch.full((len(scales),), -1.0, dtype=torch.float64, requires_grad=True)
     own = torch.zeros(used, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.Adam([shared, own], lr=0.05)
-    for _ in range(FIT_STEPS):
-        weight = (shared[of_scale] + own).exp()
-        loss = torch.nn.functional.cross_entropy(apart @ weight, labels)
-        loss = loss + LIKENESS * own.square().mean()
+    optimizer = torch.optim.LBFGS([shared, own], max_iter=FIT_STEPS, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        evidence = apart @ (shared[of_scale] + own).exp()
+        found = torch.nn.functional.cross_entropy(evidence, labels)
+        found = found + LIKENESS * own.square().mean()
+        found.backward()
+        return found
+
+    optimizer.step(loss)
     with torch.no_grad():
         weight = (shared[of_scale] + own).exp()
     return torch.cat([weight, weight.new_zeros(nats.shape[2] - used)])
