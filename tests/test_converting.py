@@ -115,6 +115,15 @@ def test_a_converted_model_answers_on_the_command_line(var_files, tmp_path):
     assert "has no --stages" in refused(*words, "--out", tmp_path / "other", "--stages", "2:2")
 
 
+def test_a_published_name_says_how_to_convert_it():
+    with pytest.raises(SynthesightError) as error:
+        synthesight.load("var-d16")
+    said = str(error.value)
+    assert "download FoundationVision/var/var_d16.pth and FoundationVision/var/vae_" in said
+    assert "synthesight convert var_d16.pth vae_ch160v4096z32.pth --out var-d16" in said
+    assert "give `model=./var-d16`" in said
+
+
 class Hostile:
     def __reduce__(self):
         return (print, ("this ran",))

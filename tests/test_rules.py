@@ -475,3 +475,25 @@ def test_rules_are_made_by_name_with_their_own_options():
         make_rule("best", model)
     with pytest.raises(SynthesightError, match="did you mean sequential"):
         make_rule("sequentiel", model)
+
+
+def test_stages_count_draws_and_classes_or_share_them():
+    errors = simulated(50, 8, 20, "normal")
+    shares, counts = Staged(20, ((0.25, 0.5), (0.5, 0.25))), Staged(20, ((5, 4), (10, 2)))
+    for first, second in zip(replay(shares, errors), replay(counts, errors), strict=True):
+        np.testing.assert_array_equal(first, second)
+    kept = np.argsort(errors[:, :5].sum(axis=1), axis=1)[:, :4]
+    response, evaluations = replay(Staged(20, ((5, 4), (20, 1))), errors)
+    best = np.take_along_axis(errors.sum(axis=1), kept, axis=1).argmin(axis=1)
+    np.testing.assert_array_equal(response, kept[np.arange(50), best])
+    assert (evaluations == 4 * 5 + 4 * 20).all()
+    # More candidates than classes are all of them.
+    assert (replay(Staged(20, ((5, 10),)), errors)[1] == 8 * 20).all()
+
+
+@pytest.mark.parametrize(
+    "stages", [((6, 0),), ((0, 3),), ((12, 3),), ((6, 3), (4, 2)), ((6, 1.5),), (6, 3)]
+)
+def test_stages_that_cannot_be_are_refused(stages):
+    with pytest.raises(SynthesightError, match=r"`stages=.*` cannot be: give pairs"):
+        Staged(10, stages)

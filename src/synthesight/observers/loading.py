@@ -218,6 +218,21 @@ def _open_library(
     )
 
 
+def _is_to_be_converted(place: Place) -> bool:
+    return place.entry is not None and bool(place.entry.files)
+
+
+def _refuse_unconverted(place: Place, **given: Any) -> Observer:  # noqa: ARG001
+    """Say how to get a model that is published as pickles, or in parts."""
+    assert place.entry is not None
+    names = " ".join(name.rpartition("/")[2] for name in place.entry.files)
+    raise SynthesightError(
+        f"{place.name} is published in parts: download {' and '.join(place.entry.files)} from "
+        f"huggingface.co, run `synthesight convert {names} --out {place.name}`, and give "
+        f"`model=./{place.name}`."
+    )
+
+
 def _is_small_tokens(place: Place) -> bool:
     config = place.folder / "config.json" if place.folder is not None else None
     if config is None or not config.is_file():
@@ -330,6 +345,7 @@ def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Obser
 OPENERS: tuple[tuple[Callable[[Place], bool], str, Callable[..., Observer]], ...] = (
     (_is_plugin, "another package's", _open_plugin),
     (_is_library, "a discriminative network", _open_library),
+    (_is_to_be_converted, "a generative model", _refuse_unconverted),
     (_is_small_tokens, "a generative model", _open_small_tokens),
     (_is_small_network, "a discriminative network", _open_small_network),
     (lambda place: True, "a generative model", _open_generative),

@@ -80,6 +80,9 @@ class Entry:
         What a discriminative network was trained on.
     papers
         BibTeX keys of the papers to cite for it.
+    files
+        Of a model that ``synthesight convert`` opens: names of its published files, as
+        ``owner/model/file`` on the Hugging Face Hub.
     weights
         For a URL: what the file holds, as
         :mod:`~synthesight.observers.discriminative.published` explains.
@@ -99,6 +102,7 @@ class Entry:
     text: str = ""
     images: str = ""
     papers: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     weights: dict[str, Any] | None = None
     toolbox: dict[str, Any] | None = None
 
@@ -109,6 +113,7 @@ class Entry:
             "kind": self.kind,
             "family": self.family,
             "weights": self.source,
+            "files to convert": ", ".join(self.files),
             "readout": (self.weights or {}).get("head", {}).get("source", ""),
             "trained on": self.images,
             "parameters": f"{self.parameters:g} M",
@@ -143,7 +148,11 @@ class Entry:
 def entries() -> dict[str, Entry]:
     """Return all known models by name: the zoo's, then those of other packages."""
     rows = [row for table in TABLES for row in json.loads((ZOO / table).read_text("utf-8"))]
-    known = {row["name"]: Entry(**row | {"papers": tuple(row.get("papers", ()))}) for row in rows}
+    several = ("papers", "files")
+    known = {
+        row["name"]: Entry(**row | {key: tuple(row.get(key, ())) for key in several})
+        for row in rows
+    }
     for point in entry_points(group=GROUP):
         for entry in _offered(point):
             known.setdefault(entry.name, entry)
