@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax
 
@@ -25,6 +25,7 @@ def test_nats_are_the_log_softmax_over_image_codes_in_float64():
     np.testing.assert_allclose(found.numpy(), expected[..., 0], atol=1e-5)
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 200), st.integers(0, 99))
 def test_any_bound_on_memory_gives_the_same_nats(images, length, most, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -44,6 +45,7 @@ def test_any_bound_on_memory_gives_the_same_nats(images, length, most, seed):
     )
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.data())
 def test_parts_add_up_to_the_whole(count, data):
     parts = data.draw(st.integers(1, count))

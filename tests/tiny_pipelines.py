@@ -1543,39 +1543,3 @@ def WuerstchenPriorPipeline() -> Any:
         prior=WuerstchenPrior(c_in=2, c=8, depth=2, c_cond=WIDTH, c_r=8, nhead=2),
         scheduler=diffusers.DDPMWuerstchenScheduler(),
     )
-
-
-@refused("masked")
-def AmusedPipeline() -> Any:
-    from diffusers.pipelines.deprecated.amused import AmusedPipeline as kind
-
-    return kind(
-        vqvae=diffusers.VQModel(
-            block_out_channels=(8, 8),
-            down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2,
-            latent_channels=8,
-            num_vq_embeddings=32,
-            norm_num_groups=2,
-            lookup_from_codebook=True,
-        ),
-        tokenizer=clip_tokenizer(),
-        text_encoder=clip(projected=True),
-        transformer=diffusers.UVit2DModel(
-            hidden_size=8,
-            cond_embed_dim=WIDTH,
-            encoder_hidden_size=WIDTH,
-            micro_cond_encode_dim=2,
-            micro_cond_embed_dim=10,
-            block_out_channels=8,
-            num_hidden_layers=1,
-            num_attention_heads=1,
-            in_channels=8,
-            intermediate_size=8,
-            codebook_size=32,
-            vocab_size=33,
-            block_num_heads=1,
-            num_res_blocks=1,
-        ),
-        scheduler=diffusers.AmusedScheduler(mask_token_id=31),
-    )

@@ -36,7 +36,6 @@ REFUSED: dict[str, str] = {
     "Ideogram4*": "its guidance cannot be switched off",
     "DreamLite*": "its guidance cannot be switched off",
     "GlmImage*": "it has two likelihoods, of tokens and of an image given them",
-    "Amused*": "it predicts masked tokens and has no denoiser",
 }
 
 # Arguments of a pipeline's call, by its class and, where two models share it, by a setting of the
