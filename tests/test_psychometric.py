@@ -124,6 +124,16 @@ def test_what_names_neither_class_and_what_is_silent_does_not_count():
     assert counted["n"].item() == 720
 
 
+def test_classes_count_however_they_are_spelt():
+    trials = _trials(X, PSIGNIFIT[0][0], 40)
+    named = {"cat": "car", "dog": "boat"}
+    spelt = trials.with_columns(
+        pl.col("response").replace(named), toward=pl.lit("automobile"), other=pl.lit("ship")
+    )
+    one, other = (psychometric(each, "observer", resamples=0) for each in (trials, spelt))
+    assert one.equals(other)
+
+
 def test_pairs_vary_together():
     # Each pair turns at once, at a place of its own: trials of a pair tell the same again.
     rng = np.random.default_rng(1)

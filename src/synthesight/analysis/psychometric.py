@@ -12,6 +12,7 @@ from synthesight.analysis._stats.bootstrap import RESAMPLES, interval, weights
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.sigmoids import SIGMOIDS, Curves, fit_curves, likely_curves
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import canonical
 from synthesight.trials.schema import conform
 
 DIAL, TOWARD, OTHER, PAIR = "dial", "toward", "other", "pair"
@@ -178,12 +179,19 @@ def psychometric_curve(fits: pl.DataFrame, x: np.ndarray, sigmoid: str = "normal
 
 
 def _counted(trials: pl.DataFrame, toward: str) -> pl.DataFrame:
-    """Return the trials that count, with whether each names ``toward``."""
-    names = pl.col("response") == pl.col(toward)
+    """Return the trials that count, with whether each names ``toward``, however it is spelt."""
+    said = _plain("response")
     counted = pl.col("response").is_not_null() & pl.col(toward).is_not_null()
     if OTHER in trials.columns:
-        counted &= names | (pl.col("response") == pl.col(OTHER)) | pl.col(OTHER).is_null()
-    return trials.filter(counted).with_columns(_toward=names)
+        counted &= (said == _plain(toward)) | (said == _plain(OTHER)) | pl.col(OTHER).is_null()
+    return trials.filter(counted).with_columns(_toward=said == _plain(toward))
+
+
+def _plain(column: str) -> pl.Expr:
+    """Return a column of classes in one spelling: car for automobile."""
+    return pl.col(column).map_batches(
+        lambda names: names.replace({name: canonical(name) for name in names.drop_nulls().unique()})
+    )
 
 
 def _fitted(

@@ -17,6 +17,7 @@ from scipy.fft import dctn, idctn
 from scipy.ndimage import distance_transform_edt
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.categories import canonical
 from synthesight.stimuli.images import to_array
 from synthesight.stimuli.make.manipulations import LUMA
 from synthesight.stimuli.make.shapes import SHAPES, silhouette
@@ -203,7 +204,14 @@ def pairs_of(
     """
     chosen = []
     for name in classes:
-        own = sorted((s for s in stimuli if s.category == name), key=lambda one: one.id)
+        own = sorted(
+            (
+                replace(one, category=name)
+                for one in stimuli
+                if one.category is not None and canonical(one.category) == canonical(name)
+            ),
+            key=lambda one: one.id,
+        )
         if len(own) < pairs:
             raise SynthesightError(
                 f"There are {len(own)} images of {name}, too few for `pairs={pairs}`: take fewer "
