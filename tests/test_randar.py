@@ -67,6 +67,17 @@ def test_orders_are_permutations_that_key_and_number_alone_decide():
     assert (counts - 1 / 16).abs().max() < 5 * (15 / 16**2 / 2000) ** 0.5
 
 
+def test_maps_place_each_token_whenever_it_came():
+    model = small_randar(SHORT)
+    x, labels, rows = tokens(1), model.prepare(["5"]), torch.zeros(1, dtype=torch.int64)
+    (order,) = model.draws(KEYS[:1], np.array([3]), (16,))
+    found = model.nat_maps(x, (order,), labels, rows)[0]
+    assert found.sum() == pytest.approx(model.nats(x, (order,), labels, rows).item())
+    states = model.network(torch.tensor([5]), x.gather(1, order), order)
+    first = model.network.head(states[0, 0]).log_softmax(-1)[x[0, order[0, 0]]]
+    assert found.flatten()[order[0, 0]].item() == pytest.approx(first.item(), abs=1e-5)
+
+
 def test_tokens_are_the_codes_of_nearest_direction():
     model = small_randar(SHORT)
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1

@@ -188,6 +188,24 @@ def test_smoothed_evidence_does_not_depend_on_batches_and_does_on_the_seed():
     assert np.abs(evidence(8, 0) - evidence(8, 1)).max() > 1e-3
 
 
+def test_maps_add_up_to_the_evidence_and_place_each_token():
+    model = small_var(smoothing=2)
+    labels = {name: [n] for n, name in enumerate("abc")}
+    observer = GenerativeClassifier(model, labels=labels, batch_size=4)
+    (response,) = observer.respond(stimuli(1), list(labels))
+    found = observer.evidence_map(response, list(labels))
+    rival = np.sort(response.evidence)[-2]
+    assert found.evidence == pytest.approx(-rival, abs=1e-5)
+    assert found.nats.shape == (4, 4)
+    assert found.nats.sum() == pytest.approx(-rival, abs=1e-5)
+    plain, x, rows = small_var(), model.encode(pictures(1)), torch.zeros(1, dtype=torch.int64)
+    tokens = plain.jitter(x, KEYS[:1])
+    each = plain.token_nats(tokens[:, 0], model.prepare(["1"]), 1, 2)[0]
+    second = plain.nat_maps(tokens, range(1, 2), model.prepare(["1"]), rows)[0]
+    corners = [second[:2, :2], second[:2, 2:], second[2:, :2], second[2:, 2:]]
+    np.testing.assert_allclose([float(corner.sum()) for corner in corners], each, atol=1e-9)
+
+
 def test_mistakes_are_one_sentence():
     model = small_var(name="tiny")
     with pytest.raises(SynthesightError, match=r"tiny reads images of 3 × 8 × 8.*not of 3 × 8 × 6"):

@@ -111,8 +111,8 @@ def compared(
         prompts, rows, groups = observer.units(list(classes))
     picture = np.asarray(response.stimulus.read(model.resolution).image)
     pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].to(model.device)
-    x = memory.encode(model, pixels.float() / 127.5 - 1.0)
     key = stimulus_key(observer.seed, response.stimulus.id)
+    x = memory.encode(model, pixels.float() / 127.5 - 1.0, key[None])
     evaluator = Evaluator(
         model,
         observer.prepare(prompts),

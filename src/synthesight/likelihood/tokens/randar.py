@@ -213,12 +213,18 @@ class RandAR:
         self, x: Tensor, draws: tuple[Tensor, ...], conditioning: Tensor, rows: Tensor
     ) -> Tensor:
         """Log p of all tokens in each order, exactly: float64, shape (B,)."""
+        return self.nat_maps(x, draws, conditioning, rows).sum(dim=(1, 2))
+
+    def nat_maps(
+        self, x: Tensor, draws: tuple[Tensor, ...], conditioning: Tensor, rows: Tensor
+    ) -> Tensor:
+        """Log p of each token, given those before it: float64, (B, side, side)."""
         (order,) = draws
         tokens = x.gather(1, order)
         states = self.network(conditioning[rows], tokens, order)
         own = self.config
         found = head_nats(states, self.network.head, tokens, count=own.codes, name=self.name)
-        return found.sum(dim=1)
+        return torch.zeros_like(found).scatter(1, order, found).unflatten(1, (own.side, own.side))
 
 
 def rotations(side: int, width: int, device: torch.device) -> Tensor:

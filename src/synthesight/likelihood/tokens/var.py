@@ -8,7 +8,7 @@ these, and averages over copies of the image with a little noise on their featur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum, log
 from typing import Any
@@ -289,28 +289,63 @@ class VAR:
 
     def nats(self, x: Tensor, parts: range, conditioning: Tensor, rows: Tensor) -> Tensor:
         """Log p of scales; see :meth:`~synthesight.likelihood.protocol.PartModel.nats`."""
-        x = self.jitter(x, np.zeros((len(x), 2), dtype=np.uint64))  # of no stimulus, to be timed
-        labels, scales, found = conditioning[rows], len(self.config.sides), []
-        for copy in range(parts.start // scales, -(-parts.stop // scales)):
-            first, end = (
-                min(max(at - copy * scales, 0), scales) for at in (parts.start, parts.stop)
-            )
-            found.append(self.scale_nats(x[:, copy], labels, first, end))
+        found = []
+        for nats, first, end in self._copies(x, parts, conditioning[rows]):
+            begin = self._edges[first]
+            found.append(part_nats(nats, [edge - begin for edge in self._edges[first : end + 1]]))
         return torch.cat(found, dim=1) / self.smoothing
 
-    def scale_nats(self, tokens: Tensor, labels: Tensor, first: int, end: int) -> Tensor:
-        """Log p of the scales ``first`` to ``end`` − 1 of tokens: float64, (B, end − first)."""
+    def nat_maps(self, x: Tensor, parts: range, conditioning: Tensor, rows: Tensor) -> Tensor:
+        """Return where nats are, float64 (B, side, side): a token's are spread over its place."""
+        finest = self.config.sides[-1]
+        total = torch.zeros(len(x), finest, finest, dtype=torch.float64, device=x.device)
+        for nats, first, end in self._copies(x, parts, conditioning[rows]):
+            sides = self.config.sides[first:end]
+            scales = nats.split([side**2 for side in sides], dim=1)
+            for own, side in zip(scales, sides, strict=True):
+                share = overlaps(side, finest).to(x.device)
+                total += share @ own.unflatten(1, (side, side)) @ share.T / self.smoothing
+        return total
+
+    def _copies(self, x: Tensor, parts: range, labels: Tensor) -> Iterator[tuple[Tensor, int, int]]:
+        """Log p of the tokens of each copy that parts are of, and of which scales."""
+        x = self.jitter(x, np.zeros((len(x), 2), dtype=np.uint64))  # of no stimulus, to be timed
+        scales = len(self.config.sides)
+        for copy in range(parts.start // scales, -(-parts.stop // scales)):
+            first = max(parts.start - copy * scales, 0)
+            end = min(parts.stop - copy * scales, scales)
+            yield self.token_nats(x[:, copy], labels, first, end), first, end
+
+    def token_nats(self, tokens: Tensor, labels: Tensor, first: int, end: int) -> Tensor:
+        """Log p of the tokens of the scales ``first`` to ``end`` − 1: float64, (B, their number).
+
+        ``tokens`` is int64, (B, L), and ``labels`` (B,).
+        """
         begin, stop = self._edges[first], self._edges[end]
         known = self.tokenizer.so_far(tokens, end)
         states = self.network(labels, known, self._levels[:stop])[:, begin:]
-        nats = head_nats(
+        return head_nats(
             states,
             self.network.head,
             tokens[:, begin:stop],
             count=self.config.codes,
             name=self.name,
         )
-        return part_nats(nats, [edge - begin for edge in self._edges[first : end + 1]])
+
+
+def overlaps(coarse: int, fine: int) -> Tensor:
+    """Shares of each of ``coarse`` equal parts of a line in ``fine`` ones: float64, (fine, coarse).
+
+    Examples
+    --------
+    >>> overlaps(2, 3)
+    tensor([[0.6667, 0.0000],
+            [0.3333, 0.3333],
+            [0.0000, 0.6667]], dtype=torch.float64)
+    """
+    ends = torch.arange(fine + 1, dtype=torch.float64)[:, None] / fine * coarse
+    filled = (ends - torch.arange(coarse)).clamp(0, 1)  # of each part, up to each end
+    return filled.diff(dim=0)
 
 
 def _normed(x: Tensor) -> Tensor:
