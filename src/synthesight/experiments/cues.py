@@ -209,8 +209,8 @@ def _learner(
 def figures(trials: pl.DataFrame) -> pl.DataFrame:
     """Return every figure of every learner; see :func:`run_cues`."""
     by = ["observer", "learner", "training", "dataset"]
-    bias = shape_bias(trials.filter(pl.col("texture").is_not_null()), by, resamples=0)
-    right = accuracy(trials.filter(pl.col("texture").is_null()), by, resamples=0)
+    bias = shape_bias(trials.filter(dataset=DATASET), by, resamples=0)
+    right = accuracy(trials.filter(pl.col("dataset") != DATASET), by, resamples=0)
     return pl.concat(
         table.select(
             "observer",
