@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 import synthesight
-from builders import noise_stimuli
+from builders import done, noise, noise_stimuli, refused
 from synthesight.errors import SynthesightError
 from synthesight.observers.discriminative.noise import (
     Blur,
@@ -84,9 +86,9 @@ def test_augmentations_that_there_are_not(text, words):
 
 def test_seeds_make_the_noise():
     images = torch.rand(3, 3, 8, 8, generator=seeded())
-    for noise in (DiffusionNoise(), GaussianNoise()):
-        assert torch.equal(noise(images, seeded(1)), noise(images, seeded(1)))
-        assert not torch.equal(noise(images, seeded(1)), noise(images, seeded(2)))
+    for change in (DiffusionNoise(), GaussianNoise()):
+        assert torch.equal(change(images, seeded(1)), change(images, seeded(1)))
+        assert not torch.equal(change(images, seeded(1)), change(images, seeded(2)))
 
 
 def test_noise_at_test_depends_on_the_image_and_the_seed_alone():
@@ -103,3 +105,13 @@ def test_noise_at_test_depends_on_the_image_and_the_seed_alone():
     np.testing.assert_allclose(alone["s3.png"], together["s3.png"], atol=1e-4)
     for other in (network, WithNoise(network, DiffusionNoise(), seed=1)):
         assert not np.allclose(evidence(other, stimuli)["s3.png"], together["s3.png"], atol=1e-2)
+
+
+def test_the_command_line_shows_networks_noise(tmp_path):
+    noisy_image = tmp_path / "a.png"
+    noise(np.random.default_rng(0)).save(noisy_image)
+    shown = [noisy_image, "--model", "natural-32-cnn", "--device", "cpu", "--json"]
+    plain = json.loads(done("classify", *shown))
+    noisy = json.loads(done("classify", *shown, "--test-noise", "gaussian-noise:0.5"))
+    assert plain["evidence"] != noisy["evidence"]
+    assert "did you mean blur" in refused("classify", *shown, "--test-noise", "blurr")

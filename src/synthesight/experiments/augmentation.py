@@ -32,7 +32,7 @@ from synthesight.observers.discriminative.noise import DiffusionNoise, WithNoise
 from synthesight.observers.discriminative.trained import open_trained
 from synthesight.observers.options import EvaluateKeywords
 from synthesight.progress import Progress
-from synthesight.stimuli.categories import SHARED_SEVEN
+from synthesight.stimuli.categories import SHARED_SEVEN, Vocabulary
 from synthesight.stimuli.datasets import dataset
 from synthesight.stimuli.datasets.local import local_folder
 from synthesight.stimuli.find import find_stimuli, sample
@@ -119,8 +119,8 @@ def run_augmentation(
     Parameters
     ----------
     train, test
-        Labelled images of CIFAR-10's classes, or of others with two or more of the seven that
-        CIFAR-10 shares with the 16 categories.
+        Labelled images of CIFAR-10's classes, or of others that have the seven which CIFAR-10
+        shares with the 16 categories.
     out
         Folder of the experiment: ``trained/``, ``stimuli/``, ``runs/``, ``trials.parquet`` and
         ``figures.parquet``.
@@ -142,7 +142,14 @@ def run_augmentation(
     """
     check_same(out, options)
     trainings = options.trainings()
-    with trained(open_images(train), trainings, out / "trained", device, parallel):
+    images = open_images(train)
+    known = Vocabulary(images.names)
+    if missing := [name for name in SHARED_SEVEN if name not in known]:
+        raise SynthesightError(
+            f"{train} has no images of {', '.join(missing)}: train on all seven categories of "
+            f"{', '.join(SHARED_SEVEN)}, such as on CIFAR-10."
+        )
+    with trained(images, trainings, out / "trained", device, parallel):
         shown = [*clean_stimuli(test, options.per_class), *conflict_stimuli(data)]
         manipulated = manipulated_stimuli(test, out / "stimuli", options.per_class, jobs)
     tables = []

@@ -41,6 +41,7 @@ from synthesight.stimuli.stimulus import Stimulus
 DRAWN_SIDE = 2 * SIDE  # scaled down, so that outlines are smooth
 TRAINING_SEED, TEST_SEED = 1, 2  # of poses and grains: no image of the test was trained on
 AGREE, SHAPE, TEXTURE = "agreeing cues", "shape alone", "texture alone"
+TESTS = (AGREE, DATASET, SHAPE, TEXTURE)
 __all__ = ["DATASET", "CuesOptions", "run_cues"]
 
 LEARNERS = ("generative", "discriminative", "discriminative-noise")

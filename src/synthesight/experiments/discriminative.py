@@ -19,12 +19,18 @@ import torch
 from torch.nn import functional
 
 from synthesight.errors import SynthesightError
+from synthesight.evaluation import answerable
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages
 from synthesight.experiments.log import Log
 from synthesight.experiments.streamed import StreamedImages
-from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-from synthesight.observers.discriminative.network import HALF, Network, normalised
+from synthesight.observers.discriminative.imagenet import OUTPUTS, ImageNetNetwork
+from synthesight.observers.discriminative.network import (
+    HALF,
+    DiscriminativeNetwork,
+    Network,
+    normalised,
+)
 from synthesight.observers.discriminative.noise import (
     NONE,
     Augmentation,
@@ -32,9 +38,9 @@ from synthesight.observers.discriminative.noise import (
     read_augmentation,
 )
 from synthesight.observers.discriminative.trained import build, open_trained, write
-from synthesight.stimuli.categories import Vocabulary, canonical
+from synthesight.stimuli.categories import canonical
 from synthesight.stimuli.find import find_stimuli
-from synthesight.stimuli.synsets import coarse
+from synthesight.stimuli.synsets import synsets
 from synthesight.stopping import held_back
 
 SCHEDULES = ("linear", "cosine", "step")
@@ -298,11 +304,17 @@ def accuracies(
         If the test images cannot be found, or have other labels.
     """
     observer = open_trained(folder, device=device)
-    stimuli = [each for each in find_stimuli(test) if each.category is not None]
-    if isinstance(observer, ImageNetNetwork):
-        stimuli = coarse(stimuli, observer.choose(None))
-    known = Vocabulary(observer.choose(None))
-    stimuli = [each for each in stimuli if str(each.category) in known]
+    if isinstance(observer, ImageNetNetwork):  # by its 1000 classes here, not by 16 categories
+        colours = {key: observer.pixels[key] for key in ("mean", "std")}
+        observer = DiscriminativeNetwork(
+            observer.network,
+            list(synsets().values())[:OUTPUTS],
+            observer.resolution,
+            name=observer.name,
+            device=device,
+            **colours,
+        )
+    stimuli = answerable(find_stimuli(test), observer.choose(None))
     noise = read_augmentation(options.augmentation)
     shown: list[tuple[str, Network]] = [("as they are", observer)]
     if noise is not None:

@@ -110,6 +110,7 @@ def open_given(model: Any, given: dict[str, Any]) -> Observer:
 
     given["device"] = given.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
     check_device(given["device"])
+    noise = given.pop("test_noise", None)
     kind, open_it = next((kind, opener) for fits, kind, opener in OPENERS if fits(place))
     taken = signature(open_it).parameters
     if not any(each.kind is Parameter.VAR_KEYWORD for each in taken.values()):
@@ -118,7 +119,20 @@ def open_given(model: Any, given: dict[str, Any]) -> Observer:
         if "names" not in taken:
             given = names_only(given, f"{place.name} reads no text")
         _refuse_others(given, taken, f"{place.name} is {kind}")
-    return open_it(place, **given)
+    observer = open_it(place, **given)
+    return observer if noise is None else _with_noise(observer, noise)
+
+
+def _with_noise(observer: Observer, noise: str) -> Observer:
+    from synthesight.observers.discriminative.network import Network
+    from synthesight.observers.discriminative.noise import WithNoise, read_augmentation
+
+    what = read_augmentation(noise)
+    if not isinstance(observer, Network):
+        raise SynthesightError(
+            f"{observer.name} is {_kind(observer)}: leave out `test_noise`, which is for networks."
+        )
+    return observer if what is None else WithNoise(observer, what)
 
 
 def check_protocol(protocol: str, place: Place) -> None:

@@ -87,6 +87,9 @@ class ModelOptions:
     resolution
         Pixels of the images that the model is shown, for one that makes images of several sizes: a
         side, (height, width), or a text such as ``"512x768"``; None for the model's own.
+    test_noise
+        What is done to each image before a network sees it: ``"diffusion-noise"``,
+        ``"gaussian-noise:SIGMA"`` or ``"blur:SIGMA"``, for images in [0, 1].
     device, dtype
         Where a model runs, and in which precision.
     smoothing
@@ -194,6 +197,12 @@ class ModelOptions:
         default=None,
         metadata=about("Network evaluations a batch. Default: found by measurement.", text=int),
     )
+    test_noise: str | None = field(
+        default=None,
+        metadata=about(
+            "Noise on what a network sees: diffusion-noise, gaussian-noise:0.5, blur:1."
+        ),
+    )
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""
@@ -233,6 +242,7 @@ class ModelKeywords(TypedDict, total=False):
     dtype: str | torch.dtype | None
     smoothing: int | None
     batch_size: int | None
+    test_noise: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,8 @@ def open_trained(
 ) -> Network:
     """Open a network that ``synthesight train discriminative`` wrote.
 
-    One that was trained on ImageNet-1k's 1000 synsets answers with 16 categories, by the mean rule.
+    One that was trained on ImageNet-1k's 1000 synsets answers with 16 categories, by the mean rule;
+    one that was trained on others of its synsets calls them by their words.
 
     Raises
     ------
@@ -187,6 +188,7 @@ def open_trained(
             classes=classes,
             device=device,
         )
+    labels = [synsets().get(label, label) for label in labels]
     return DiscriminativeNetwork(
         network, labels, resolution, name=name, classes=classes, mean=mean, std=std, device=device
     )
