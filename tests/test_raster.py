@@ -356,7 +356,7 @@ def test_refuse_codebooks_and_heads_that_cannot_work() -> None:
     parts = parts_of("Chameleon")
     parts.processor.tokenizer.sep_token = None
     with pytest.raises(SynthesightError, match="The tokenizer of tiny has no sep_token"):
-        parts.likelihood(name="tiny").prepare(["a cat"])
+        parts.likelihood(name="tiny")
 
 
 def test_refuse_logits_that_are_no_numbers(kind: str) -> None:

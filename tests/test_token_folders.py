@@ -18,6 +18,7 @@ import tiny_tokens
 from builders import command, done, noise, refused
 from synthesight import Run
 from synthesight.errors import SynthesightError
+from synthesight.likelihood import load_model, loading
 from synthesight.likelihood.tokens import Janus
 from tiny_tokens import GRID, SIDE
 
@@ -169,6 +170,8 @@ def test_refuse_folders_that_are_incomplete_or_damaged(copy: Path, photos: Path)
     (copy / "processor_config.json").unlink()
     assert "has no processor" in refused(*given)
     (copy / "processor_config.json").write_text(processor)
+    (copy / "chat_template.jinja").write_text("{% for message in %}")
+    assert "copy cannot be used as a likelihood" in refused(*given, "--resolution", SIDE)
     (copy / "chat_template.jinja").unlink()
     assert "has no chat template" in refused(*given)
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
@@ -191,6 +194,20 @@ def test_refuse_options_that_make_no_sense(folder: Path, photos: Path) -> None:
         ("--prompt", "a {class} " * 99, "takes 200 tokens, of which an image has 16"),
     ):
         assert said in refused(*given, option, value)
+
+
+def test_large_models_are_opened_in_half_precision_where_it_is_chosen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32 they might not fit, not even to be measured."""
+    both = [torch.float16, torch.bfloat16]
+    monkeypatch.setattr(loading, "half_precisions", lambda place: both)
+    monkeypatch.setattr(loading, "LARGE_NETWORK", 0)
+    model = load_model(folder, device="cpu", dtype="auto")
+    assert (model.dtype, model.precision) == (torch.bfloat16, None)
+    monkeypatch.setattr(loading, "LARGE_NETWORK", 2**34)
+    model = load_model(folder, device="cpu", dtype="auto")
+    assert set(model.precision) == {"float16", "bfloat16"}
 
 
 def test_weights_are_opened_in_the_precision_that_they_were_saved_in(

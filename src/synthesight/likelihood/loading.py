@@ -15,6 +15,7 @@ from synthesight.likelihood.device import DTYPES, check_device
 from synthesight.likelihood.lora import LoraLike
 from synthesight.likelihood.memory import is_out_of_memory, opening
 from synthesight.likelihood.opening import Opened, open_pipeline
+from synthesight.likelihood.parts import LARGE_NETWORK
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.precision import choose_precision, half_precisions
 from synthesight.likelihood.tokens.converted import ConvertedParts
@@ -99,6 +100,10 @@ def load_model(
         size = None if given or resolution or place != torch.device("cpu") else _size(opened)
         what = f"{name or source} cannot be used as a likelihood"
         own = given or resolution is not None
+        if isinstance(opened.pipeline, TokenParts):
+            own = False  # which checks its sizes itself
+            if candidates and 4 * opened.pipeline.parameters > LARGE_NETWORK:
+                dtype = candidates[-1]  # in float32 it might not fit, not even to be measured
         build = _builder(opened, smoothing)
         with nullcontext() if own else opening(what, "download or save it again", size=size):
             model = build(

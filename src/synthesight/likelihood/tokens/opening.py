@@ -45,6 +45,11 @@ class TokenParts:
         """The networks, by their roles, as of a pipeline of diffusers."""
         return {"model": self.model}
 
+    @property
+    def parameters(self) -> int:
+        """Number of the model's parameters."""
+        return sum(weight.numel() for weight in self.model.parameters())
+
     def likelihood(
         self,
         *,

@@ -101,6 +101,8 @@ class RasterModel:
     ----------
     horizon, cost
         One part a row of codes, each with its share of one pass.
+    written
+        What is written before an image of ``{class}``.
     """
 
     takes_labels = False
@@ -139,6 +141,7 @@ class RasterModel:
                 f"{name} takes {longest} tokens, and images of {size[0]} × {size[1]} pixels are "
                 f"{self.length}: give a smaller `resolution`."
             )
+        self.written = self.write("{class}").text
 
     # What families say -----------------------------------------------------------------------
 
@@ -236,7 +239,7 @@ class RasterModel:
             "pipeline": type(self).__name__,
             "source": self.source,
             "precision": self.precision,
-            "written": self.write("{class}").text,
+            "written": self.written,
             "grid": list(self.grid),
         }
 
