@@ -1,112 +1,251 @@
-"""The tour: two small models of equal training look at drawn images, offline."""
+"""The tour: one picture of what a generative classifier sees, made offline in a few minutes."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import altair as alt
+import numpy as np
 import polars as pl
+from PIL import Image
 from rich.console import Console
-from rich.table import Table
 
 import synthesight
-from synthesight.analysis import accuracy, shape_bias
-from synthesight.observers.options import EvaluateKeywords
-from synthesight.report.figures import answers_chart, save_figure, shape_bias_means
-from synthesight.report.looks import picked
+from synthesight.analysis import with_people
+from synthesight.likelihood.draws import normal_noise, stimulus_key
+from synthesight.likelihood.evaluator import Evaluator
+from synthesight.likelihood.sampling import sample
+from synthesight.observers import EvidenceMap, Response
+from synthesight.observers.options import ModelOptions
+from synthesight.probes.dial import show_dial
+from synthesight.probes.pictures import coloured, legend_of, picture_grid
+from synthesight.probes.reconstruct import reconstruct
+from synthesight.report.dials import dials_section
+from synthesight.report.figures import save_figure
+from synthesight.report.looks import COLOURS
 from synthesight.report.references import references_of
-from synthesight.stimuli.categories import SHARED_SEVEN
-from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects, save
+from synthesight.stimuli.make.dial import dial_stimuli, pairs_of
 from synthesight.stimuli.stimulus import Stimulus
 
 MODELS = ("natural-32", "natural-32-cnn")
-EXAMPLES = 6
-PUBLISHED = references_of("shape_bias", "cue-conflict")
+BETWEEN = ("ship", "truck")  # what the dial turns between
+CANDIDATES = 24  # images that the model makes of each
+PAIRS = 7
+STEPS = 7  # of the dial
 DRAWS = 64  # a class at most: a third of the default, for a tour of minutes
+NAMED = 3  # classes of the race that have a colour
+PUBLISHED = references_of("shape_bias", "cue-conflict")
 
 
 def run_demo(out: Path) -> None:
-    """Draw images, show them to both bundled models, print what they make of them, and plot it.
+    """Let the bundled models look at images, print what came out, and draw it.
 
     Parameters
     ----------
     out
-        Folder for the images, the runs and the figure ``shape-bias.png`` (and ``.svg``).
+        Folder for the images, the runs and the figure ``demo.png`` (and ``.svg``).
     """
     started = time.monotonic()
     console = Console()
-    objects = drawn_objects(shapes=SHARED_SEVEN, per_category=3)
-    conflict = drawn_cue_conflict(shapes=SHARED_SEVEN, textures=SHARED_SEVEN, per_pair=2)
-    stimuli = [*objects, *conflict]
-    save(conflict, out / "cue-conflict-drawn")
+    console.print(f"{MODELS[0]}, a small diffusion model, makes images and looks at them.")
+    pairs = pairs_of(own_images(), BETWEEN, pairs=PAIRS)
+    shown, answer, race = raced(pairs[0][0])
     console.print(
-        f"{len(objects)} drawn objects and {len(conflict)} drawn cue-conflict images (a shape "
-        f"filled with another category's texture), in {out / 'cue-conflict-drawn'}; "
-        f"{len(SHARED_SEVEN)} classes: {', '.join(SHARED_SEVEN)}."
+        f"It took {answer.evaluations:.0f} network evaluations to see a {answer.response} among "
+        f"{len(answer.draws)} classes."
     )
-    tables = []
-    for name in MODELS:
-        options: EvaluateKeywords = {"classes": SHARED_SEVEN}
-        if name == "natural-32":
-            options["max_draws"] = DRAWS
-        run = synthesight.evaluate(name, stimuli, out / "runs" / name, progress=True, **options)
-        tables.append(run.trials())
-    trials = pl.concat(tables)
-    right = accuracy(trials.filter(pl.col("dataset") == "objects-drawn"), by=["observer", "kind"])
-    bias = shape_bias(trials, by=["observer", "kind"])
-    cost = trials.group_by("observer").agg(pl.col("evaluations").mean())
-    console.print(result_table(right, bias, dict(cost.iter_rows())))
-    figure = alt.vconcat(
-        _examples(conflict, trials), shape_bias_means(bias, PUBLISHED, MODELS), spacing=14
-    ).add_params(picked(MODELS))
-    path = out / "shape-bias.png"
+    stimuli = dial_stimuli(pairs, steps=STEPS)
+    show_dial(MODELS[:1], stimuli, out, ModelOptions(classes=BETWEEN, max_draws=DRAWS))
+    trials = show_dial(MODELS[1:], stimuli, out, ModelOptions(classes=BETWEEN))
+    dial = dials_section(with_people(trials), 200)
+    assert dial is not None
+    equal = dial.tables["dial"]
+    console.print(f"Hybrids show a {BETWEEN[0]} and a {BETWEEN[1]}, or the other way round.")
+    for row in equal.iter_rows(named=True):
+        console.print(said(row))
+    figure = whole_figure(
+        map_and_race(shown, race),
+        rivals_of(ambiguous(stimuli, equal)),
+        dial.figures["dial-hybrid"],
+        published(),
+    )
+    path = out / "demo.png"
     save_figure(figure.to_dict(), path.with_suffix(".svg"), path)
-    console.print(
-        "Published figures are for the photographs of Geirhos et al. (2019), not for these "
-        "drawings: they give the scale, not a comparison."
-    )
     console.print(f"Figure: {path}. Took {time.monotonic() - started:.0f} s.")
 
 
-def result_table(right: pl.DataFrame, bias: pl.DataFrame, cost: dict[str, float]) -> Table:
-    """Accuracy and shape bias of the models, beside what was published, in 80 columns."""
-    table = Table()
-    for column in (
-        "observer",
-        "objects\nright",
-        "shape\nbias",
-        "95 %\ninterval",
-        "n",
-        "evaluations",
-    ):
-        table.add_column(column, justify="left" if column == "observer" else "right")
-    correct = dict(right.select("observer", "estimate").iter_rows())
-    for row in bias.iter_rows(named=True):
-        table.add_row(
-            row["observer"],
-            f"{100 * correct[row['observer']]:.0f} %",
-            f"{100 * row['estimate']:.0f} %",
-            f"{100 * row['low']:.0f}-{100 * row['high']:.0f} %",
-            str(row["n"]),
-            f"{cost[row['observer']]:.0f}",
-        )
-    for name, value in PUBLISHED.select("observer", "value").iter_rows():
-        table.add_row(f"{name} (published)", "", f"{100 * value:.0f} %", "", "", "")
-    return table
+def said(row: dict[str, Any]) -> str:
+    """Return a sentence about the point of equality of an observer."""
+    if row["beyond"] is not None:
+        return f"{row['observer']}: no point of equality within the dial."
+    low, high = (f"{row[name]:.1f}" for name in ("cutoff_low", "cutoff_high"))
+    return (
+        f"{row['observer']}: both seen equally often at {row['cutoff']:.1f} cycles an image "
+        f"(95 %: {low} to {high})."
+    )
 
 
-def _examples(conflict: list[Stimulus], trials: pl.DataFrame) -> alt.Chart:
-    """A few images with each model's answer."""
-    chosen = conflict[:: max(1, len(conflict) // EXAMPLES)][:EXAMPLES]
-    answers = {
-        (observer, stimulus): response
-        for observer, stimulus, response in trials.select(
-            "observer", "stimulus", "response"
-        ).iter_rows()
-    }
-    captions = [
-        ["generative:", answers[MODELS[0], s.id], "discriminative:", answers[MODELS[1], s.id]]
-        for s in chosen
+def own_images() -> list[Stimulus]:
+    """Return images that natural-32 makes, of those that natural-32-cnn names as they were meant.
+
+    No photograph is shown: the model's own images are free, and as it knows the world.
+    """
+    observer: Any = synthesight.load(MODELS[0], device="cpu")
+    texts = [f"A bad photo of a {name}" for name in BETWEEN]
+    index = np.arange(len(BETWEEN) * CANDIDATES)
+    keys = np.repeat(stimulus_key(0, "demo")[None], len(index), axis=0)
+    import torch
+
+    noise = torch.from_numpy(normal_noise(keys, index, (3, 32, 32)))
+    rows = torch.from_numpy(index // CANDIDATES)
+    x = sample(observer.model, noise, observer.prepare(texts), rows, steps=25)
+    pixels = ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    named = synthesight.load(MODELS[1], device="cpu").classify(pixels).labels
+    meant = np.repeat(BETWEEN, CANDIDATES)
+    return [
+        Stimulus(f"{name}-{n}.png", Image.fromarray(image), "demo", category=str(name))
+        for n, (name, image, label) in enumerate(zip(meant, pixels, named, strict=True))
+        if name == label
     ]
-    return answers_chart([stimulus.open() for stimulus in chosen], captions)
+
+
+def raced(stimulus: Stimulus) -> tuple[EvidenceMap, Response, pl.DataFrame]:
+    """Return the map of an image, the answer, and the evidence of each class by draw."""
+    observer: Any = synthesight.load(MODELS[0], device="cpu", max_draws=DRAWS)
+    (answer,) = observer.respond([stimulus])
+    classes = observer.choose(None)
+    every: Any = synthesight.load(
+        MODELS[0], device="cpu", rule="exhaustive", max_draws=DRAWS, batch_size=16
+    )
+    rival = np.argsort(answer.evidence)[-2]
+    (full,) = every.respond([stimulus], [answer.response, classes[int(rival)]])
+    pair = [answer.response, classes[int(rival)]]
+    shown = every.evidence_map(full, pair, of=pair[0], against=pair[1])
+    prompts, rows, _ = observer.units(classes)
+    evaluator = Evaluator(observer.likelihood, observer.prepare(prompts), batch_size=16)
+    import torch
+
+    pixels = torch.from_numpy(shown.image.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
+    index = np.repeat(np.arange(DRAWS), len(classes))
+    parts = np.split(np.arange(len(index)), range(16, len(index), 16))
+    key, none, row = stimulus_key(0, stimulus.id)[None], np.zeros_like(index), rows[:, 0]
+    nats = np.concatenate(
+        [
+            evaluator(pixels, key, none[part], index[part], np.tile(row, DRAWS)[part])
+            for part in parts
+        ]
+    ).reshape(DRAWS, len(classes))
+    nats -= nats[:, [classes.index(answer.response)]]
+    running = nats.cumsum(axis=0) / np.arange(1, DRAWS + 1)[:, None]
+    table = pl.DataFrame(
+        {
+            "draw": np.repeat(np.arange(1, DRAWS + 1), len(classes)),
+            "class": classes * DRAWS,
+            "evidence": running.ravel(),
+            "seen": np.tile(answer.draws, DRAWS),
+        }
+    )
+    # A class is dropped where its draws end.
+    return shown, answer, table.filter(pl.col("draw") <= pl.col("seen")).drop("seen")
+
+
+def ambiguous(stimuli: Sequence[Stimulus], equal: pl.DataFrame) -> Stimulus:
+    """Return the hybrid of the first pair that is nearest to the model's point of equality."""
+    at = float(equal.filter(observer=MODELS[0])["cutoff"][0])
+    first = [s for s in stimuli if s.factors["pair"] == stimuli[0].factors["pair"]]
+    return min(
+        (s for s in first if s.factors["toward"] == BETWEEN[0]),
+        key=lambda s: abs(np.log(float(s.factors["cutoff"]) / np.clip(at, 0.5, 16))),
+    )
+
+
+def map_and_race(shown: EvidenceMap, race: pl.DataFrame) -> alt.HConcatChart:
+    """Draw an image, where its evidence is, and the race of the classes."""
+    most = float(np.quantile(np.abs(shown.upsampled()), 0.995)) or 1.0
+    pictures = picture_grid(
+        [[shown.image, coloured(shown.upsampled(), shown.image, most)]],
+        ["image", f"for {shown.of}, against {shown.against}"],
+        side=180,
+    )
+    last = race.filter(pl.col("draw") == race["draw"].max()).sort("evidence", descending=True)
+    final = race.group_by("class").agg(pl.all().sort_by("draw").last()).sort("draw", "evidence")
+    named = [*dict.fromkeys([*last["class"], *final["class"].reverse()])][:NAMED]
+    colours = alt.Scale(domain=named, range=list(COLOURS[:NAMED]))
+    base = alt.Chart(alt.Data(values=race.to_dicts())).encode(
+        x=alt.X("draw:Q", title="draws", scale=alt.Scale(type="log", nice=False)),
+        y=alt.Y("evidence:Q", title="evidence, less the winner's", scale=alt.Scale(clamp=True)),
+        detail="class:N",
+    )
+    others = base.transform_filter(alt.FieldOneOfPredicate("class", named).__invert__())
+    lines = base.transform_filter(alt.FieldOneOfPredicate("class", named)).mark_line(strokeWidth=2)
+    legend = alt.Legend(orient="bottom-right", title=None, fillColor="white", padding=4)
+    chart = alt.layer(
+        others.mark_line(color="#bbbbbb", strokeWidth=1),
+        lines.encode(color=alt.Color("class:N", scale=colours, legend=legend)),
+    ).properties(
+        width=380,
+        height=180,
+        title=alt.TitleParams(
+            "The race of the classes",
+            subtitle="a line ends where the sequential rule drops its class",
+            subtitleColor="#595959",
+        ),
+    )
+    left = alt.layer(pictures, legend_of(most, f"{shown.unit} a pixel"))
+    left = left.properties(title="Where an image speaks for its class")
+    return alt.hconcat(left, chart, spacing=30).resolve_scale(color="independent")
+
+
+def rivals_of(stimulus: Stimulus) -> alt.LayerChart:
+    """Draw what the model makes of an ambiguous image behind noise, under rival prompts."""
+    observer = synthesight.load(MODELS[0], device="cpu", classes=BETWEEN, batch_size=16)
+    section = reconstruct(observer, [stimulus], noise=[0.6, 0.9], steps=25, draws=2)
+    figure = next(iter(section.figures.values()))
+    assert isinstance(figure, alt.LayerChart)
+    title = f"An ambiguous image, found again behind noise as a {' and as a '.join(BETWEEN)}"
+    return figure.properties(title=title)
+
+
+def published() -> alt.LayerChart:
+    """Draw what was published about people and large models: shape against texture."""
+    rows = PUBLISHED.sort("value", descending=True).to_dicts()
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("observer:N", sort=[row["observer"] for row in rows], title=None),
+        x=alt.X(
+            "value:Q",
+            title="decisions by shape rather than texture",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(format=".0%"),
+        ),
+        color=alt.condition(
+            "datum.observer === 'people'", alt.value("#000000"), alt.value("#999999")
+        ),
+    )
+    text = base.mark_text(align="left", dx=8).encode(text=alt.Text("value:Q", format=".0%"))
+    return alt.layer(base.mark_bar(height=12), text).properties(
+        width=230,
+        height=170,
+        title=alt.TitleParams(
+            "Published: large generative models, like people, see shape",
+            subtitle="; ".join(PUBLISHED["source"].unique(maintain_order=True)),
+            subtitleColor="#595959",
+            subtitleFontSize=10.5,
+        ),
+    )
+
+
+def whole_figure(*parts: Any) -> alt.VConcatChart:
+    """Put the panels together: map and race; rivals; dial and published figures."""
+    first, second, dial, known = parts
+    dial = dial.properties(title=f"Hybrids of {BETWEEN[0]} and {BETWEEN[1]} on a dial")
+    apart: Any = {"color": "independent", "shape": "independent", "strokeDash": "independent"}
+    below = alt.hconcat(dial, known, spacing=40).resolve_scale(**apart)
+    return (
+        alt.vconcat(first, second, below, spacing=18)
+        .resolve_scale(**apart)
+        .configure_view(stroke=None)
+        .configure_title(anchor="start", fontSize=13)
+    )
