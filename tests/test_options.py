@@ -48,7 +48,7 @@ def test_signatures_name_each_option(function, kind):
 @pytest.mark.parametrize(
     ("name", "kind", "own"),
     [
-        ("classify", ModelOptions, {"model", "json", "range"}),
+        ("classify", ModelOptions, {"model", "json", "range", "map", "of", "against"}),
         ("evaluate", EvaluateOptions, {"model", "stimuli", "out", "print_sbatch"}),
     ],
 )
@@ -72,6 +72,7 @@ def test_a_classifier_takes_the_same_names():
         "dtype",
         "protocol",
         "smoothing",
+        "test_noise",
     }
     names = {each.name for each in dataclasses.fields(ModelOptions)} - elsewhere
     assert names <= set(inspect.signature(GenerativeClassifier).parameters)

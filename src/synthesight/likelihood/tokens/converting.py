@@ -124,8 +124,8 @@ def convert(sources: Sequence[str | Path], out: str | Path) -> str:
 
     Examples
     --------
-    >>> convert(["var_d16.pth", "vae_ch160v4096z32.pth"], out="var-d16")  # doctest: +SKIP
-    'var'
+    ``convert(["var_d16.pth", "vae_ch160v4096z32.pth"], out="my-var")`` returns ``"var"``, and
+    ``synthesight.load("my-var")`` opens it.
     """
     parts: dict[tuple[str, str], Tensors] = {}
     for source in sources:

@@ -52,7 +52,7 @@ def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
     Examples
     --------
     >>> nearest(torch.tensor([[0.9, 0.2], [-3.0, 0.0]]), torch.eye(2) * 2 - 1)
-    tensor([0, 0])
+    tensor([0, 1])
     """
     flat = vectors.reshape(-1, vectors.shape[-1])
     distance = flat.square().sum(dim=1, keepdim=True) + codebook.square().sum(dim=1)
