@@ -19,6 +19,7 @@ from synthesight.experiments.crops import MILD, STRONG, Crops
 from synthesight.experiments.images import LabelledImages
 from synthesight.experiments.text import prompts_of, train_tokenizer
 from synthesight.experiments.token_weighting import fit_weights
+from synthesight.likelihood.rules import Exhaustive
 from synthesight.likelihood.tokens.small import (
     NetworkSizes,
     SmallTokenModel,
@@ -27,6 +28,8 @@ from synthesight.likelihood.tokens.small import (
     write,
 )
 from synthesight.likelihood.tokens.small.codes import FiniteScalars, NearestCodes
+from synthesight.observers import registry
+from synthesight.stimuli.find import find_stimuli, sample
 
 CPU = torch.device("cpu")
 SMALL = TokenizerSizes(
@@ -317,3 +320,17 @@ def test_the_command_trains_and_what_it_wrote_can_be_evaluated(tmp_path):
     )  # fmt: skip
     assert "day" in evaluated or "4" in evaluated
     assert "--minutes" in refused(*given, "--minutes", "-1")
+
+
+def test_the_model_that_ships_tells_photographs(data_folder):
+    """Half of the photographs by the first third of their tokens: 3.3 passes for ten classes."""
+    shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=60)
+    observer = synthesight.load("natural-32-ar", device="cpu", rule=Exhaustive(4), batch_size=100)
+    found = list(observer.respond(shown))
+    assert np.mean([r.response == r.stimulus.category for r in found]) > 0.5
+    assert found[0].evaluations == pytest.approx(10 / 3)
+    record = observer.describe()
+    assert len(record["weighting"]) == 96
+    assert not record["pipeline"]["exact"]
+    parameters = sum(p.numel() for p in observer.model.network.parameters()) / 1e6
+    assert registry.entries()["natural-32-ar"].parameters == pytest.approx(parameters, abs=0.06)

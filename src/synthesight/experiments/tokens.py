@@ -79,11 +79,11 @@ class TokenOptions:
 
     steps: tuple[int, int, int] = (6000, 2000, 6000)
     batch_sizes: tuple[int, int, int] = (512, 256, 512)
-    rates: tuple[float, float, float] = (3e-3, 3e-3, 3e-3)
-    shares: tuple[float, float, float] = (0.55, 0.15, 0.3)
+    rates: tuple[float, float, float] = (4e-3, 2e-3, 3e-3)
+    shares: tuple[float, float, float] = (0.6, 0.11, 0.29)
     temperature: float = 0.25
-    whitening: float = 0.5
-    views: int = 8
+    whitening: float = 0.75
+    views: int = 6
     held_out: int = 5000
     save_every: int = 500
     seed: int = 0

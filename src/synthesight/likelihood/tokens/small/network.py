@@ -29,7 +29,7 @@ class NetworkSizes:
     depth: int = 5
     heads: int = 3
     text: int = 128
-    dropout: float = 0.1
+    dropout: float = 0.2
 
 
 class TokenNetwork(nn.Module):

@@ -43,10 +43,10 @@ class TokenizerSizes:
 
     stem: int = 64
     widths: tuple[int, ...] = (96, 192, 256)
-    groups: int = 16
-    levels: int = 1
+    groups: int = 8
+    levels: int = 2
     words: int = 256
-    components: int = 4
+    components: int = 6
     layout_words: int = 256
     layout_components: int = 16
     detail_levels: tuple[int, ...] = (8, 6, 5)
