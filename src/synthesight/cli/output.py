@@ -264,8 +264,8 @@ def print_equality(fits: pl.DataFrame) -> None:
     """Print where each observer names both classes of a dial equally often."""
     cycles = "cutoff" in fits.columns
     table = Table(box=SIMPLE_HEAD)
-    for column in ("observer", "dial"):
-        table.add_column(column, overflow="fold")
+    table.add_column("observer", no_wrap=True)
+    table.add_column("dial", overflow="fold")
     for column in ("equality", "95 % interval", "slope", "p", "n"):
         table.add_column(column, justify="right", no_wrap=True)
 
