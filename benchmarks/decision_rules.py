@@ -43,6 +43,7 @@ from synthesight.likelihood.weighting import TimeSampler
 from synthesight.trials import Run, conform, load_human_trials
 
 APART = 2.0
+FAR = 15  # steps of a thousand: a draw that is further off is no better than one used before
 SHIFTS = 20  # starts within the draws, each of which makes other images of the same errors
 RESAMPLES = 2000
 
@@ -74,8 +75,19 @@ class Recorded:
         return self.errors.shape[1]
 
 
-def recorded(folder: Path) -> Recorded:
-    """Read a run that kept all of its draws."""
+def recorded(folder: Path, settings: dict[str, Any], *, own_times: bool = False) -> Recorded:
+    """Read a run that kept all of its draws.
+
+    Parameters
+    ----------
+    folder
+        The run, or what ``gpu.py --record`` wrote.
+    settings
+        ``weighting`` and ``proposal`` of the model; empty for those of the run.
+    own_times
+        Whether to put in place of each draw the one recorded, of the same image, whose time is
+        nearest to what ``settings`` would have drawn: a few noises are then used twice.
+    """
     if folder.suffix == ".npz":
         return _of_arrays(folder)
     run = Run.open(folder)
@@ -87,16 +99,32 @@ def recorded(folder: Path) -> Recorded:
     if len(kept) != np.prod(shape):
         raise SystemExit(f"{folder} lacks draws: record it with `--rule exhaustive`.")
     errors = kept["error"].to_numpy().astype(np.float64).reshape(shape)
+    positions = _positions(trials["stimulus"].to_list(), observer["seed"], shape[1])
     if (known := run.schedule()) is not None:
         known.pop("density", None)
         read: dict[str, Any] = {k: np.asarray(v) if k in ARRAYS else v for k, v in known.items()}
         schedule = Schedule(**read)
-        sampler = TimeSampler.create(schedule, observer["weighting"], observer["proposal"])
-        time = kept["time"].to_numpy().reshape(shape)[:, :, 0]
-        step = np.abs(time.ravel()[:, None] - schedule.times).argmin(axis=1)
-        errors = errors * sampler.factor[step].reshape(*shape[:2], 1)
-    positions = _positions(trials["stimulus"].to_list(), observer["seed"], shape[1])
+        weighting = settings.get("weighting", observer["weighting"])
+        sampler = TimeSampler.create(schedule, weighting, observer["proposal"])
+        step = sampler.steps(positions.ravel()).reshape(shape[:2])
+        if own_times:
+            sampler = TimeSampler.create(schedule, weighting, settings["proposal"])
+            wanted = sampler.steps(positions.ravel()).reshape(shape[:2])
+            nearest = np.array([_nearest(*pair) for pair in zip(step, wanted, strict=True)])
+            errors = np.take_along_axis(errors, nearest[:, :, None], axis=1)
+            step = wanted
+        errors = errors * sampler.factor[step][:, :, None]
     return Recorded(trials, classes, errors, positions)
+
+
+def _nearest(step: np.ndarray, wanted: np.ndarray) -> list[int]:
+    """For each step wanted, a draw of about that step: one that was not used before, if near."""
+    used = np.zeros(len(step))
+    found = []
+    for one in wanted:
+        found.append(int((np.abs(step - one) + used).argmin()))
+        used[found[-1]] = FAR
+    return found
 
 
 def _of_arrays(path: Path) -> Recorded:
@@ -148,9 +176,7 @@ def people_of(path: Path | None, trials: pl.DataFrame) -> pl.DataFrame | None:
     if path is None:
         return None
     if path.is_dir():
-        names = trials["dataset"].unique().to_list()
-        there = [path / name for name in names if (path / name).is_dir()]
-        found = pl.concat([load_human_trials(each) for each in there])
+        found = load_human_trials(path, trials["dataset"].unique().to_list())
         return found.filter(pl.col("image").is_in(trials["image"].implode()))
     counts = pl.read_parquet(path)
     labels = sorted(set(counts["label"]))
@@ -212,15 +238,22 @@ def lost(rule: Rule, errors: np.ndarray, positions: np.ndarray, *, ties: int) ->
 def main(
     runs: Annotated[list[Path], typer.Argument(help="Runs with `--keep-draws --rule exhaustive`.")],
     people: Annotated[
-        Path | None, typer.Option(help="Folder of people's trials, or Parquet file of counts.")
+        Path | None, typer.Option(help="Folder with human-trials, or Parquet file of counts.")
     ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="synthesight.json of a model, for its weighting.")
+    ] = None,
+    own_times: Annotated[
+        bool, typer.Option(help="Take the draws nearest to those of the settings' proposal.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file of the figures.")] = None,
     worst: Annotated[int, typer.Option(help="Images of the worst case; 0 leaves it out.")] = 200,
 ) -> None:
+    own = json.loads(settings.read_text()) if settings else {}
     console = Console(width=190)
     figures = []
     for folder in runs:
-        data = recorded(folder)
+        data = recorded(folder, own, own_times=own_times)
         rows = [_figures(rule, data, people_of(people, data.trials)) for rule in rules(data.draws)]
         figures += [{"run": folder.name, **row} for row in rows]
         console.print(_table(rows, f"{folder.name}: {len(data.trials)} images, {data.draws} draws"))

@@ -218,7 +218,7 @@ def test_models_of_classes_know_the_16_categories(folder_of: Callable[[str], Pat
     ("options", "words"),
     [
         ({"rule": 3}, "3 is no decision rule: give a name, such as 'exhaustive', or an object"),
-        ({"rule": "best"}, "There is no `rule='best'`: choose among sequential, exhaustive"),
+        ({"rule": "best"}, "There is no `rule='best'`: choose among sequential, predictive"),
         ({"rule": Exhaustive(8), "max_draws": 9}, "`max_draws=9` was given beside a rule"),
         ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean `classes`"),
         ({"nothing": 1}, "no option 'nothing': choose among classes, prompt, "),
