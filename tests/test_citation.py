@@ -9,9 +9,10 @@ import pytest
 
 import synthesight
 from synthesight.analysis import metrics
-from synthesight.citation import GENERATIVE, LIBRARIES, RULES, WEIGHTINGS, cite
+from synthesight.citation import DIALS, GENERATIVE, LIBRARIES, RULES, WEIGHTINGS, cite
 from synthesight.errors import SynthesightError
 from synthesight.observers.registry import entries
+from synthesight.probes.registry import probes
 from synthesight.references import reference, references
 from synthesight.showing import LIBRARIES as RECORDED
 from synthesight.stimuli.datasets import datasets
@@ -62,6 +63,7 @@ def test_a_run_is_cited_with_what_it_used(tmp_path, monkeypatch):
         "clark2023text", "li2023your", "kingma2021variational",
         "rombach2022high",
         "geirhos2019imagenet", "geirhos2021partial",  # both datasets
+        "hermann2020origins",  # shape and texture match
         "geirhos2018generalisation",  # accuracy and response entropy
         "paszke2019pytorch", "harris2020array",
     }  # fmt: skip
@@ -102,7 +104,8 @@ def test_every_key_that_is_used_is_in_the_bibliography():
     used |= {each.key for known in datasets().values() for each in known.papers}
     used |= {each.key for people in published_people().values() for each in people.papers}
     used |= {each.key for metric in metrics().values() for each in metric.papers}
-    used |= {*GENERATIVE, *LIBRARIES.values(), "synthesight", "jaini2024intriguing"}
+    used |= {each.key for probe in probes().values() for each in probe.papers}
+    used |= {*GENERATIVE, *DIALS, *LIBRARIES.values(), "synthesight", "jaini2024intriguing"}
     used |= {key for table in (RULES, WEIGHTINGS) for own in table.values() for key in own}
     assert {reference(key).key for key in used} == set(references())
     assert all(entry.papers for entry in entries().values())

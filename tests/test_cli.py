@@ -309,7 +309,7 @@ def test_a_seed_chooses_the_same_sample_for_every_observer(photos, tmp_path):
 
 
 def test_training_writes_models_that_can_be_used(photos, tmp_path):
-    data = day_and_night(tmp_path / "train.parquet", 128)
+    data = day_and_night(tmp_path / "train.parquet", 48)
     image = next((photos / "car").iterdir())
     lengths = {"generative": ["--steps", "2"], "discriminative": ["--epochs", "1"]}
     for kind, length in lengths.items():

@@ -32,6 +32,8 @@ WEIGHTINGS: Mapping[str, Sequence[str]] = {
     "epsilon": ("li2023your", "ho2020denoising"),
     "elbo": ("kingma2021variational",),
 }
+# Of trials along a dial: hybrid images, and psychometric functions.
+DIALS = ("oliva2006hybrid", "wichmann2001psychometric")
 LIBRARIES: Mapping[str, str] = {
     "torch": "paszke2019pytorch",
     "diffusers": "vonplaten2022diffusers",
@@ -145,6 +147,8 @@ def _metrics(runs: Sequence[Run]) -> Iterator[Reference]:
     folders = list(dict.fromkeys(run.folder.resolve() for run in runs))
     trials = gather(folders).filter(pl.col("error").is_null())
     with_people = _is_defined("error_consistency", trials)
+    if "dial" in trials.columns:
+        yield from map(reference, DIALS)
     for name, metric in metrics().items():
         if with_people if name in BENCHMARK_METRICS else _is_defined(name, trials):
             yield from metric.papers
