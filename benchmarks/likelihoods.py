@@ -6,8 +6,8 @@
 all passes of its decision, as torch counts them (a multiplication and an addition are two).
 
 The counting model has no network: it counts the colours of an 8 × 8 thumbnail in each class.
-Janus and aMUSEd are tiny and have random weights: their rows show what a decision takes, and their
-accuracy is chance.
+Janus, VAR and aMUSEd are tiny and have random weights: their rows show what a decision takes, and
+their accuracy is chance. VAR has its ten scales; `staged` keeps three classes after six of them.
 
 Below the table, racing over the parts of natural-32-ar: after each part, classes that are far
 behind are dropped. How far is too far is calibrated on half of the images (split conformal
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +40,7 @@ from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.stimulus import Stimulus
 
 SIDE, LEVELS = 8, 6
+SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)  # of VAR, as published for 256 pixels
 
 
 @dataclass
@@ -173,7 +174,10 @@ def others() -> dict[str, Any]:
     janus = opening.TokenParts(*tiny.janus()).likelihood(
         name="tiny Janus", device=cpu, dtype=torch.float32
     )
-    return {"tiny Janus": janus, "tiny aMUSEd": opening.Amused(tiny.amused(), name="tiny aMUSEd")}
+    published = import_module("published_models")
+    var = published.small_var(replace(published.SMALL_VAR, sides=SCALES), name="tiny VAR")
+    amused = opening.Amused(tiny.amused(), name="tiny aMUSEd")
+    return {"tiny Janus": janus, "tiny VAR": var, "tiny aMUSEd": amused}
 
 
 def main(
@@ -199,14 +203,16 @@ def main(
     ):  # fmt: skip
         table.add_column(column, justify="left" if column in ("model", "rule") else "right")
     for name, model in given.items():
-        observer = synthesight.load(model, device="cpu" if isinstance(model, str) else None)
+        labels = {label: [n] for n, label in enumerate(classes)} if name == "tiny VAR" else None
+        device = "cpu" if isinstance(model, str) else None
+        observer = synthesight.load(model, device=device, labels=labels)
         assert isinstance(observer, GenerativeClassifier)
         horizon = getattr(observer.likelihood, "horizon", None)
         rules: list[Rule] = [Exhaustive(horizon or draws)]
         if horizon is None:
             rules.append(Sequential(draws))
         elif horizon > 1:
-            rules.append(Staged(horizon))
+            rules.append(Staged(horizon, ((6, 3),)) if name == "tiny VAR" else Staged(horizon))
         reference = None
         for rule in rules:
             found = measure(observer, shown, classes, rule)
