@@ -161,6 +161,8 @@ def run_evaluation(
         # What the last bits depend on; a run that is to be reproducible is of one kind.
         manifest["reproducible"] = {"processor": processor(), "versions": manifest["versions"]}
         manifest["reproducible"]["device"] = manifest["device"]
+    if observer.calibration is not None:
+        manifest["calibration"] = observer.calibration.as_json()
     if options.keep_draws:
         manifest[KEEP_DRAWS] = True
     if ranges := sorted({str(stimulus.range) for stimulus in shown if stimulus.range}):
@@ -367,6 +369,7 @@ def _row(
         "response": spelling(response.response, stimulus.dataset),
         "rt": None,
         "evidence": None if response.error else response.evidence.tolist(),
+        "probability": None if response.probability is None else response.probability.tolist(),
         "captions": list(stimulus.captions) or None,
         "draws": int(response.draws.max()),
         "evaluations": response.evaluations,

@@ -2,8 +2,8 @@
 
 Metrics, one a file: ``accuracy``, ``ood_accuracy``, ``shape_bias``, ``error_consistency``,
 ``observed_consistency``, ``squared_accuracy_difference``, ``response_entropy``, ``reaction_time``,
-``shape_match``, ``texture_match``. :func:`metrics` lists them and those of other packages;
-:func:`metric` declares a new one.
+``shape_match``, ``texture_match``, ``expected_calibration_error``. :func:`metrics` lists them and
+those of other packages; :func:`metric` declares a new one.
 
 Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
 ``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
@@ -35,6 +35,10 @@ from synthesight.analysis.compare import Difference, compare
 from synthesight.analysis.confusion import confusion
 from synthesight.analysis.doubt import doubt, read_answers
 from synthesight.analysis.error_consistency import error_consistency, kappa
+from synthesight.analysis.expected_calibration_error import (
+    expected_calibration_error,
+    reliability,
+)
 from synthesight.analysis.group_accuracy import group_accuracy
 from synthesight.analysis.observed_consistency import observed_consistency
 from synthesight.analysis.ood_accuracy import ood_accuracy
@@ -71,6 +75,7 @@ __all__ = [
     "confusion",
     "doubt",
     "error_consistency",
+    "expected_calibration_error",
     "get_metric",
     "group_accuracy",
     "joint_probabilities",
@@ -89,6 +94,7 @@ __all__ = [
     "published_figures",
     "reaction_time",
     "read_answers",
+    "reliability",
     "response_entropy",
     "shape_bias",
     "shape_match",

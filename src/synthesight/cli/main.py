@@ -14,7 +14,9 @@ import typer
 
 from synthesight import __version__
 from synthesight.cli import mistakes
+from synthesight.cli.analyse import analyse
 from synthesight.cli.analysis import studies
+from synthesight.cli.calibrate import calibrating
 from synthesight.cli.convert import converting
 from synthesight.cli.data import datasets
 from synthesight.cli.experiment import experiment
@@ -51,6 +53,8 @@ app = typer.Typer(
 )
 app.add_typer(runs)
 app.add_typer(studies)
+app.add_typer(calibrating)
+app.add_typer(analyse, name="analyse")
 app.add_typer(reproducing)
 app.add_typer(converting)
 app.add_typer(training, name="train")

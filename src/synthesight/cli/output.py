@@ -44,6 +44,11 @@ def json_line(response: Response, classes: list[str]) -> str:
             "score_se": [
                 None if value != value else round(float(value), 6) for value in response.score_se
             ],
+            **(
+                {}
+                if response.probability is None
+                else {"probability": [round(float(value), 6) for value in response.probability]}
+            ),
             "evidence": [round(float(value), 6) for value in response.evidence],
             "draws": response.draws.tolist(),
             "evaluations": response.evaluations,
@@ -61,6 +66,8 @@ def response_table(response: Response, classes: list[str]) -> Table:
         caption_justify="left",
     )
     table.add_column("class")
+    if response.probability is not None:
+        table.add_column("probability", justify="right")
     table.add_column("score", justify="right")
     table.add_column("± s.e.", justify="right")
     table.add_column("evidence", justify="right")
@@ -73,6 +80,7 @@ def response_table(response: Response, classes: list[str]) -> Table:
     for index in rank[:SHOWN]:
         table.add_row(
             _cell(classes[index]),
+            *([] if response.probability is None else [f"{response.probability[index]:.3f}"]),
             f"{response.score[index]:.3f}",
             f"{response.score_se[index]:.3f}",
             f"{response.evidence[index]:.2f}",

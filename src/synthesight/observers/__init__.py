@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.observers.calibration import Calibration, read_calibration
     from synthesight.observers.class_files import Classes, read_classes, read_prompts
     from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
     from synthesight.observers.discriminative.imagenet import ImageNetNetwork
     from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
     from synthesight.observers.evidence_map import EvidenceMap
+    from synthesight.observers.generated import generate
     from synthesight.observers.generative import GenerativeClassifier
     from synthesight.observers.loading import load
     from synthesight.observers.observer import Classification, Observer, Response
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from synthesight.observers.registry import Entry, entries, find
 
 __all__ = [
+    "Calibration",
     "Classes",
     "Classification",
     "DiscriminativeNetwork",
@@ -36,7 +39,9 @@ __all__ = [
     "Response",
     "entries",
     "find",
+    "generate",
     "load",
+    "read_calibration",
     "read_classes",
     "read_prompts",
     "write_prompts",
@@ -45,11 +50,13 @@ __all__ = [
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
+        "calibration": ["Calibration", "read_calibration"],
         "class_files": ["Classes", "read_classes", "read_prompts"],
         "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
         "discriminative.imagenet": ["ImageNetNetwork"],
         "discriminative.network": ["DiscriminativeNetwork", "Network"],
         "evidence_map": ["EvidenceMap"],
+        "generated": ["generate"],
         "generative": ["GenerativeClassifier"],
         "loading": ["load"],
         "observer": ["Classification", "Observer", "Response"],

@@ -142,7 +142,7 @@ class GenerativeClassifier(Observer):
         chosen = self.choose(classes)
         prompts, rows, groups = self.units(chosen)
         for decision in self._decide(stimuli, prompts, rows, groups):
-            yield self._response(decision, chosen, groups)
+            yield self.calibrated(self._response(decision, chosen, groups))
 
     def _match(self, stimuli: Iterable[Stimulus]) -> Iterator[Response]:
         """Answer each stimulus with one of its own captions, which are whole prompts."""

@@ -16,6 +16,7 @@ import numpy as np
 from synthesight.errors import SynthesightError
 from synthesight.files import read_json
 from synthesight.likelihood.hub import is_of_transformers
+from synthesight.observers.calibration import read_calibration
 from synthesight.observers.class_files import names_only, read_classes, read_prompts
 from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
@@ -90,6 +91,11 @@ def read_given(options: ModelOptions) -> dict[str, Any]:
         given["resolution"] = read_resolution(options.resolution)
     if isinstance(options.stages, str):
         given["stages"] = read_stages(options.stages)
+    if isinstance(options.weighting, str | Path):
+        given["weighting"], proposal = read_weighting(options.weighting)
+        given |= {} if proposal is None else {"proposal": proposal}
+    if options.calibration is not None:
+        given["calibration"] = read_calibration(options.calibration)
     if isinstance(options.labels, str | Path):
         given["labels"] = _read_labels(Path(options.labels))
     return given
@@ -98,6 +104,11 @@ def read_given(options: ModelOptions) -> dict[str, Any]:
 def open_given(model: Any, given: dict[str, Any]) -> Observer:
     """Open a model with what :func:`read_given` returned."""
     given = dict(given)
+    if (calibration := given.pop("calibration", None)) is not None:
+        observer = open_given(model, given)
+        calibration.check(observer.describe())
+        observer.calibration = calibration
+        return observer
     if not isinstance(model, str | Path):
         return _from_object(model, given)
     place = Place(str(model), *resolve(str(model)))
@@ -308,6 +319,20 @@ def _open_generative(place: Place, **given: Any) -> Observer:
         if np.array_equal(given["weighting"], own["weighting"]):
             given["proposal"] = own.get("proposal")
     return _open_weights(place.location, place.label, given)
+
+
+def read_weighting(weighting: str | Path) -> tuple[str | list[float], list[float] | None]:
+    """Return a weighting by name, or that of a JSON file and the proposal that goes with it.
+
+    Raises
+    ------
+    SynthesightError
+        If it is a file that holds none.
+    """
+    if Path(weighting).suffix.lower() != ".json":
+        return str(weighting), None
+    own = _own_settings(Path(weighting))
+    return own["weighting"], own.get("proposal")
 
 
 def _own_settings(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from synthesight.stimuli.stimulus import Stimulus
 if TYPE_CHECKING:
     import torch
 
+    from synthesight.observers.calibration import Calibration
     from synthesight.observers.evidence_map import EvidenceMap
 
 
@@ -53,6 +54,9 @@ class Response:
         Why the observer stopped.
     error
         Why the stimulus could not be read, in one sentence; else None.
+    probability
+        float64, shape (K,): how often each class is right where an answer is like this, by the
+        observer's calibration; None where it has none.
     """
 
     stimulus: Stimulus
@@ -64,6 +68,7 @@ class Response:
     evaluations: float
     stopped: str
     error: str | None = None
+    probability: np.ndarray | None = None
 
     def __repr__(self) -> str:
         if self.error is not None:
@@ -138,6 +143,12 @@ class Classification:
         return self._rows("score_se")
 
     @property
+    def probability(self) -> np.ndarray | None:
+        """float64, shape (N, K): probability of each class; None where nothing is calibrated."""
+        known = all(response.probability is not None for response in self.responses)
+        return self._rows("probability") if known and self.responses else None
+
+    @property
     def evidence(self) -> np.ndarray:
         """float64, shape (N, K): evidence relative to the class chosen."""
         return self._rows("evidence")
@@ -173,6 +184,8 @@ class Classification:
     def frame(self) -> pl.DataFrame:
         """Return a table with one row for each image and class."""
         count, classes = len(self.responses), len(self.classes)
+        probability = self.probability
+        known = {} if probability is None else {"probability": probability.ravel()}
         return pl.DataFrame(
             {
                 "image": np.repeat([r.stimulus.id for r in self.responses], classes),
@@ -181,6 +194,7 @@ class Classification:
                 "evidence": self.evidence.ravel(),
                 "score": self.score.ravel(),
                 "score_se": self.score_se.ravel(),
+                **known,
                 "draws": np.array([r.draws for r in self.responses], dtype=np.int64).ravel(),
             }
         )
@@ -201,6 +215,8 @@ class Observer(ABC):
         Where it computes; None if it does not say.
     reproducible
         Whether its answers are to be the same to the last bit, whatever else it is asked.
+    calibration
+        What makes probabilities of its evidence; None where nothing does.
     """
 
     name: str
@@ -208,6 +224,7 @@ class Observer(ABC):
     classes: list[str] | None
     device: torch.device | None = None
     reproducible = False
+    calibration: Calibration | None = None
 
     @property
     def device_name(self) -> str | None:
@@ -234,6 +251,14 @@ class Observer(ABC):
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return everything that changes the answers, as JSON can hold it."""
+
+    def calibrated(self, response: Response) -> Response:
+        """Return an answer with the probability of each class, if the observer is calibrated."""
+        if self.calibration is None or response.error is not None:
+            return response
+        draws = np.array([response.draws.max()])
+        probability = self.calibration.probability(response.evidence[None], draws)[0]
+        return replace(response, probability=probability)
 
     def computing(self) -> dict[str, Any]:
         """Return how its last answers were computed, as JSON can hold it: last bits depend on it.
@@ -329,11 +354,12 @@ class Observer(ABC):
         return np.array(self.classify(images, **how).labels)
 
     def predict_proba(self, images: Any, **how: Any) -> np.ndarray:
-        """Return the score of each class, float64, shape (N, K).
+        """Return the probability of each class, float64, shape (N, K): its score, not calibrated.
 
         Columns are as in ``classes_``; ``how`` is ``range`` and ``layout`` of :meth:`classify`.
         """
-        return self.classify(images, **how).score
+        found = self.classify(images, **how)
+        return found.score if found.probability is None else found.probability
 
     @property
     def classes_(self) -> np.ndarray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from synthesight.likelihood.rules import Rule
+    from synthesight.observers.calibration import Calibration
 
 MOST_SEED = 2**32 - 1  # what every generator takes
 
@@ -71,7 +72,9 @@ class ModelOptions:
         ``"staged"`` keeps how many classes, as pairs of numbers or shares, or as a text such as
         ``"6:10,10:3"``; and draws of a class at most.
     weighting
-        Weighting of the times of a diffusion or flow model: a name, or a table.
+        Weighting of the times of a diffusion or flow model: a name, a table, or a JSON file of one.
+    calibration
+        File of ``synthesight calibrate``: answers then have a probability beside the score.
     labels, combine
         Labels or whole prompts of each class, or a JSON file of them; and how they make a class.
     protocol
@@ -139,9 +142,15 @@ class ModelOptions:
             "Draws of a class at most. Default: 200; of repeated-t 2000, as published.", text=int
         ),
     )
-    weighting: str | Sequence[float] | None = field(
+    weighting: str | Sequence[float] | Path | None = field(
         default=None,
-        metadata=about("jaini, epsilon, elbo or uniform. Default: the model's own."),
+        metadata=about(
+            "jaini, epsilon, elbo, uniform, or a JSON file of one. Default: the model's own."
+        ),
+    )
+    calibration: str | Path | Calibration | None = field(
+        default=None,
+        metadata=about("File of `synthesight calibrate`: scores become probabilities."),
     )
     labels: Mapping[str, Sequence[str | int]] | str | Path | None = field(
         default=None,
@@ -228,7 +237,8 @@ class ModelKeywords(TypedDict, total=False):
     eta: float | None
     stages: str | Sequence[tuple[float, float]] | None
     max_draws: int | None
-    weighting: str | Sequence[float] | None
+    weighting: str | Sequence[float] | Path | None
+    calibration: str | Path | Calibration | None
     labels: Mapping[str, Sequence[str | int]] | str | Path | None
     combine: str | None
     protocol: str | None

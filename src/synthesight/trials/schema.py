@@ -28,6 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "response": pl.String(),  # null: no response
     "rt": pl.Float64(),  # seconds
     "evidence": pl.List(pl.Float64()),  # for each class, in the order of run.json's classes
+    "probability": pl.List(pl.Float64()),  # likewise, of an observer that was calibrated
     "captions": pl.List(pl.String()),  # that it chose among, where each stimulus has its own
     "draws": pl.Int64(),
     "evaluations": pl.Float64(),  # passes, of which a model may use a share; older runs have Int64

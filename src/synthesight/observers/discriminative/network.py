@@ -95,7 +95,8 @@ class Network(Observer):
             yield from self.match(stimuli)
             return
         chosen = self.choose(classes)
-        yield from self._answer(stimuli, chosen, self.scores_of(chosen))
+        for response in self._answer(stimuli, chosen, self.scores_of(chosen)):
+            yield self.calibrated(response)
 
     def _answer(
         self,

@@ -1,0 +1,174 @@
+"""``synthesight analyse``: what a finished run's draws tell, without a new run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthesight.cli.options import Commands, written_to
+from synthesight.errors import SynthesightError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+analyse = typer.Typer(
+    cls=Commands,
+    help="Analyse the draws of a run that keeps them (`evaluate --keep-draws`).",
+    no_args_is_help=True,
+)
+
+Run = Annotated[Path, typer.Argument(help="Run of `evaluate --keep-draws`.")]
+Out = Annotated[Path | None, written_to("Table to write: a .csv, .parquet or .json file.")]
+Figure = Annotated[Path | None, typer.Option(help="Figure to write: an .svg, .png or .pdf file.")]
+Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples behind the intervals.")]
+Weighting = Annotated[
+    str | None,
+    typer.Option(
+        help="jaini, epsilon, elbo, uniform, or a JSON file with one. Default: the run's own."
+    ),
+]
+WRITERS = {".csv": "write_csv", ".parquet": "write_parquet", ".json": "write_json"}
+FIGURES = (".svg", ".png", ".pdf")
+
+
+@analyse.command("weighting")
+def weighting_(
+    run: Run,
+    table: Annotated[
+        list[Path] | None,
+        typer.Option(help="JSON file of a further weighting, of `fit-weighting`; repeatable."),
+    ] = None,
+    out: Out = None,
+    figure: Figure = None,
+    resamples: Resamples = 2000,
+) -> None:
+    """Tell what other weightings would have answered: accuracy, shape bias, calibration."""
+    from synthesight.draws import weighting
+    from synthesight.draws.figures import weighting_figure
+    from synthesight.observers.loading import read_weighting
+
+    _check(out, figure)
+    others = {path.stem: read_weighting(path)[0] for path in table or []}
+    found = weighting(run, others, resamples=resamples)
+    _write(found, out, figure, weighting_figure)
+    _print(_wide(found), f"{run}: weightings")
+
+
+@analyse.command("time")
+def time_(
+    run: Run,
+    weighting: Weighting = None,
+    bins: Annotated[int, typer.Option(min=1, help="Bins of time.")] = 10,
+    out: Out = None,
+    figure: Figure = None,
+    resamples: Resamples = 2000,
+) -> None:
+    """Tell where in time the evidence is: accuracy and margin of the right class."""
+    from synthesight.draws import time
+    from synthesight.draws.figures import time_figure
+
+    _check(out, figure)
+    found = time(run, _weighting(weighting), bins=bins, resamples=resamples)
+    _write(found, out, figure, time_figure)
+    _print(_wide(found), f"{run}: evidence by time")
+
+
+@analyse.command("rules")
+def rules_(
+    run: Run,
+    weighting: Weighting = None,
+    max_draws: Annotated[int | None, typer.Option(help="Draws of a class at most.")] = None,
+    out: Out = None,
+    figure: Figure = None,
+) -> None:
+    """Tell what every decision rule would have decided and cost, and whether promises held."""
+    from synthesight.draws import rules
+    from synthesight.draws.figures import rules_figure
+
+    _check(out, figure)
+    found = rules(run, _weighting(weighting), max_draws=max_draws)
+    _write(found, out, figure, rules_figure)
+    _print(found, f"{run}: rules, and how often they lose the choice of exhaustive")
+
+
+@analyse.command("seeds")
+def seeds_(run: Run, weighting: Weighting = None, out: Out = None, figure: Figure = None) -> None:
+    """Tell how much accuracy and responses vary with the draws that a run happened to get."""
+    from synthesight.draws import seeds
+    from synthesight.draws.figures import seeds_figure
+
+    _check(out, figure)
+    found = seeds(run, _weighting(weighting))
+    _write(found, out, figure, seeds_figure)
+    _print(found, f"{run}: accuracy over disjoint sets of draws")
+
+
+def _weighting(given: str | None) -> Any:
+    from synthesight.observers.loading import read_weighting
+
+    return None if given is None else read_weighting(given)[0]
+
+
+def _check(out: Path | None, figure: Path | None) -> None:
+    """Refuse kinds of files that are not written, before the work and not after it."""
+    for name, path, kinds in (("out", out, tuple(WRITERS)), ("figure", figure, FIGURES)):
+        if path is not None and path.suffix.lower() not in kinds:
+            raise SynthesightError(
+                f"`{name}={str(path)!r}` is of no kind that is written here: end it in "
+                f"{', '.join(kinds[:-1])} or {kinds[-1]}."
+            )
+
+
+def _write(found: pl.DataFrame, out: Path | None, figure: Path | None, draw: Any) -> None:
+    import io
+
+    from synthesight import files
+
+    if out is not None:
+        buffer = io.BytesIO()
+        getattr(found, WRITERS[out.suffix.lower()])(buffer)
+        with files.writing(out):
+            files.make_folder(out.parent)
+            files.write(out, buffer.getvalue())
+    if figure is not None:
+        from synthesight.report.figures import save_figure
+
+        with files.writing(figure, "`figure`"):
+            save_figure(draw(found).to_dict(), figure)
+
+
+def _wide(found: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each group, and a column for each measure, with its interval."""
+    import polars as pl
+
+    group = [name for name in found.columns if name not in ("measure", *_FIGURES, "n")]
+    shown = pl.format(
+        "{} ({} to {})",
+        *(pl.col(name).round(3).cast(pl.String).fill_null("-") for name in _FIGURES),
+    )
+    return found.with_columns(shown=shown).pivot("measure", index=group, values="shown")
+
+
+_FIGURES = ("estimate", "low", "high")
+
+
+def _print(found: pl.DataFrame, title: str) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from synthesight.encoding import printable
+
+    table = Table(title=escape(printable(title)), title_justify="left", box=SIMPLE_HEAD)
+    for column in found.columns:
+        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
+    for row in found.iter_rows():
+        table.add_row(*("-" if v is None else escape(_text(v)) for v in row))
+    Console().print(table)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
