@@ -165,9 +165,15 @@ def read_recording(run: Run | str | Path) -> Recording:
     images = trials.select("stimulus").with_row_index("image")
     table = table.join(images, on="stimulus").join(units, on=["class", "label"], nulls_equal=True)
     place = [table[name].to_numpy().astype(np.int64) for name in ("image", "draw", "unit")]
-    tables = (np.array(facts[name]) for name in ("times", "alpha", "sigma", "timesteps"))
-    numbers = (facts[name] for name in ("continuous", "data_scale", "noise_scale"))
-    schedule = Schedule(*tables, *numbers)
+    schedule = Schedule(
+        np.array(facts["times"]),
+        np.array(facts["alpha"]),
+        np.array(facts["sigma"]),
+        np.array(facts["timesteps"]),
+        facts["continuous"],
+        facts["data_scale"],
+        facts["noise_scale"],
+    )
     shape = (len(trials), int(place[1].max()) + 1, len(units))
     errors = np.full(shape, np.nan)
     errors[place[0], place[1], place[2]] = table["error"].to_numpy()
