@@ -178,8 +178,8 @@ def fit_calibration(
         return float(-likely.mean() + RIDGE * np.square(found[1:]).sum())
 
     begin = float(np.log(np.maximum(evidence.std(axis=1), 1e-12)).mean())
-    starts = [(begin + shift, slope, 0.0) for shift in (-1.0, 0.5) for slope in (0.0, 1.0)]
-    tries = [minimize(loss, start, method="Nelder-Mead") for start in starts]
+    starts = [(begin, slope, 0.0) for slope in (0.0, 1.0)]
+    tries = [minimize(loss, start, method="L-BFGS-B") for start in starts]
     found = min(tries, key=lambda each: each.fun).x * (tells | [True, False, False])
     constant = found[0] - found[1:] @ middle[1:]
     return Calibration(float(constant), float(found[1]), float(found[2]), made or {})
