@@ -16,7 +16,7 @@ import torch
 import synthesight
 import tiny_tokens
 from synthesight.errors import SynthesightError
-from synthesight.likelihood import DrawModel, load_model, stimulus_key
+from synthesight.likelihood import DrawModel, Located, Resampler, load_model, stimulus_key
 from synthesight.likelihood.precision import choose_precision, nats_difference
 from synthesight.likelihood.tokens import Amused
 from synthesight.observers.generative import GenerativeClassifier
@@ -64,6 +64,26 @@ def test_draws_are_unbiased_by_the_chain_rule_over_all_orders() -> None:
     ]
     assert np.std(orders) > 0.01  # orders differ, so that it is their mean
     assert float((chance * nats).sum()) == pytest.approx(np.mean(orders), abs=1e-4)
+
+
+def test_places_add_up_and_masked_codes_are_drawn_anew() -> None:
+    model, rows = opened(), torch.tensor([0, 1, 1])
+    assert isinstance(model, Located)
+    assert isinstance(model, Resampler)
+    x, prepared = model.encode(torch.rand(3, 3, 4, 4) * 2 - 1), model.prepare(PROMPTS)
+    keys = np.tile(stimulus_key(0, "a"), (3, 1))
+    draws = model.draws(keys, np.arange(3), (2, 2))
+    maps = model.nat_maps(x, draws, prepared, rows)
+    torch.testing.assert_close(maps.flatten(1).sum(1), model.nats(x, draws, prepared, rows))
+    assert (maps[~draws[0]] == 0).all()
+    mask = torch.tensor([[True, False], [True, False]]).expand(3, 2, 2)
+    made = model.resample(x, mask, prepared, rows, 5)
+    assert (made[~mask] == x[~mask]).all()
+    assert (made < CODES).all()
+    torch.testing.assert_close(made, model.resample(x, mask, prepared, rows, 5))
+    found = model.decode(x)
+    assert found.shape == (3, 3, 4, 4)
+    assert found.abs().max() <= 1
 
 
 def test_every_number_of_masked_codes_and_every_code_is_as_likely() -> None:

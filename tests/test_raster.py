@@ -52,6 +52,18 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def test_places_add_up_to_the_rows(kind: str) -> None:
+    model, rows = opened(kind), torch.tensor([0, 1])
+    prepared = model.prepare(["a cat", "a dog, far away"])
+    x = model.encode(torch.rand(2, 3, SIDE, SIDE) * 2 - 1)
+    for parts in (range(GRID), range(2), range(1, 3)):
+        maps = model.nat_maps(x, parts, prepared, rows)
+        assert maps.shape == (2, GRID, GRID)
+        nats = model.nats(x, parts, prepared, rows)
+        torch.testing.assert_close(maps[:, parts.start : parts.stop].sum(dim=2), nats)
+        assert maps.sum() == pytest.approx(float(nats.sum()))
+
+
 def test_an_image_takes_one_pass_a_class(kind: str) -> None:
     model = opened(kind)
     assert isinstance(model, PartModel)

@@ -80,10 +80,8 @@ def test_tokens_are_drawn_anew():
             grey = (x.float() + 0.5) / self.counts.shape[2] * 2 - 1
             return grey.reshape(-1, 1, 2, 2).expand(-1, 3, 2, 2)
 
-        def resample(self, x, share, conditioning, rows, seed):
-            count = round(share * x.shape[1])
-            drawn = conditioning[rows].argmax(dim=2)
-            return torch.cat([x[:, : x.shape[1] - count], drawn[:, -count:]], dim=1)
+        def resample(self, x, mask, conditioning, rows, seed):
+            return torch.where(mask, conditioning[rows].argmax(dim=2), x)
 
     counts = np.ones((2, 4, 4))
     counts[0, :, 0] = counts[1, :, 3] = 9.0

@@ -99,6 +99,18 @@ def test_parts_add_up_and_do_not_depend_on_how_many_are_asked_for(model, seen):
     assert not torch.allclose(whole[0], model.nats(codes, range(4), prompts, 1 - rows)[0])
 
 
+def test_places_add_up_to_the_parts(model, seen):
+    codes, prompts = seen
+    rows = torch.tensor([0, 1, 0, 1])
+    with torch.inference_mode():
+        nats = model.nats(codes, range(model.horizon), prompts, rows)
+        for parts in (range(model.horizon), range(2)):
+            maps = model.nat_maps(codes, parts, prompts, rows)
+            assert maps.shape == (4, 8, 8)
+            whole = nats[:, : parts.stop].sum(1)
+            torch.testing.assert_close(maps.sum((1, 2)), whole, rtol=0, atol=1e-4)
+
+
 def test_a_likelihood_is_the_probability_of_drawing_the_tokens(model, seen):
     """The first two tokens of 4,000 samples occur as often as their likelihood says."""
     _, prompts = seen

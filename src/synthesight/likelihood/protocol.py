@@ -307,21 +307,21 @@ class Resampler(Protocol):
         ...
 
     def resample(
-        self, x: torch.Tensor, share: float, conditioning: Any, rows: torch.Tensor, seed: int
+        self, x: torch.Tensor, mask: torch.Tensor, conditioning: Any, rows: torch.Tensor, seed: int
     ) -> torch.Tensor:
-        """Draw a share of the tokens anew, given the prompt and what the model sees of the others.
+        """Draw some of the tokens anew, given the prompt and what the model sees of the others.
 
         Parameters
         ----------
         x
             Shape (B, ...): encoded images.
-        share
-            In (0, 1]: of the tokens. A masked model hides random places, the same in all of the
-            batch; a model of a sequence, its last ones, and a model of scales, its finest.
+        mask
+            bool, the shape of ``x``: the tokens to draw. A model of a sequence sees no more than
+            the tokens before each: of those, a mask should be the end.
         conditioning, rows
             As in :meth:`DrawModel.nats`.
         seed
-            Of the places and of the tokens drawn: equal seeds give equal tokens.
+            Of the tokens drawn.
 
         Returns
         -------

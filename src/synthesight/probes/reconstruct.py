@@ -351,14 +351,30 @@ def _resampled(
 ) -> Reconstructions:
     import torch
 
+    from synthesight.likelihood.protocol import horizon_of
+
     model = observer.model
     conditioning, rows = _rivals(observer, prompts)
     x, _ = _encoded(observer, stimulus)
     row = torch.from_numpy(rows).to(x.device)
     many = x.expand(len(prompts), *(-1,) * (x.ndim - 1)).contiguous()
+    # A model of a sequence sees what comes before: its last tokens are drawn; others, any.
+    order = np.arange(x[0].numel())[::-1].copy()
+    if horizon_of(model) is None:
+        order = np.random.default_rng(observer.seed).permutation(len(order))
+    rank = torch.from_numpy(order.argsort()).reshape(x.shape).to(x.device)
     with torch.inference_mode():
         found = [
-            _pictures(model, model.resample(many, level, conditioning, row, observer.seed))
+            _pictures(
+                model,
+                model.resample(
+                    many,
+                    (rank < max(1, round(level * len(order)))).expand_as(many),
+                    conditioning,
+                    row,
+                    observer.seed,
+                ),
+            )
             for level in levels
         ]
         (image,) = _pictures(model, x)

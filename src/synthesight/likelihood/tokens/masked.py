@@ -26,6 +26,8 @@ from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.protocol import Resolution
 from synthesight.likelihood.tokens.nats import check_codebook, check_codes, code_nats
 
+RESAMPLING = 12  # steps of drawing codes anew, as many as the pipeline takes for an image
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -140,14 +142,62 @@ class Amused:
     def nats(self, x: Tensor, draws: tuple[Tensor, ...], conditioning: Any, rows: Tensor) -> Tensor:
         """Return N / m · Σ log p of the masked codes: float64, (B,)."""
         (mask,) = draws
-        logits = self.network(
-            torch.where(mask, self._mask_id, x),
+        nats = self._masked_nats(x, mask, conditioning, rows)
+        return nats.flatten(1).sum(dim=1) * mask[0].numel() / mask.flatten(1).double().sum(dim=1)
+
+    def nat_maps(
+        self, x: Tensor, draws: tuple[Tensor, ...], conditioning: Any, rows: Tensor
+    ) -> Tensor:
+        """Return N / m · log p of each masked code, (B, height, width), and 0 of the others.
+
+        See :class:`~synthesight.likelihood.protocol.Located`.
+        """
+        (mask,) = draws
+        share = mask.double().mean(dim=(1, 2), keepdim=True)
+        return self._masked_nats(x, mask, conditioning, rows) / share
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images of codes: float32, (B, 3, height, width), in [−1, 1]."""
+        shape = (len(x), *self.grid, self._vq.config.latent_channels)
+        with torch.inference_mode():
+            pixels = self._vq.decode(x, force_not_quantize=True, shape=shape).sample
+        return pixels.float().clamp(0, 1) * 2 - 1
+
+    def resample(
+        self, x: Tensor, mask: Tensor, conditioning: Any, rows: Tensor, seed: int = 0
+    ) -> Tensor:
+        """Draw the masked codes anew by the pipeline's own scheduler, in 12 steps, unguided.
+
+        See :class:`~synthesight.likelihood.protocol.Resampler`.
+        """
+        scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
+        scheduler.set_timesteps(RESAMPLING, (2, 0), self.device)
+        generator = torch.Generator().manual_seed(seed)
+        share = float(mask.double().mean())
+        codes = torch.where(mask, self._mask_id, x)
+        with torch.inference_mode():
+            for step in scheduler.timesteps:
+                codes = scheduler.step(
+                    self._logits(codes, conditioning, rows).float(),
+                    step,
+                    codes,
+                    starting_mask_ratio=share,
+                    generator=generator,
+                ).prev_sample
+        return codes
+
+    def _masked_nats(self, x: Tensor, mask: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
+        """Return log p of the masked codes, and 0 of the others: float64, the shape of ``x``."""
+        logits = self._logits(torch.where(mask, self._mask_id, x), conditioning, rows)
+        return code_nats(logits.movedim(1, -1), x, name=self.name).masked_fill(~mask, 0.0)
+
+    def _logits(self, codes: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
+        return self.network(
+            codes,
             encoder_hidden_states=conditioning.words[rows],
             pooled_text_emb=conditioning.pooled[rows],
-            micro_conds=self._conditions.to(x.device).expand(len(x), -1),
+            micro_conds=self._conditions.to(codes.device).expand(len(codes), -1),
         )
-        nats = code_nats(logits.movedim(1, -1), x, name=self.name).masked_fill(~mask, 0.0)
-        return nats.flatten(1).sum(dim=1) * mask[0].numel() / mask.flatten(1).double().sum(dim=1)
 
     def reopen(self) -> None:
         """Learn anew in which precision the network is."""

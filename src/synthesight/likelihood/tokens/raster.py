@@ -205,6 +205,20 @@ class RasterModel:
 
         What comes after the last of the rows is not computed.
         """
+        nats = self._code_nats(x, parts, conditioning, rows)
+        return part_nats(nats, even_parts(nats.shape[1], len(parts)))
+
+    def nat_maps(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
+        """Return log p of each code, (B, height, width); 0 of those outside of the parts.
+
+        See :class:`~synthesight.likelihood.protocol.Located`.
+        """
+        height, width = self.grid
+        nats = self._code_nats(x, parts, conditioning, rows).unflatten(1, (len(parts), width))
+        return nn.functional.pad(nats, (0, 0, parts.start, height - parts.stop))
+
+    def _code_nats(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
+        """Return log p of the codes in rows of the grid: float64, (B, codes)."""
         texts: Texts = conditioning
         text, known = texts.ids[rows], texts.mask[rows]
         codes = x[:, : parts.stop]
@@ -220,14 +234,13 @@ class RasterModel:
         # The states before each code: the last of a row predicts what stands between rows.
         hidden = hidden.unflatten(1, (parts.stop, -1))[:, parts.start :, : codes.shape[2]]
         wanted = codes[:, parts.start :].flatten(1)
-        nats = head_nats(
+        return head_nats(
             hidden.flatten(1, 2),
             lambda states: self.network.head(states.float()),
             wanted,
             count=self.count,
             name=self.name,
         )
-        return part_nats(nats, even_parts(wanted.shape[1], len(parts)))
 
     def reopen(self) -> None:
         """Learn anew in which precision the network is."""

@@ -19,7 +19,13 @@ from synthesight.errors import SynthesightError
 from synthesight.likelihood.tokens.nats import code_nats, part_nats
 from synthesight.likelihood.tokens.small.network import NetworkSizes, TokenNetwork
 from synthesight.likelihood.tokens.small.text import small_text_encoder
-from synthesight.likelihood.tokens.small.tokenizer import RESOLUTION, Tokenizer, TokenizerSizes
+from synthesight.likelihood.tokens.small.tokenizer import (
+    DETAIL,
+    LAYOUT,
+    RESOLUTION,
+    Tokenizer,
+    TokenizerSizes,
+)
 
 ARCHITECTURE = "SmallTokenModel"
 WEIGHTS = "model.safetensors"
@@ -208,10 +214,29 @@ class SmallTokenModel:
     def nats(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
         """Weighted log p of each of the parts asked for: float64, shape (B, len(parts))."""
         edges = self.edges[parts.start : parts.stop + 1]
-        codes = x[:, : edges[-1]]
+        return part_nats(self._weighted(x, edges[-1], conditioning, rows), edges)
+
+    def nat_maps(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
+        """Weighted log p by place, (B, 8, 8): what stands for several is shared by all of them.
+
+        See :class:`~synthesight.likelihood.protocol.Located`.
+        """
+        start, stop = self.edges[parts.start], self.edges[parts.stop]
+        found = self._weighted(x, stop, conditioning, rows)
+        found[:, :start] = 0.0
+        found = nn.functional.pad(found, (0, self.tokens - stop))
+        meaning, layout, detail = found.split(list(self.network.transformer.scales), dim=1)
+        block = DETAIL // LAYOUT
+        spread = layout.unflatten(1, (LAYOUT, LAYOUT)) / block**2
+        spread = spread.repeat_interleave(block, dim=1).repeat_interleave(block, dim=2)
+        whole = meaning.sum(dim=1)[:, None, None] / DETAIL**2
+        return detail.unflatten(1, (DETAIL, DETAIL)) + spread + whole
+
+    def _weighted(self, x: Tensor, stop: int, conditioning: Any, rows: Tensor) -> Tensor:
+        """Weighted log p of the first tokens: float64, shape (B, stop)."""
+        codes = x[:, :stop]
         logits = self.network(codes, conditioning.vectors[rows])
-        found = self.network.nats_of(logits, codes, self.name)
-        return part_nats(found * self._weights[: edges[-1]], edges)
+        return self.network.nats_of(logits, codes, self.name) * self._weights[:stop]
 
     def token_nats(self, x: Tensor, conditioning: Prompts, rows: Tensor) -> Tensor:
         """Unweighted log p of every token: float64, shape (B, N)."""
