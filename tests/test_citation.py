@@ -106,7 +106,7 @@ def test_every_key_that_is_used_is_in_the_bibliography():
     used |= {each.key for metric in metrics().values() for each in metric.papers}
     used |= {each.key for probe in probes().values() for each in probe.papers}
     used |= {*GENERATIVE, *DIALS, *LIBRARIES.values(), "synthesight", "jaini2024intriguing"}
-    used |= {key for table in (RULES, WEIGHTINGS) for own in table.values() for key in own}
+    used |= {key for table in (NOISES, RULES, WEIGHTINGS) for own in table.values() for key in own}
     assert {reference(key).key for key in used} == set(references())
     assert all(entry.papers for entry in entries().values())
     assert set(LIBRARIES) == set(RECORDED)

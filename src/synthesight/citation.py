@@ -32,6 +32,11 @@ WEIGHTINGS: Mapping[str, Sequence[str]] = {
     "epsilon": ("li2023your", "ho2020denoising"),
     "elbo": ("kingma2021variational",),
 }
+# Of what a network is shown.
+NOISES: Mapping[str, Sequence[str]] = {
+    "diffusion-noise": ("jaini2024intriguing", "gavrikov2024can"),
+    "gaussian-noise": ("rusak2020simple",),
+}
 # Of trials along a dial: hybrid images, and psychometric functions.
 DIALS = ("oliva2006hybrid", "wichmann2001psychometric")
 LIBRARIES: Mapping[str, str] = {
@@ -101,6 +106,8 @@ def _with_version(work: Reference) -> str:
 
 def _methods(run: Run) -> Iterator[Reference]:
     observer = run.manifest.get("observer", {})
+    noise = str(observer.get("noise", "")).partition(":")[0]
+    yield from map(reference, NOISES.get(noise, ()))
     if observer.get("kind") != "generative":
         return
     rule, weighting = observer.get("rule") or {}, observer.get("weighting")

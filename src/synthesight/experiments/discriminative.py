@@ -23,6 +23,7 @@ from synthesight.evaluation import answerable
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages
 from synthesight.experiments.log import Log
+from synthesight.experiments.precision import quick_bfloat16
 from synthesight.experiments.streamed import StreamedImages
 from synthesight.observers.discriminative.imagenet import OUTPUTS, ImageNetNetwork
 from synthesight.observers.discriminative.network import (
@@ -82,7 +83,7 @@ class DiscriminativeOptions:
     momentum, nesterov, weight_decay, decay_all, smoothing
         Of SGD and of the labels. ``decay_all``: biases and normalisation decay too.
     precision
-        ``bf16``, or ``no`` for float32 throughout.
+        ``bf16``, where the processor has it, or ``no`` for float32 throughout.
     workers
         Processes that read images which are not kept in memory.
     save_every
@@ -250,8 +251,9 @@ def accelerate(options: DiscriminativeOptions, device: torch.device) -> Any:
 
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
+    precision = options.precision if quick_bfloat16(device) else "no"
     try:
-        return Accelerator(mixed_precision=options.precision, cpu=device.type == "cpu")
+        return Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
     except ValueError as error:  # one process, one precision
         raise SynthesightError(
             "accelerate has another precision or device in this process already: train in a new "

@@ -33,6 +33,7 @@ from synthesight.errors import SynthesightError
 from synthesight.experiments import checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
 from synthesight.experiments.log import Log
+from synthesight.experiments.precision import quick_bfloat16
 from synthesight.experiments.stage import averaging
 from synthesight.experiments.text import prompts_of, train_tokenizer
 from synthesight.likelihood.opening import quiet
@@ -207,6 +208,7 @@ def train(
     smooth: torch.Tensor | None = None
     every = 1 if device.type == "cpu" else REPORT_STEPS
     log = Log(out)
+    mixed = quick_bfloat16(device)
     while step < options.steps:
         x, labels = images.batch(options.seed, step, options.batch_size)
         x = on_plain_ground(x, options.grounded, np.random.default_rng([options.seed, step, 3]))
@@ -222,7 +224,7 @@ def train(
         z = (1 - at) * x + at * noise
         # With so few tokens the fused attention is slow to differentiate on a CPU.
         plain = sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
-        with plain, torch.autocast(device.type, torch.bfloat16):
+        with plain, torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             output = predict(z, t, tokens[chosen], mask[chosen], labels)
         loss = (output.float() - (noise - x)).square().mean()
         loss.backward()

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
     from synthesight.observers.discriminative.imagenet import ImageNetNetwork
     from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
+    from synthesight.observers.discriminative.noise import (
+        Blur,
+        DiffusionNoise,
+        GaussianNoise,
+        WithNoise,
+        read_augmentation,
+    )
     from synthesight.observers.evidence_map import EvidenceMap
     from synthesight.observers.generated import generate
     from synthesight.observers.generative import GenerativeClassifier
@@ -22,13 +29,16 @@ if TYPE_CHECKING:
     from synthesight.observers.registry import Entry, entries, find
 
 __all__ = [
+    "Blur",
     "Calibration",
     "Classes",
     "Classification",
+    "DiffusionNoise",
     "DiscriminativeNetwork",
     "Entry",
     "EvaluateOptions",
     "EvidenceMap",
+    "GaussianNoise",
     "GenerativeClassifier",
     "ImageNetNetwork",
     "ImageTextModel",
@@ -37,10 +47,12 @@ __all__ = [
     "Network",
     "Observer",
     "Response",
+    "WithNoise",
     "entries",
     "find",
     "generate",
     "load",
+    "read_augmentation",
     "read_calibration",
     "read_classes",
     "read_prompts",
@@ -55,6 +67,9 @@ __getattr__, __dir__ = lazy.attach(
         "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
         "discriminative.imagenet": ["ImageNetNetwork"],
         "discriminative.network": ["DiscriminativeNetwork", "Network"],
+        "discriminative.noise": [
+            "Blur", "DiffusionNoise", "GaussianNoise", "WithNoise", "read_augmentation",
+        ],
         "evidence_map": ["EvidenceMap"],
         "generated": ["generate"],
         "generative": ["GenerativeClassifier"],
@@ -64,4 +79,4 @@ __getattr__, __dir__ = lazy.attach(
         "prompts": ["write_prompts"],
         "registry": ["Entry", "entries", "find"],
     },
-)
+)  # fmt: skip
