@@ -9,7 +9,7 @@ import pytest
 
 import synthesight
 from synthesight.analysis import metrics
-from synthesight.citation import DIALS, GENERATIVE, LIBRARIES, RULES, WEIGHTINGS, cite
+from synthesight.citation import DIALS, GENERATIVE, LIBRARIES, NOISES, RULES, WEIGHTINGS, cite
 from synthesight.errors import SynthesightError
 from synthesight.observers.registry import entries
 from synthesight.probes.registry import probes

@@ -183,7 +183,16 @@ def experiment_cues(
 
     if width < 64 or width % 64:
         raise SynthesightError("`width` must be a multiple of 64.")
-    options = CuesOptions(steps, batch_size, per_category, width, depth, draws, fitted, seeds)
+    options = CuesOptions(
+        steps=steps,
+        batch_size=batch_size,
+        per_category=per_category,
+        width=width,
+        depth=depth,
+        draws=draws,
+        fitted=fitted,
+        seeds=seeds,
+    )
     figures = run_cues(out, options, device=chosen_device(device))
     table = write_table(figures, out / "cues.csv")
     columns = [("shape bias", DATASET)]

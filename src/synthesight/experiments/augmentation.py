@@ -188,7 +188,7 @@ def is_generative(name: str) -> bool:
 def check_same(out: Path, options: Any) -> None:
     """Refuse to mix experiments of different options in one folder."""
     out.mkdir(parents=True, exist_ok=True)
-    path, given = out / "experiment.json", asdict(options)
+    path, given = out / "experiment.json", json.loads(json.dumps(asdict(options)))
     if path.is_file() and (was := json.loads(path.read_text("utf-8"))) != given:
         key = next(key for key in given if was.get(key) != given[key])
         raise SynthesightError(

@@ -59,6 +59,8 @@ class CuesOptions:
         Training images of each of the 16 categories.
     width, depth
         Of the generative transformer.
+    widths
+        Channels of the discriminative network's stages.
     draws
         Draws of a class at most, when the generative learner answers.
     fitted
@@ -72,6 +74,7 @@ class CuesOptions:
     per_category: int = 200
     width: int = 64
     depth: int = 6
+    widths: tuple[int, ...] = (16, 32, 64)
     draws: int = 64
     fitted: int = 96
     seeds: int = 1
@@ -95,6 +98,7 @@ class CuesOptions:
         return DiscriminativeOptions(
             epochs=max(1, round(self.steps * self.batch_size / max(1, per_epoch))),
             batch_size=size,
+            widths=self.widths,
             augmentation=augmentation,
             shift=0,
             seed=seed,
