@@ -28,6 +28,7 @@ RUNS = 3  # of a batch, to measure it: one to warm up, and the better of two
 USUAL = {"cpu": 16}  # evaluations a batch where there is too little work to measure
 USUAL_GPU = 64
 SHORT = 2.0  # seconds that a batch takes at most, if a smaller one does: what a kill may cost
+PACKED = 1.3  # packed weights gain this or nothing: less is the noise of a busy machine
 GAIN = 1.05  # a larger batch must be this much faster an image to be worth its memory
 
 
@@ -240,7 +241,7 @@ def choose_packing(
     x, size = grey_image(model), min(most or 8, 8)
     plain = seconds_a_batch(model, conditioning, x, size)
     try:
-        if pack(network) and GAIN * seconds_a_batch(model, conditioning, x, size) < plain:
+        if pack(network) and PACKED * seconds_a_batch(model, conditioning, x, size) < plain:
             return True
     except (RuntimeError, AttributeError):  # A build of torch without oneDNN, or a layer it lacks.
         pass
