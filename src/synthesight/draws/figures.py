@@ -70,26 +70,6 @@ def seeds_figure(found: pl.DataFrame) -> alt.LayerChart:
     return chart.properties(width=380, height=240)
 
 
-def reliability_figure(found: pl.DataFrame, title: str | None = None) -> alt.LayerChart:
-    """Draw what :func:`synthesight.analysis.reliability` returns: accuracy by confidence.
-
-    Parameters
-    ----------
-    found
-        With the column ``observer``.
-    title
-        Title of the figure.
-    """
-    diagonal = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
-    line = diagonal.mark_line(color="#999999", strokeDash=[4, 3]).encode(x="x:Q", y="y:Q")
-    base = alt.Chart(_data(found)).encode(
-        x=alt.X("confidence:Q", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("observer:N", scale=alt.Scale(range=list(COLOURS)), title=None),
-    )
-    chart = line + _with_interval(base, "y", "share right", colour=None)
-    return chart.properties(width=280, height=280, **({"title": title} if title else {}))
-
-
 def _with_interval(
     base: alt.Chart, axis: str, title: str, colour: str | None = COLOURS[0]
 ) -> alt.LayerChart:

@@ -22,6 +22,7 @@ from synthesight.analysis import (
     without_trivial,
 )
 from synthesight.errors import SynthesightError
+from synthesight.report.calibration import calibration_section
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
@@ -56,8 +57,9 @@ def sections() -> dict[str, Make]:
         "shape bias": shape_bias_section,
         "benchmark": benchmark_section,
         "dial": dials_section,
+        "calibration": calibration_section,
     }
-    elsewhere = {shape_bias.__name__, *BENCHMARK_METRICS}
+    elsewhere = {shape_bias.__name__, "expected_calibration_error", *BENCHMARK_METRICS}
     declared: dict[str, Make] = {
         metric.title.lower(): partial(declared_section, metric)
         for name, metric in metrics().items()
