@@ -22,8 +22,8 @@ ORDERS = 10  # in which the draws might have come
 LEVEL = 0.95
 PROMISES = ("sequential",)  # rules that lose exhaustive's choice in at most δ; others only predict
 # Share of Σ (d − m)² in one draw from which on the promise of δ = .01 was broken in simulated ties
-# of two and of ten classes: it was kept at .04 (normal), .13 (t₃) and .27 (t₂), and broken by 1.3 δ at
-# .31 (2 % of the draws 10 times as large), and by 2 δ at .57 (1 %, 30 times as large).
+# of two and of ten classes. It was kept at .04 (normal), .13 (t₃) and .27 (t₂), and broken by 1.3 δ
+# at .31 (2 % of the draws 10 times as large), and by 2 δ at .57 (1 %, 30 times as large).
 HEAVY = 0.3
 
 
