@@ -23,6 +23,7 @@ import polars as pl
 import torch
 import typer
 from rich.console import Console
+from rich.table import Table
 from scipy.ndimage import gaussian_filter
 
 import synthesight
@@ -30,12 +31,13 @@ from synthesight.observers import EvidenceMap, Observer
 from synthesight.stimuli.categories import SHARED_SEVEN
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_mask
+from synthesight.stimuli.names import cues_of
 from synthesight.stimuli.stimulus import Stimulus
 
 SHARES = np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0])  # of the pixels changed
 BLUR = 5.0  # pixels, of the copy that stands for an image without content
 RESAMPLES = 2000
-CHUNK = 20
+CHUNK = 10
 
 
 def main(
@@ -90,8 +92,11 @@ def keep(rows: list[dict[str, Any]], out: Path | None, name: str) -> None:
 
 def on_the_object(observer: Any, stimulus: Stimulus) -> Iterator[dict[str, Any]]:
     """Shares of the evidence on a drawn object, for shape and for texture."""
-    shape, texture = (part.rstrip("0123456789.png") for part in Path(stimulus.id).stem.split("-"))
-    number = int("".join(c for c in Path(stimulus.id).stem.split("-")[0] if c.isdigit()))
+    name = Path(stimulus.id).name
+    cues = cues_of(name)
+    assert cues is not None
+    shape, texture = cues
+    number = int(name.removeprefix(shape).split("-")[0])
     size = observer.model.resolution
     mask = np.asarray(drawn_mask(shape, number, size=size)) / 255
     found = observer.classify([stimulus], [shape, texture])
@@ -158,10 +163,14 @@ def gradient(network: Any, each: EvidenceMap, change: np.ndarray) -> np.ndarray:
 
 def show(masks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> None:
     """Print means over images, with bootstrap intervals."""
-    from rich.table import Table
+    if masks:
+        Console().print(objects_table(masks))
+    if curves:
+        Console().print(curves_table(curves))
 
-    if not masks:
-        return
+
+def objects_table(masks: list[dict[str, Any]]) -> Table:
+    """Shares of the evidence that are on the object."""
     table = Table(title="Evidence on drawn objects")
     for column in ("map", "for the class of the", "on the object", "object's share", "ratio", "n"):
         table.add_column(column)
@@ -176,9 +185,11 @@ def show(masks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> None:
             interval(on / area),
             str(len(own)),
         )
-    Console().print(table)
-    if not curves:
-        return
+    return table
+
+
+def curves_table(curves: list[dict[str, Any]]) -> Table:
+    """Areas under the curves, and how often each is better than a random ranking's."""
     frame = pl.DataFrame(curves)
     key = ["image", "judge", "curve", "ranking"]
     ends = frame.filter(pl.col("ranking") == "random").group_by("image", "judge").agg(
@@ -211,7 +222,7 @@ def show(masks: list[dict[str, Any]], curves: list[dict[str, Any]]) -> None:
             won = "" if name == "random" else f"{100 * better.to_numpy().mean():.0f} %"
             middle = interval(own[name].to_numpy(), np.median)
             table.add_row(str(who), str(how), name, middle, won, str(len(own)))
-    Console().print(table)
+    return table
 
 
 def interval(values: np.ndarray, of: Any = np.mean) -> str:
