@@ -221,7 +221,7 @@ def test_models_of_classes_know_the_16_categories(folder_of: Callable[[str], Pat
         ({"rule": "best"}, "There is no `rule='best'`: choose among sequential, predictive"),
         ({"rule": Exhaustive(8), "max_draws": 9}, "`max_draws=9` was given beside a rule"),
         ({"clases": ["cat", "dog"]}, "no option 'clases': did you mean `classes`"),
-        ({"nothing": 1}, "no option 'nothing': choose among classes, prompt, "),
+        ({"quux": 1}, "no option 'quux': choose among classes, prompt, "),
         ({"batch_size": 2.5}, "`batch_size=2.5` cannot be: give a whole number from 1 to"),
         ({"batch_size": 100_000_000}, "`batch_size=100000000` cannot be"),
         ({"seed": -1}, "`seed=-1` cannot be: give a whole number from 0"),
