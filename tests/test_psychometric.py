@@ -8,6 +8,7 @@ from scipy.stats import binom, norm
 
 from builders import trial_table
 from synthesight.analysis import (
+    equality_difference,
     psychometric,
     psychometric_curve,
     psychometric_points,
@@ -148,6 +149,30 @@ def test_pairs_vary_together():
     assert width[0] > 1.4 * width[1]
     few = psychometric(pl.concat(tables[:4]), "observer", resamples=50)
     assert (few["interval"].item(), few["pairs"].item()) == ("trials", 4)
+
+
+def test_the_difference_of_two_observers_is_paired():
+    # Pairs differ far more than the observers, of whom the second turns half a step later.
+    rng = np.random.default_rng(2)
+    turns = rng.normal(2.2, 0.6, 10)
+    tables = [
+        _trials(X, np.where(turn + late < X, 4, 0), 4, name, pair=f"p{n}")
+        for name, late in (("early", 0.0), ("late", 0.5))
+        for n, turn in enumerate(turns)
+    ]
+    trials = pl.concat(tables)
+    apart = equality_difference(trials, "late", "early", resamples=200)
+    assert apart["low"] < apart["estimate"] < apart["high"]
+    assert apart["estimate"] == pytest.approx(0.5, abs=0.15)
+    assert apart["low"] > 0.2
+    alone = psychometric(trials, "observer", resamples=200)
+    width = (alone["high"] - alone["low"]).min()
+    assert apart["high"] - apart["low"] < 0.7 * width
+    same = equality_difference(trials, "late", "late", resamples=20)
+    assert (same["estimate"], same["low"], same["high"], same["pairs"]) == (0, 0, 0, 10)
+    with pytest.raises(SynthesightError, match="saw 4 pairs in common"):
+        equality_difference(trials.filter(pl.col("pair").is_in(["p0", "p1", "p2", "p3"])),
+                            "late", "early")  # fmt: skip
 
 
 def test_points_have_wilsons_interval():

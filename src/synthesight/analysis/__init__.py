@@ -45,6 +45,7 @@ from synthesight.analysis.ood_accuracy import ood_accuracy
 from synthesight.analysis.pairwise import pairwise_consistency, pairwise_means
 from synthesight.analysis.power import joint_probabilities, power, trials_needed
 from synthesight.analysis.psychometric import (
+    equality_difference,
     psychometric,
     psychometric_curve,
     psychometric_points,
@@ -74,6 +75,7 @@ __all__ = [
     "compare",
     "confusion",
     "doubt",
+    "equality_difference",
     "error_consistency",
     "expected_calibration_error",
     "get_metric",

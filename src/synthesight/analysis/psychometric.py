@@ -163,6 +163,73 @@ def psychometric_points(
     )
 
 
+@any_frame
+def equality_difference(
+    trials: pl.DataFrame,
+    first: str,
+    second: str,
+    *,
+    dial: str = DIAL,
+    toward: str = TOWARD,
+    sigmoid: str = "normal",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return how far apart two observers' points of subjective equality are, with its interval.
+
+    Parameters
+    ----------
+    trials
+        Of both observers, on one dial and in one view, with the column ``pair``.
+    first, second
+        The observers.
+    dial, toward, sigmoid
+        As of :func:`psychometric`.
+    resamples, seed
+        Resamples of pairs, the same for both observers, and their seed.
+
+    Returns
+    -------
+    ``estimate``, ``low`` and ``high``: the first's dial minus the second's, and its 95 % interval;
+    ``pairs``, those that both saw. Equality beyond the dial counts as at its end.
+
+    Raises
+    ------
+    SynthesightError
+        If both saw fewer than five pairs in common, or the table lacks a column.
+    """
+    given = conform(trials)
+    for column in (dial, toward, PAIR):
+        if column not in given.columns:
+            raise SynthesightError(f"The trials have no column {column!r}: show a dial of pairs.")
+    own = [_counted(given, toward).filter(observer=name) for name in (first, second)]
+    common = sorted(set(own[0][PAIR].drop_nulls()) & set(own[1][PAIR].drop_nulls()))
+    if len(common) < FEW:
+        raise SynthesightError(
+            f"{first} and {second} saw {len(common)} pairs in common: show both at least {FEW}."
+        )
+    drawn = weights(len(common), resamples, np.random.default_rng(seed)).astype(np.float64)
+    drawn = np.concatenate([np.ones((1, len(common))), drawn])
+    ends = []
+    for table in own:
+        kept = table.filter(pl.col(PAIR).is_in(common))
+        x, place = np.unique(kept[dial].to_numpy().astype(np.float64), return_inverse=True)
+        cell = np.searchsorted(common, kept[PAIR].to_numpy()) * len(x) + place
+        said, size = kept["_toward"].to_numpy().astype(np.float64), len(common) * len(x)
+        count = np.bincount(cell, said, size).reshape(len(common), len(x))
+        total = np.bincount(cell, minlength=size).reshape(len(common), len(x)).astype(np.float64)
+        fits = fit_curves(x, drawn @ count, drawn @ total, sigmoid=sigmoid)
+        ends.append(np.clip(fits.equality(), x[0], x[-1]))
+    apart = ends[0] - ends[1]
+    low, high = interval(apart[1:, None])
+    return {
+        "estimate": float(apart[0]),
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "pairs": len(common),
+    }
+
+
 def psychometric_curve(fits: pl.DataFrame, x: np.ndarray, sigmoid: str = "normal") -> pl.DataFrame:
     """Return the fitted functions of :func:`psychometric` at the places ``x`` of the dial.
 
