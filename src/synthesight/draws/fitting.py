@@ -13,7 +13,7 @@ from synthesight.draws.recording import Recording
 from synthesight.errors import SynthesightError
 
 BINS = 20  # resolution in time
-SMOOTHNESS = 0.01
+SMOOTHNESS = 50.0  # nats: the fewer images, the more neighbouring weights are alike
 FIT_STEPS = 300
 
 
@@ -75,7 +75,7 @@ def binned(recording: Recording, bins: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, (mass > 0).any(axis=0)
 
 
-def regress(error: np.ndarray, labels: np.ndarray, smoothness: float = SMOOTHNESS) -> np.ndarray:
+def regress(error: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return weights ≥ 0, float64 (T,), under which −Σ_t w_t e_t predicts the labels best.
 
     Parameters
@@ -84,8 +84,6 @@ def regress(error: np.ndarray, labels: np.ndarray, smoothness: float = SMOOTHNES
         float64, shape (N, T, K): of each class, scaled alike at all times.
     labels
         int64, shape (N,).
-    smoothness
-        How much neighbouring log weights are drawn to each other.
     """
     import torch
 
@@ -97,7 +95,7 @@ def regress(error: np.ndarray, labels: np.ndarray, smoothness: float = SMOOTHNES
     for _ in range(FIT_STEPS):
         evidence = -torch.einsum("t,ntk->nk", log_share.exp(), errors)
         loss = torch.nn.functional.cross_entropy(evidence, target)
-        loss = loss + smoothness * log_share.diff().square().sum()
+        loss = loss + SMOOTHNESS / len(labels) * log_share.diff().square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
