@@ -307,7 +307,7 @@ def accuracies(
     """
     observer = open_trained(folder, device=device)
     if isinstance(observer, ImageNetNetwork):  # by its 1000 classes here, not by 16 categories
-        colours = {key: observer.pixels[key] for key in ("mean", "std")}
+        colours: dict[str, Any] = {key: observer.pixels[key] for key in ("mean", "std")}
         observer = DiscriminativeNetwork(
             observer.network,
             list(synsets().values())[:OUTPUTS],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -62,7 +63,8 @@ def exact_float32() -> Iterator[None]:
     ...     torch.backends.cuda.matmul.fp32_precision
     'ieee'
     """
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    convolutions: Any = torch.backends.cudnn  # torch sets `conv` at import, unknown to mypy
+    kinds = (torch.backends.cuda.matmul, convolutions.conv)
     before = [kind.fp32_precision for kind in kinds]
     try:
         for kind in kinds:
