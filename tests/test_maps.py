@@ -56,6 +56,10 @@ def test_by_default_it_is_the_class_chosen_against_its_strongest_rival():
     assert (each.of, each.against) == ("red", rival)
     assert each.evidence > 0
     assert f": red against {rival}, 8 × 8, +" in repr(each)
+    for of, against, pair in ((None, "red", (rival, "red")), (rival, None, (rival, "red"))):
+        (each,) = found.maps(of, against)
+        assert (each.of, each.against) == pair
+        assert each.evidence < 0
 
 
 def test_the_evidence_is_where_the_colour_is():

@@ -58,6 +58,8 @@ def chosen_pair(
 ) -> tuple[int, int]:
     """Return the indices of two classes: by default the response, and its strongest rival.
 
+    Against the response itself stands, by default, the strongest of the others.
+
     Raises
     ------
     SynthesightError
@@ -68,10 +70,18 @@ def chosen_pair(
     for name, value in (("of", of), ("against", against)):
         if value is not None and value not in classes:
             raise SynthesightError(f"`{name}={value}` is no class: {suggestion(value, classes)}.")
-    first = list(classes).index(str(response.response) if of is None else of)
-    others = response.evidence.copy()
-    others[first] = -np.inf
-    second = int(others.argmax()) if against is None else classes.index(against)
+    named = list(classes)
+    chosen = named.index(str(response.response))
+
+    def best(but: int) -> int:
+        return int(np.where(np.arange(len(named)) == but, -np.inf, response.evidence).argmax())
+
+    if of is None and against is not None:
+        second = named.index(against)
+        first = chosen if chosen != second else best(second)
+    else:
+        first = chosen if of is None else named.index(of)
+        second = best(first) if against is None else named.index(against)
     if first == second:
         raise SynthesightError(
             f"`of` and `against` are both {classes[first]!r}: compare two different classes."
