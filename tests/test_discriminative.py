@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -82,14 +83,22 @@ def test_the_imagenet_recipes_start_as_they_stand(name, folder, tmp_path, monkey
 
 
 @pytest.mark.stress
-def test_the_recipe_trains_a_resnet_50(folder, tmp_path):
-    """The true network and size: its first two steps, under accelerate's launcher."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"]
-    command += ["-m", "synthesight", "train", "discriminative", "--data", str(folder)]
-    command += ["--config", "resnet50-imagenet-diffusion-noise", "--epochs", "1"]
-    command += ["--batch-size", "4", "--workers", "1", "--device", "cpu", "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_recipe_trains_a_resnet_50_in_two_processes(folder, tmp_path):
+    """The true network and size: its first steps, on processors as on GPUs."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    recipe = ["--config", "resnet50-imagenet-diffusion-noise", "--epochs", "1", "--workers", "1"]
+    command = ["-m", "synthesight", "train", "discriminative", "--data", str(folder), *recipe]
+    command += ["--batch-size", "4", "--device", "cpu", "--out", str(tmp_path)]
+    ended = subprocess.run(
+        [*launcher, *command],
+        env=os.environ | {"ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count("The model is in") == 1
     observer = synthesight.load(tmp_path / "model", device="cpu")
     assert sum(value.numel() for value in observer.network.parameters()) > 23e6
 
