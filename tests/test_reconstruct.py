@@ -149,22 +149,20 @@ def test_the_commands_of_probes_and_their_report(tmp_path, photographs):
     )  # fmt: skip
     assert "a cat" in shown
     shown = done(
-        "frequency", photographs, "--classes", "cat,dog", *HOW, "--bands", "0,4",
+        "frequency", photographs / "one.png", "--classes", "cat,dog", *HOW, "--bands", "0,4",
         "--out", tmp_path / "frequency",
     )  # fmt: skip
     assert "natural-32" in shown
     record = json.loads((tmp_path / "frequency" / "section.json").read_text())
     assert record["made with"]["options"]["bands"] == "0,4"
     assert [row["from"] for row in record["tables"]["frequency"]] == [0, 4]
-    maps = ("classify", photographs, "--classes", "cat,dog", *HOW, "--map")
-    shown = done(*maps, tmp_path / "maps")
+    maps = ("--classes", "cat,dog", *HOW, "--map")
+    shown = done("classify", photographs / "one.png", *maps, tmp_path / "maps")
     assert "one.png" in shown
     arrays = np.load(tmp_path / "maps" / "arrays" / "one.npz")
     record = json.loads((tmp_path / "maps" / "section.json").read_text())
-    (evidence,) = (
-        row["evidence"] for row in record["tables"]["maps"] if row["image"].endswith("one.png")
-    )
-    assert arrays["nats"].sum() == pytest.approx(evidence, abs=1e-9)
+    (row,) = record["tables"]["maps"]
+    assert arrays["nats"].sum() == pytest.approx(row["evidence"], abs=1e-9)
     assert arrays["standard_error"].shape == (32, 32)
     assert (tmp_path / "maps" / "figures" / "map-one.svg").read_text().startswith("<svg")
 
@@ -174,8 +172,10 @@ def test_the_commands_of_probes_and_their_report(tmp_path, photographs):
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Where the evidence is" in page
     assert "Reconstructions under rival prompts" in page
-    assert (tmp_path / "report" / "figures" / "map-two.png").is_file()
+    assert (tmp_path / "report" / "figures" / "map-one.png").is_file()
 
-    assert "is one file for 2 images" in refused(*maps, tmp_path / "map.png")
+    assert "is one file for 2 images" in refused(
+        "classify", photographs, *maps, tmp_path / "map.png"
+    )
     assert "--of no class" not in refused(*maps, tmp_path / "x", "--of", "cow")
     assert "classes of a --map: say where" in refused("classify", photographs, "--of", "cat")

@@ -200,11 +200,8 @@ def summary(images: pl.DataFrame) -> pl.DataFrame:
         estimate=value.mean(), half=value.map_batches(width, pl.Float64, returns_scalar=True),
         n=pl.len(),
     )  # fmt: skip
-    share = pl.col("estimate") / pl.col("estimate").sum().over("observer", "dataset")
-    return found.with_columns(
-        low=pl.col("estimate") - pl.col("half"), high=pl.col("estimate") + pl.col("half"),
-        share=share,
-    ).select(*key, "estimate", "low", "high", "share", "n")  # fmt: skip
+    low, high = pl.col("estimate") - pl.col("half"), pl.col("estimate") + pl.col("half")
+    return found.with_columns(low=low, high=high).select(*key, "estimate", "low", "high", "n")
 
 
 def frequency_figure(table: pl.DataFrame) -> alt.Chart:
@@ -227,10 +224,12 @@ def frequency_figure(table: pl.DataFrame) -> alt.Chart:
     )
     bars = base.mark_bar(opacity=0.75).encode(
         y=alt.Y("estimate:Q", title="evidence for the class, mean over images"),
-        tooltip=["dataset:N", "band:N", "estimate:Q", "low:Q", "high:Q", "share:Q", "n:Q"],
+        tooltip=["dataset:N", "band:N", "estimate:Q", "low:Q", "high:Q", "n:Q"],
     )
-    rules = base.mark_rule(color="#333333").encode(y="low:Q", y2="high:Q")
-    return (bars + rules).properties(width=alt.Step(24), height=260)
+    rules = base.mark_rule(strokeWidth=1.5).encode(
+        color=alt.value("#333333"), y="low:Q", y2="high:Q"
+    )
+    return (bars + rules).properties(width=alt.Step(24), height=220)
 
 
 def _pair_of(
