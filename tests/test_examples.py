@@ -56,13 +56,17 @@ def test_an_exact_model_of_ones_own(capsys):
 
 
 def test_the_benchmark_of_decision_rules(tmp_path, monkeypatch, capsys):
-    save(drawn_objects(shapes=("car", "cat"), per_category=2, size=32), tmp_path)
-    options = ["--stimuli", str(tmp_path), "--limit", "4", "--draws", "8"]
-    monkeypatch.setattr(sys, "argv", ["decision_rules.py", *options])
+    save(drawn_objects(shapes=("car", "cat"), per_category=2, size=32), tmp_path / "drawn")
+    done(
+        "evaluate", "--stimuli", tmp_path / "drawn", "--classes", "car,cat", "--device", "cpu",
+        "--rule", "exhaustive", "--max-draws", "24", "--keep-draws", "--out", tmp_path / "run",
+    )  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["decision_rules.py", str(tmp_path / "run"), "--worst", "0"])
+    capsys.readouterr()
     with pytest.raises(SystemExit, match=r"^0$"):
         runpy.run_path(str(ROOT / "benchmarks" / "decision_rules.py"), run_name="__main__")
     shown = capsys.readouterr().out
-    assert "natural-32, 4 images, 2 classes, 8 draws" in shown
+    assert "run: 4 images, 24 draws" in shown
     for rule in RULES:
         assert f"│ {rule}" in shown
 

@@ -14,7 +14,7 @@ from synthesight.cli import mistakes
         ("version", "There is no command `synthesight version`: type `synthesight --version`."),
         ("modls", "There is no command `synthesight modls`: did you mean `synthesight models`."),
         ("data download x", "synthesight data get NAME"),
-        ("train mine", "choose one of generative, discriminative."),
+        ("train mine", "choose one of generative, tokens, discriminative."),
         ("classify a.png --classes cat dog", "as in --classes cat,dog."),
         ("classify a.png --class cat", "There is no option --class: type --classes cat,dog."),
         ("classify a.png --promt x", "There is no option --promt: did you mean --prompt."),

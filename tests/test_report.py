@@ -87,6 +87,7 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
         "error-consistency-edge", "error-consistency-contrast",
         "error-consistency-against-accuracy", "response-entropy", "response-entropy-bars",
         "confusion-cue-conflict", "confusion-edge", "confusion-contrast",
+        "shape-match-bars", "texture-match-bars",
     }  # fmt: skip
     for name in figures:
         sizes = [
@@ -106,7 +107,13 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
 
 def test_every_figure_is_valid_vega_lite(trials):
     # The report itself does not check its figures, to save time.
-    everyone = with_people(trials)
+    rng = np.random.default_rng(0)
+    evidence = np.stack([np.zeros(len(trials)), -rng.uniform(0, 3, len(trials))], axis=1)
+    is_human = pl.col("kind") == "human"
+    everyone = with_people(trials).with_columns(
+        rt=pl.when(is_human).then(pl.Series(rng.uniform(0.4, 1.4, len(trials)))),
+        evidence=pl.when(~is_human).then(pl.Series(evidence.tolist())),
+    )
     for name, make in sections().items():
         section = make(everyone, 20)
         assert (section is None) == (name == "dial")  # of which test_psychometric has one
@@ -308,7 +315,7 @@ def test_the_page_draws_its_figures_without_network_or_console_errors(folder, br
     page = (folder / "index.html").read_text()
     assert not re.search(r'(?:src|href)="https?:', page)
     shown = browse(folder / "index.html", f"--window-size={width},2000", "--dump-dom")
-    assert shown.count('class="marks"') == 12
+    assert shown.count('class="marks"') == 14
     assert shown.count('type="checkbox"') == 3
     assert "sees-&lt;shape&gt;" in shown
 
