@@ -65,7 +65,7 @@ def test_natural_32_gives_the_same_answers_in_any_batches(stimuli):
             "natural-32", classes=CLASSES, device="cpu", rule=Sequential(25), batch_size=size
         )
         found[size] = {
-            r.stimulus.id: r for r in observer.respond(stimuli[:: -1 if size == 7 else 1])
+            r.stimulus.id: r for r in observer.respond(stimuli[:6][:: -1 if size == 7 else 1])
         }
     for size in (7, 64):
         for key, response in found[1].items():
@@ -96,7 +96,7 @@ def test_classify_and_scikit_learns_way(images, model):
 
 @pytest.mark.slow
 def test_both_models_see_drawn_objects_better_than_chance():
-    shown = drawn_objects(shapes=SHARED_SEVEN, per_category=4)
+    shown = drawn_objects(shapes=SHARED_SEVEN, per_category=3)
     for model in ("natural-32", "natural-32-cnn"):
         options = {"rule": Sequential(30)} if model == "natural-32" else {}
         observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)
@@ -106,7 +106,7 @@ def test_both_models_see_drawn_objects_better_than_chance():
 
 @pytest.mark.slow
 def test_both_models_know_photographs(data_folder):
-    shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=50, seed=0)
+    shown = sample(find_stimuli(data_folder / "cifar10" / "test.parquet"), limit=30, seed=0)
     for model in ("natural-32", "natural-32-cnn"):
         options = {"rule": Sequential(30)} if model == "natural-32" else {}
         observer = synthesight.load(model, device="cpu", **options)
