@@ -51,6 +51,15 @@ def test_slow_work_and_what_is_stopped(clock, caplog):
     ]
 
 
+def test_steps_of_an_earlier_process_took_no_time_here(clock, caplog):
+    caplog.set_level(logging.INFO, logger="synthesight")
+    with Progress("Training", 10_000) as far:
+        for step in range(61):
+            clock[0] = step + 1.0
+            far.at(9_001 + step)
+    assert "Training: 9060 of 10000 (91 %), 1.0 a second, 16 min left." in caplog.messages
+
+
 @pytest.mark.parametrize(("show", "lines"), [(True, 2), (None, 0), (False, 0)])
 def test_lines_are_seen_where_logging_is_not_set_up_if_they_are_asked_for(show, lines):
     code = (

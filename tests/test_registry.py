@@ -95,7 +95,7 @@ def test_a_package_that_cannot_be_imported_only_warns(installed):
     assert listed.returncode == 0
     assert "natural-32-cnn" in listed.stdout
     (said,) = listed.stderr.splitlines()
-    assert said.startswith("synthesight: The models of the package grey cannot be listed")
+    assert said.startswith("synthesight: The model 'grey' of the package grey cannot be imported")
 
 
 def test_the_room_lists_what_it_offers():

@@ -7,8 +7,9 @@ import pytest
 
 from builders import done, refused, save_pictures, sentence, trial_table
 from synthesight.errors import SynthesightError
+from synthesight.observers.options import EvaluateOptions
 from synthesight.observers.registry import entries
-from synthesight.reproduction import figures_beside, plans, read_plan
+from synthesight.reproduction import figures_beside, plans, read_plan, run_models
 from synthesight.trials.schema import conform
 
 PLAN = read_plan("jaini2024")
@@ -32,7 +33,11 @@ def shape_bias(*tables: pl.DataFrame) -> dict[str, dict]:
 def test_every_open_observer_of_the_plan_is_a_known_model():
     assert plans() == ["jaini2024"]
     known = entries()
-    assert PLAN.models == ("stable-diffusion-1.4", "deepfloyd-if-xl", "deepfloyd-if-m")
+    assert PLAN.models == (
+        "stable-diffusion-1.4", "deepfloyd-if-xl", "deepfloyd-if-m",
+        "anole-7b", "janus-pro-7b", "emu3-gen",
+    )  # fmt: skip
+    assert {"anole-7b", "janus-pro-7b", "emu3-gen"} == PLAN.exact
     assert all(known[name].kind == "generative" for name in PLAN.models)
     assert len(PLAN.datasets) == 17
     for item in PLAN.items:
@@ -96,3 +101,16 @@ def test_models_are_run_where_told(tmp_path):
     printed = done(*command, "--device", "cpu")
     assert "not run here" in printed
     assert len(pl.read_parquet(out / "runs" / "natural-32-cnn" / "*.parquet")) == 2
+
+
+def test_exact_kin_are_asked_without_the_papers_rule(tmp_path, monkeypatch):
+    asked = {}
+
+    def noted(name, shown, folder, options, **_):
+        asked[name] = options.rule
+
+    monkeypatch.setattr("synthesight.evaluation.run_evaluation", noted)
+    options = EvaluateOptions(rule="repeated-t", device="cpu")
+    run_models(PLAN, tmp_path, datasets=["edge"], options=options)
+    assert asked["stable-diffusion-1.4"] == asked["deepfloyd-if-xl"] == "repeated-t"
+    assert asked["anole-7b"] is asked["janus-pro-7b"] is asked["emu3-gen"] is None

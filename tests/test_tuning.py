@@ -165,7 +165,18 @@ def test_a_batch_is_small_where_one_evaluation_takes_long(observer, monkeypatch)
     assert (size, measured) == (4, False)
 
 
-@pytest.mark.parametrize(("seconds", "packed"), [([1.0, 0.5], True), ([1.0, 0.99], False)])
+def test_a_busy_machine_does_not_make_batches_smaller_than_is_usual(observer, monkeypatch):
+    """Where each run takes as long as others leave it: single evaluations looked fastest."""
+    monkeypatch.setattr(
+        tuning, "_seconds", lambda *given: given[-1] * (0.001 if given[-1] <= 2 else 0.05)
+    )
+    assert tuning.best_batch_size(observer.likelihood, None) == (tuning.USUAL["cpu"], True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "packed"),
+    [([1.0, 0.5, 1.0], True), ([1.0, 0.99], False), ([1.0, 0.5, 0.5], False)],
+)
 def test_weights_are_packed_only_if_it_pays(observer, monkeypatch, seconds, packed):
     times = iter(seconds)
     monkeypatch.setattr(tuning, "_seconds", lambda *_: next(times))

@@ -48,6 +48,7 @@ class Progress:
         self.total = total
         self.show = show
         self.done = 0
+        self.before: int | None = None  # steps of an earlier process, which took no time here
         self.note = ""
         self.bar: Any = None
         self.lines = False
@@ -83,6 +84,8 @@ class Progress:
 
     def at(self, done: int, note: str = "") -> None:
         """Say how many steps are done, with a note such as the loss of a training."""
+        if self.before is None:
+            self.before = max(done - 1, 0)
         self.done, self.note = done, note
         if self.bar is not None:
             self.bar.update(self.task, completed=done, note=note)
@@ -92,7 +95,7 @@ class Progress:
 
     def line(self, seconds: float) -> str:
         """Return the line of the log after so many seconds of work."""
-        rate = self.done / seconds
+        rate = (self.done - (self.before or 0)) / seconds
         speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
         left = _duration((self.total - self.done) / rate) if rate else "unknown time"
         share = 100 * self.done / max(self.total, 1)

@@ -19,12 +19,10 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Any, Concatenate, Literal, ParamSpec
 
@@ -35,7 +33,8 @@ from narwhals.typing import IntoFrame
 from synthesight.analysis._stats.agreement import Agreement
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
-from synthesight.errors import SynthesightError, SynthesightWarning, suggestion
+from synthesight.errors import SynthesightError, suggestion
+from synthesight.plugins import offered
 from synthesight.references import Reference, reference
 
 GROUP = "synthesight.metrics"
@@ -206,14 +205,5 @@ def _import_all() -> None:
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         if not module.name.rpartition(".")[2].startswith("_"):
             import_module(module.name)
-    for entry in entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:  # whatever another package's import raises
-            owner = entry.dist.name if entry.dist else entry.value
-            warnings.warn(
-                f"The metric {entry.name!r} of the package {owner} cannot be imported ({error}): "
-                "update or uninstall it.",
-                SynthesightWarning,
-                stacklevel=2,
-            )
+    for _ in offered(GROUP, "metric"):
+        pass  # its import has declared it

@@ -19,18 +19,16 @@ toolbox gives them.
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.errors import SynthesightError
 from synthesight.observers.display import html_facts
+from synthesight.plugins import offered
 
 ZOO = Path(__file__).parents[1] / "zoo"
 TABLES = ("models.json", "model_vs_human.json")
@@ -153,28 +151,11 @@ def entries() -> dict[str, Entry]:
         row["name"]: Entry(**row | {key: tuple(row.get(key, ())) for key in several})
         for row in rows
     }
-    for point in entry_points(group=GROUP):
-        for entry in _offered(point):
-            known.setdefault(entry.name, entry)
+    for found in offered(GROUP, "model"):
+        for entry in [found] if isinstance(found, Entry) else found:
+            if isinstance(entry, Entry):
+                known.setdefault(entry.name, entry)
     return known
-
-
-def _offered(point: EntryPoint) -> Iterator[Entry]:
-    """Yield the entries of another package; one that cannot be imported only warns."""
-    package = point.dist.name if point.dist else point.value
-    try:
-        found = point.load()
-    except Exception as error:  # whatever another package's import raises
-        warnings.warn(
-            f"The models of the package {package} cannot be listed "
-            f"({type(error).__name__}: {error}): update or uninstall it.",
-            SynthesightWarning,
-            stacklevel=2,
-        )
-        return
-    for entry in [found] if isinstance(found, Entry) else found:
-        if isinstance(entry, Entry):
-            yield entry
 
 
 def find(pattern: str = "*") -> list[Entry]:

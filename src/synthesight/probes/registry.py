@@ -20,16 +20,15 @@ Another package offers a probe by an entry point of the group ``synthesight.prob
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
-from synthesight.errors import SynthesightError, SynthesightWarning, suggestion
+from synthesight.errors import SynthesightError, suggestion
+from synthesight.plugins import offered
 from synthesight.references import Reference, reference
 
 if TYPE_CHECKING:
@@ -136,14 +135,5 @@ def _import_all() -> None:
     """Import the modules that declare probes: our own, and every entry point."""
     for module in OWN:
         import_module(f"{__package__}.{module}")
-    for entry in entry_points(group=GROUP):
-        try:
-            entry.load()
-        except Exception as error:  # whatever another package's import raises
-            owner = entry.dist.name if entry.dist else entry.value
-            warnings.warn(
-                f"The probe {entry.name!r} of the package {owner} cannot be imported ({error}): "
-                "update or uninstall it.",
-                SynthesightWarning,
-                stacklevel=2,
-            )
+    for _ in offered(GROUP, "probe"):
+        pass  # its import has declared it

@@ -25,12 +25,15 @@ class Who:
         Names of open models of the same kind, where the model itself cannot be had.
     why
         Why it cannot be had.
+    exact
+        Whether its kin give an exact likelihood, for which a rule of draws has no use.
     """
 
     name: str
     here: tuple[str, ...] = ()
     kin: tuple[str, ...] = ()
     why: str = ""
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Plan:
         What its models were shown.
     models
         Names of the open models to run, those of the paper first, then kin.
+    exact
+        Those among them whose likelihood is exact.
     items
         What it shows, in its order.
     """
@@ -80,6 +85,7 @@ class Plan:
     procedure: str
     datasets: tuple[str, ...]
     models: tuple[str, ...]
+    exact: frozenset[str]
     items: tuple[Item, ...]
 
 
@@ -112,6 +118,7 @@ def read_plan(name: str) -> Plan:
             tuple(known.get("here", ())),
             tuple(known.get("kin", ())),
             known.get("why", ""),
+            known.get("exact", False),
         )
         for called, known in facts["observers"].items()
     }
@@ -122,6 +129,7 @@ def read_plan(name: str) -> Plan:
         procedure=facts["procedure"],
         datasets=tuple(facts["datasets"]),
         models=tuple(_runnable(generative)),
+        exact=frozenset(name for who in generative if who.exact for name in who.kin),
         items=tuple(_item(entry, observers) for entry in facts["items"]),
     )
 

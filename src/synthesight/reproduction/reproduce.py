@@ -186,14 +186,19 @@ def run_models(
         folder = out / "runs" / name.replace("/", "--")
         report(f"{name} on {counted(len(datasets or plan.datasets), 'dataset')}, into {folder}")
         shown = list(datasets or plan.datasets)
-        run_evaluation(name, shown, folder, _published(name, options), progress=True)
+        run_evaluation(name, shown, folder, _published(name, options, plan), progress=True)
         folders.append(folder)
     return folders
 
 
-def _published(name: str, options: EvaluateOptions) -> EvaluateOptions:
-    """Return the options for a model: a network has no decision rule, but may have a protocol."""
+def _published(name: str, options: EvaluateOptions, plan: Plan) -> EvaluateOptions:
+    """Return the options for a model: a network has no decision rule, but may have a protocol.
+
+    Nor has an exact model a use for a rule of draws.
+    """
     _, entry = resolve(name)
+    if name in plan.exact and options.rule == "repeated-t":
+        return replace(options, rule=None)
     if entry is None or entry.kind == "generative":
         return options
     protocol = None if entry.toolbox is None else "published"

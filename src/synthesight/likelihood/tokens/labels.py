@@ -1,12 +1,71 @@
-"""Labels: what models of ImageNet's classes are prompted with."""
+"""Models of ImageNet's classes, which are prompted with labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import nn
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.plumbing import cast
+
+
+class LabelModel:
+    """What models of image tokens given a label have in common.
+
+    Parameters
+    ----------
+    config
+        Its sizes, with ``labels`` and ``resolution``.
+    tokenizer
+        Makes tokens of images; it stays in float32.
+    network
+        Predicts tokens, with an embedding ``label``.
+    name
+        How messages and trials call the model.
+    device, dtype
+        Where the network is, and in which precision.
+    """
+
+    takes_labels = True
+
+    def __init__(
+        self,
+        config: Any,
+        tokenizer: nn.Module,
+        network: Any,
+        *,
+        name: str,
+        device: torch.device | str,
+        dtype: torch.dtype,
+    ) -> None:
+        self.source: dict[str, Any] = {}
+        self.precision: dict[str, float | None] | None = None
+        self.name = name
+        self.device, self.dtype = torch.device(device), dtype
+        self.resolution: int = config.resolution
+        self._labels: int = config.labels
+        self.network = network.to(self.device).eval()
+        tokenizer.to(self.device).float().eval()
+        cast(network, dtype)
+
+    def reopen(self) -> None:
+        """Learn anew in which precision the network is."""
+        self.dtype = self.network.label.weight.dtype
+
+    def describe(self) -> dict[str, Any]:
+        """Return what made the scores besides the weights, as JSON can hold it."""
+        return {
+            "pipeline": type(self).__name__,
+            "source": self.source,
+            "precision": self.precision,
+        }
+
+    def prepare(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Read labels: numbers as text."""
+        return read_labels(prompts, self._labels, self.name).to(self.device)
 
 
 def read_labels(prompts: Sequence[str], count: int, name: str) -> torch.Tensor:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthesight.likelihood.plumbing import cast
-from synthesight.likelihood.tokens.labels import read_labels
+from synthesight.likelihood.tokens.labels import LabelModel
 from synthesight.likelihood.tokens.nats import head_nats
 from synthesight.likelihood.tokens.vq import DirectionTokenizer, check_features, check_images
 
@@ -141,7 +139,7 @@ class RandARNetwork(nn.Module):
         return self.norm(x[:, 1::2]).to(self.head.weight.dtype)
 
 
-class RandAR:
+class RandAR(LabelModel):
     """A RandAR as a likelihood: a draw is an order of the tokens, one pass a label.
 
     Parameters
@@ -155,8 +153,6 @@ class RandAR:
         float32.
     """
 
-    takes_labels = True
-
     def __init__(
         self,
         config: RandARConfig,
@@ -167,30 +163,8 @@ class RandAR:
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.source: dict[str, Any] = {}
-        self.precision: dict[str, float | None] | None = None
-        self.name, self.config = name, config
-        self.device, self.dtype = torch.device(device), dtype
-        self.resolution = config.resolution
-        self.tokenizer = tokenizer.to(self.device).float().eval()
-        self.network = network.to(self.device).eval()
-        cast(self.network, dtype)
-
-    def reopen(self) -> None:
-        """Learn anew in which precision the network is."""
-        self.dtype = self.network.label.weight.dtype
-
-    def describe(self) -> dict[str, Any]:
-        """Return what made the scores besides the weights, as JSON can hold it."""
-        return {
-            "pipeline": type(self).__name__,
-            "source": self.source,
-            "precision": self.precision,
-        }
-
-    def prepare(self, prompts: Sequence[str]) -> Tensor:
-        """Read labels: numbers as text."""
-        return read_labels(prompts, self.config.labels, self.name).to(self.device)
+        super().__init__(config, tokenizer, network, name=name, device=device, dtype=dtype)
+        self.config, self.tokenizer = config, tokenizer
 
     def encode(self, images: Tensor) -> Tensor:
         """Return tokens in raster order: int64, shape (B, N)."""

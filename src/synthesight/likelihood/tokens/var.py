@@ -20,8 +20,7 @@ from torch.nn import functional
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.draws import normal_noise
-from synthesight.likelihood.plumbing import cast
-from synthesight.likelihood.tokens.labels import read_labels
+from synthesight.likelihood.tokens.labels import LabelModel
 from synthesight.likelihood.tokens.nats import head_nats, part_nats
 from synthesight.likelihood.tokens.vq import ScaleTokenizer, check_features, check_images
 
@@ -177,7 +176,7 @@ class VARNetwork(nn.Module):
         return _normed(x.to(scale.dtype)) * (1 + scale) + shift
 
 
-class VAR:
+class VAR(LabelModel):
     """A VAR as a likelihood: a sequence of scales, exact, one pass a label for all of them.
 
     Scales k to n − 1 are computed by a pass over the scales 1 to n − 1, and no further.
@@ -202,8 +201,6 @@ class VAR:
         A part is a scale of a copy; its cost is its share of a pass's floating-point operations.
     """
 
-    takes_labels = True
-
     def __init__(
         self,
         config: VARConfig,
@@ -219,14 +216,8 @@ class VAR:
             raise SynthesightError(
                 f"`smoothing={smoothing!r}` cannot be: give a number of copies from 1 to 1000."
             )
-        self.source: dict[str, Any] = {}
-        self.precision: dict[str, float | None] | None = None
-        self.name, self.config, self.smoothing = name, config, int(smoothing)
-        self.device, self.dtype = torch.device(device), dtype
-        self.resolution = config.resolution
-        self.tokenizer = tokenizer.to(self.device).float().eval()
-        self.network = network.to(self.device).eval()
-        cast(self.network, dtype)
+        super().__init__(config, tokenizer, network, name=name, device=device, dtype=dtype)
+        self.config, self.tokenizer, self.smoothing = config, tokenizer, int(smoothing)
         self._edges = tokenizer.edges
         sizes = torch.tensor([side**2 for side in config.sides])
         self._levels = torch.arange(len(sizes)).repeat_interleave(sizes).to(self.device)
@@ -246,22 +237,9 @@ class VAR:
         begin = parts.start - parts.start % scales
         return fsum(self.cost[begin : parts.stop])
 
-    def reopen(self) -> None:
-        """Learn anew in which precision the network is."""
-        self.dtype = self.network.label.weight.dtype
-
     def describe(self) -> dict[str, Any]:
         """Return what made the scores besides the weights, as JSON can hold it."""
-        return {
-            "pipeline": type(self).__name__,
-            "source": self.source,
-            "precision": self.precision,
-            "smoothing": self.smoothing,
-        }
-
-    def prepare(self, prompts: Sequence[str]) -> Tensor:
-        """Read labels: numbers as text."""
-        return read_labels(prompts, self.config.labels, self.name).to(self.device)
+        return super().describe() | {"smoothing": self.smoothing}
 
     def encode(self, images: Tensor) -> Tensor:
         """Return tokens, int64 (B, 1, L); with smoothing the features, to which noise is added."""
