@@ -166,11 +166,13 @@ def experiment_augmentation(
 @experiment.command("cues")
 def experiment_cues(
     out: Annotated[Path, written_to("Folder of the experiment; the same command resumes it.")],
-    steps: Annotated[int, typer.Option(min=1, help="Of the generative training.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the generative training.")] = 2000,
     batch_size: Annotated[int, typer.Option(min=1, help="Images a step.")] = 64,
-    per_category: Annotated[int, typer.Option(min=1, help="Training images of each.")] = 200,
-    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 64,
-    depth: Annotated[int, typer.Option(min=1, help="Of the transformer.")] = 6,
+    per_category: Annotated[
+        int, typer.Option(min=1, help="Training images of each category.")
+    ] = 200,
+    width: Annotated[int, typer.Option(help="Width of the transformer, a multiple of 64.")] = 64,
+    depth: Annotated[int, typer.Option(min=1, help="Blocks of the transformer.")] = 6,
     draws: Annotated[int, typer.Option(min=1, help="Draws of a class at most.")] = 64,
     fitted: Annotated[int, typer.Option(min=2, help="Images to fit the time weighting to.")] = 96,
     seeds: Annotated[int, typer.Option(min=1, max=10, help="Trainings of each learner.")] = 1,

@@ -59,7 +59,7 @@ def illusion_dial(
         list[Path] | None,
         typer.Option(help="Trials of others with the columns dial and toward; repeatable."),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
+    resamples: Annotated[int, typer.Option(min=1, help="Resamples of the bootstrap.")] = 2000,
 ) -> None:
     """Turn images from one class to another: who sees which, and where are both equal?"""
     import polars as pl

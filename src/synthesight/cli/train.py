@@ -26,7 +26,7 @@ def train_generative(
     out: Annotated[Path, written_to("Folder of the training; the same command resumes it.")],
     steps: Annotated[int, typer.Option(help="Length of the training.")] = 6000,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
-    width: Annotated[int, typer.Option(help="Of the transformer, a multiple of 64.")] = 128,
+    width: Annotated[int, typer.Option(help="Width of the transformer, a multiple of 64.")] = 128,
     seed: TrainingSeed = 0,
     device: Device = None,
 ) -> None:
