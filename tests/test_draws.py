@@ -132,7 +132,7 @@ def test_merging_takes_the_draws_along(tmp_path):
 
 def test_a_run_keeps_draws_from_its_beginning_or_not_at_all(tmp_path):
     plain = evaluate(observer(), shown(), tmp_path / "run", progress=False)
-    with pytest.raises(SynthesightError, match="holds no draws: evaluate with `keep_draws`"):
+    with pytest.raises(SynthesightError, match="holds no draws: evaluate anew, with `keep_draws`"):
         plain.draws()
     with pytest.raises(SynthesightError, match="keep_draws"):
         evaluate(observer(), shown(), tmp_path / "run", keep_draws=True, progress=False)

@@ -356,7 +356,7 @@ class Run:
     def _check_kept(self) -> None:
         if not self.keeps_draws:
             raise SynthesightError(
-                f"{self.folder} holds no draws: evaluate with `keep_draws`, and another `out`."
+                f"{self.folder} holds no draws: evaluate anew, with `keep_draws` and another `out`."
             )
 
     def stimuli(self) -> pl.DataFrame:

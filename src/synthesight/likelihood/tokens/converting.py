@@ -187,8 +187,8 @@ def _read(path: Path) -> Iterable[Tensors]:
                 held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever is in the file
         raise SynthesightError(
-            f"{path} does not open as tensors alone ({first_line(error)}), and nothing else in a "
-            "checkpoint is opened: give the published file, or a .safetensors copy."
+            f"{path} does not open as tensors alone, and nothing else in a checkpoint is opened: "
+            "give the published file, or a .safetensors copy."
         ) from error
     found = list(_tensors(held))
     if not found:
