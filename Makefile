@@ -8,7 +8,7 @@ SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB
 	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
 	-e 's/^Installing collected packages.*/  unpacking/p'
 
-.PHONY: demo test fuzz clean
+.PHONY: demo test docs fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/synthesight demo
@@ -19,6 +19,11 @@ test: $(VENV)/.installed
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# The documentation, in the folder `site`; it needs no network, to build or to be read.
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(VENV)/.docs-installed
+	$(BIN)/mkdocs build --strict
 
 # Damaged, absurd and hostile files for so many seconds: see tests/fuzzing.py.
 fuzz: SECONDS ?= 300
@@ -37,5 +42,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@( $(PIP) --editable '.[dev]' && touch $@ ) | $(SHOW); test -f $@
 	@echo "Installed."
 
+$(VENV)/.docs-installed: $(VENV)/.installed
+	@( $(PIP) --editable '.[docs]' && touch $@ ) | $(SHOW); test -f $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

@@ -1,4 +1,4 @@
-"""Figures from the published trials beside the printed ones (docs/published-checks.md).
+"""Figures from the published trials beside the printed ones (docs/explanation/published-checks.md).
 
 SYNTHESIGHT_DATA=../shared/data python benchmarks/published_checks.py
 """

@@ -1,4 +1,4 @@
-"""Try the door on a tiny pipeline of every class, and write what came out into docs/models.md.
+"""Try the door on a tiny pipeline of every class, and write the table of docs/reference/models.md.
 
 Run it as ``python tests/pipeline_table.py``.
 """
@@ -14,7 +14,7 @@ from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from tiny_pipelines import PIPELINES, REFUSED, TinyPipeline
 
-PAGE = Path(__file__).parents[1] / "docs" / "models.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "models.md"
 BEGIN, END = "<!-- pipelines -->", "<!-- end of pipelines -->"
 
 

@@ -21,11 +21,12 @@ from synthesight.likelihood.rules import RULES
 from synthesight.stimuli.make.drawn import drawn_objects, save
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    ROOT / "README.md",
-    *sorted(path for path in ROOT.rglob("*/*.md") if ".venv" not in path.parts),
-]
+PAGES = sorted(
+    path for path in ROOT.rglob("*.md") if not {".venv", "site"} & {*path.relative_to(ROOT).parts}
+)
 SOURCE = ROOT / "src"
+REPOSITORY = "https://github.com/synthesight/synthesight/"
+SITE = "https://synthesight.github.io/synthesight/"
 MODULES = sorted(
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
     for path in SOURCE.rglob("*.py")
@@ -115,11 +116,23 @@ def test_what_the_readme_shows_is_what_the_commands_print(tmp_path, monkeypatch)
         assert line.split("│")[:2] == other.split("│")[:2] or line.strip() == other
 
 
+def place_of(target: str, page: Path) -> Path | None:
+    """Return the file that a link leads to; None for a page of others."""
+    path = target.split("#")[0]
+    if path.startswith(REPOSITORY):
+        return ROOT / path.removeprefix(REPOSITORY).split("/main/", 1)[1]
+    if path.startswith(SITE):
+        page_of_site = path.removeprefix(SITE) or "index.html"
+        return ROOT / "docs" / re.sub(r"\.html$", ".md", page_of_site)
+    return None if path.startswith("http") else page.parent / path if path else page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_links_of_the_pages_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
-        if not target.startswith("http"):
-            assert (page.parent / target.split("#")[0]).exists(), target
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        place = place_of(target, page)
+        if place is not None and not place.is_relative_to(ROOT / "docs" / "reference"):
+            assert place.exists(), target
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,6 @@ def test_people_agree_with_people_as_printed(people, data_folder):
     checked = published_figures().filter(metric="error_consistency", check=True)
     printed = dict(checked.select("observer", "value").iter_rows())
     assert round(found["people"], 3) == printed["people"]
-    # Another ResNet-50 and another AlexNet: docs/published-checks.md.
+    # Another ResNet-50 and another AlexNet: docs/explanation/published-checks.md.
     assert found["resnet50"] == pytest.approx(printed["resnet50"], abs=0.005)
     assert printed["alexnet"] < found["alexnet"] < printed["people"] / 2

@@ -208,7 +208,7 @@ def test_the_promise_holds_where_the_winner_is_level_with_others(kind, winner, t
     ],
 )
 def test_what_is_beyond_the_promise(kind, winner, ties, gap, delta, capsys):
-    """Known limits, in docs/decisions.md: should this fail, a limit is gone."""
+    """Known limits, in docs/explanation/sequential-test.md: should this fail, a limit is gone."""
     errors = tied(kind, 4000, ties, gap, winner, spread=0.2)
     response, _ = replay(Sequential(200, delta), errors, golden(4000, 200))
     lost = np.mean(response != 0)

@@ -2,8 +2,8 @@
 
 oneDNN reorders a matrix for the processor that it runs on, once, where PyTorch's default hands a
 product to a library that takes it as it comes. Processors differ: in float32 it was 0.9 to 0.95
-times as fast on the two that docs/performance.md names, and more than twice as fast on another. So
-it is tried, and kept where it pays (:mod:`~synthesight.likelihood.tuning`).
+times as fast on the two that docs/explanation/performance.md names, and more than twice as fast on
+another. So it is tried, and kept where it pays (:mod:`~synthesight.likelihood.tuning`).
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Predictive:
     bounds nothing for one image, or for a set of images that are all hard. It is looked at after
     each draw, and a prediction may be looked at as often as one likes (Berry 1985), where the level
     of a test may not. On dead heats it spends far less than a test that must hold for them.
-    docs/decisions.md has what it decided on recorded errors.
+    docs/explanation/sequential-test.md has what it decided on recorded errors.
 
     Parameters
     ----------

@@ -41,8 +41,9 @@ class Sequential:
     :func:`lent_variance`). By Ville's inequality M ever reaches a level L with probability at most
     1/L, and by symmetry half of that with S > 0, which S_N < 0 only makes rarer. So class k goes
     when S > 0 against the leader and M_n ≥ R / (2δ): a union bound over the R rivals that k has.
-    Where it is exact and where measured: docs/decisions.md. For two classes, N → ∞ and no trend,
-    M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas (2024).
+    Where it is exact and where measured: docs/explanation/sequential-test.md. For two classes,
+    N → ∞ and no trend, M_n is the anytime-valid t-test of Lai (1976) in the form of Wang & Ramdas
+    (2024).
 
     An indifference zone η ends the search among classes that are all but level: an image is also
     decided once the same test, of S_N ≤ −ηN, says of every class left that it is not better than
