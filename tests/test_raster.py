@@ -14,7 +14,7 @@ from PIL import Image
 
 import tiny_tokens
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.protocol import PartModel
+from synthesight.likelihood.protocol import PartModel, Resampler
 from synthesight.likelihood.tokens.opening import TokenParts
 from synthesight.likelihood.tokens.raster import RasterModel
 from synthesight.observers.generative import GenerativeClassifier
@@ -211,6 +211,43 @@ def test_the_sum_is_that_of_the_models_own_generation(kind: str) -> None:
         found = model.nats(codes, range(GRID), prepared, ONE + row)
         by_row = np.reshape(steps, (GRID, -1)).sum(axis=1)
         np.testing.assert_allclose(found[0].numpy(), by_row, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["Janus", "Emu3"])
+def test_codes_are_drawn_anew_from_what_the_whole_pass_predicts(kind: str) -> None:
+    """By the inverse of the distribution, with the uniform numbers of the seed."""
+    model = opened(kind)
+    assert isinstance(model, Resampler)
+    codes = model.encode(pixels(pictures(2)))
+    prepared, rows = model.prepare(PROMPTS), torch.arange(2)  # of different lengths
+    mask = torch.zeros_like(codes, dtype=torch.bool)
+    mask[:, 1:, 1:] = True
+    made = model.resample(codes, mask, prepared, rows, seed=3)
+    assert torch.equal(made[~mask], codes[~mask])
+    uniform = torch.from_numpy(np.random.default_rng(3).random((2, GRID**2))).view_as(codes)
+    for row, column in ((1, 1), (2, 3), (3, 2)):
+        shares = []
+        for code in range(CODES):
+            changed = made.clone()
+            changed[:, row, column] = code
+            shares.append(
+                model.nat_maps(changed, range(GRID), prepared, rows)[:, row, column].exp()
+            )
+        below = torch.stack(shares, dim=1).cumsum(dim=1) <= uniform[:, row, column, None]
+        assert made[:, row, column].tolist() == below.sum(dim=1).tolist()
+    assert not torch.equal(made, model.resample(codes, mask, prepared, rows, seed=4))
+    assert torch.equal(model.resample(codes, mask & False, prepared, rows), codes)
+
+
+@pytest.mark.parametrize("kind", ["Janus", "Emu3"])
+def test_codes_become_images_by_the_models_own_decoder(kind: str) -> None:
+    model, own = opened(kind), parts_of(kind)
+    codes = model.encode(pixels(pictures(2)))
+    painted = own.model.model.vqmodel.decode(codes.flatten(1) if kind == "Janus" else codes)
+    processor = own.processor.image_processor
+    shown = processor.postprocess(list(painted), return_tensors="pt")["pixel_values"]
+    found = (model.decode(codes) + 1) * 127.5
+    np.testing.assert_allclose(found, shown.float().reshape(found.shape), atol=1.0)
 
 
 def test_codes_are_those_of_the_models_own_tokenizer(kind: str) -> None:

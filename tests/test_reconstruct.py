@@ -15,7 +15,9 @@ from builders import done, noise, refused
 from coloured_noise import CLASSES, Blind, Colours
 from synthesight.errors import SynthesightError
 from synthesight.observers import GenerativeClassifier
-from synthesight.probes.reconstruct import evidence_by_time, reconstruct, rmse, ssim
+from synthesight.probes.distances import rmse, ssim
+from synthesight.probes.reconstruct import reconstruct
+from synthesight.probes.times import evidence_by_time
 from synthesight.report.kept import keep_section, read_section
 from synthesight.report.section import named_apart
 from token_models import CountingModel

@@ -10,7 +10,9 @@ import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import about
+from synthesight.probes.distances import rmse, ssim
 from synthesight.probes.registry import probe
+from synthesight.probes.times import encoded, evidence_by_time, rivals, times_figure
 
 if TYPE_CHECKING:
     import altair as alt
@@ -35,8 +37,6 @@ TOKENS = (
     "(black 0, white 1) and structural similarity (SSIM; 1 is equal)."
 )
 MOST = 6  # prompts, which a figure can show
-TIMES = 16
-BATCH = 16
 
 
 @probe(title=TITLE, paper=("jaini2024intriguing", "song2021denoising", "wang2004image"))
@@ -216,93 +216,6 @@ def noise_levels(noise: str | Sequence[float]) -> list[float]:
     return levels
 
 
-def rmse(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the root mean square difference of two uint8 images, black being 0 and white 1."""
-    return float(np.sqrt(np.mean(np.square((first.astype(float) - second) / 255))))
-
-
-def ssim(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the structural similarity of two images' luminances (Wang et al. 2004).
-
-    Gaussian windows of σ = 1.5 pixels, K = (0.01, 0.03), as published; mean over the image.
-
-    Parameters
-    ----------
-    first, second
-        uint8, shape (height, width, 3).
-    """
-    from scipy.ndimage import gaussian_filter
-
-    def local(values: np.ndarray) -> np.ndarray:
-        return gaussian_filter(values, 1.5, truncate=3.5)
-
-    x, y = (image @ np.array([0.299, 0.587, 0.114]) for image in (first, second))
-    mean_x, mean_y = local(x), local(y)
-    spread = local(x * x) - mean_x**2 + local(y * y) - mean_y**2
-    common = local(x * y) - mean_x * mean_y
-    low, high = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    nearness = (2 * mean_x * mean_y + low) / (mean_x**2 + mean_y**2 + low)
-    return float(np.mean(nearness * (2 * common + high) / (spread + high)))
-
-
-def evidence_by_time(
-    observer: Any, stimulus: Stimulus, prompts: Sequence[str], draws: int
-) -> pl.DataFrame:
-    """Return what each time adds to the evidence for each prompt, less the mean over prompts.
-
-    Returns
-    -------
-    Columns time, prompt, evidence, standard_error: ``TIMES`` times, whose mean evidence is the
-    evidence, under the observer's weighting.
-    """
-    import polars as pl
-
-    from synthesight.likelihood.diffusion import DEFAULT_WEIGHTING, DenoiserLikelihood
-    from synthesight.likelihood.draws import stimulus_key
-    from synthesight.likelihood.evaluator import Evaluator
-
-    grid = (np.arange(TIMES) + 0.5) / TIMES
-    model = DenoiserLikelihood(observer.model, observer.weighting or DEFAULT_WEIGHTING, times=grid)
-    conditioning, rows = _rivals(observer, prompts)
-    x, _ = _encoded(observer, stimulus)
-    evaluator = Evaluator(model, conditioning, batch_size=BATCH)
-    index = np.repeat(np.arange(TIMES * draws), len(prompts))
-    row = np.tile(rows, TIMES * draws)
-    key, none = stimulus_key(observer.seed, stimulus.id)[None], np.zeros_like(index)
-    parts = np.split(np.arange(len(index)), range(BATCH, len(index), BATCH))
-    found = [evaluator(x, key, none[part], index[part], row[part]) for part in parts]
-    nats = np.concatenate(found).reshape(draws, TIMES, len(prompts))
-    nats -= nats.mean(axis=2, keepdims=True)
-    return pl.DataFrame(
-        {
-            "time": np.repeat(grid, len(prompts)),
-            "prompt": list(prompts) * TIMES,
-            "evidence": nats.mean(axis=0).ravel(),
-            "standard_error": (nats.std(axis=0, ddof=1) / draws**0.5).ravel(),
-        }
-    )
-
-
-def times_figure(table: pl.DataFrame, prompts: Sequence[str]) -> alt.LayerChart:
-    """Draw the evidence by time, with bands of a standard error."""
-    import altair as alt
-    import polars as pl
-
-    from synthesight.report.looks import COLOURS
-
-    value, error = pl.col("evidence"), pl.col("standard_error")
-    rows = table.with_columns(low=value - error, high=value + error).to_dicts()
-    colours = alt.Scale(domain=list(prompts), range=list(COLOURS[: len(prompts)]))
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("time:Q", title="time, from image to noise", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("prompt:N", scale=colours, legend=alt.Legend(orient="top", title=None)),
-    )
-    title = "evidence, less the mean over prompts"
-    lines = base.mark_line(point=True).encode(y=alt.Y("evidence:Q", title=title))
-    bands = base.mark_area(opacity=0.2).encode(y="low:Q", y2="high:Q")
-    return alt.layer(bands, lines).properties(width=420, height=220)
-
-
 def _denoised(
     observer: Any, stimulus: Stimulus, prompts: Sequence[str], levels: Sequence[float], steps: int
 ) -> Reconstructions:
@@ -318,8 +231,8 @@ def _denoised(
             f"{observer.name} shows no x̂: give it the method `estimate` of "
             "synthesight.likelihood.Estimator."
         )
-    conditioning, rows = _rivals(observer, prompts)
-    x, image = _encoded(observer, stimulus)
+    conditioning, rows = rivals(observer, prompts)
+    x, image = encoded(observer, stimulus)
     key = stimulus_key(observer.seed, stimulus.id)[None]
     drawn = normal_noise(key, np.zeros(1, dtype=np.int64), x.shape[1:])
     epsilon = torch.from_numpy(drawn).to(x.device)
@@ -354,8 +267,8 @@ def _resampled(
     from synthesight.likelihood.protocol import horizon_of
 
     model = observer.model
-    conditioning, rows = _rivals(observer, prompts)
-    x, _ = _encoded(observer, stimulus)
+    conditioning, rows = rivals(observer, prompts)
+    x, _ = encoded(observer, stimulus)
     row = torch.from_numpy(rows).to(x.device)
     many = x.expand(len(prompts), *(-1,) * (x.ndim - 1)).contiguous()
     # A model of a sequence sees what comes before: its last tokens are drawn; others, any.
@@ -379,24 +292,6 @@ def _resampled(
         ]
         (image,) = _pictures(model, x)
     return Reconstructions(image, levels, prompts, None, {"drawn anew": np.stack(found)})
-
-
-def _rivals(observer: Any, prompts: Sequence[str]) -> tuple[Any, np.ndarray]:
-    """Return what the prompts condition on, and the row of the first prompt of each."""
-    texts, rows, groups = observer.units(list(prompts))
-    first = [int(np.flatnonzero(groups == group)[0]) for group in range(len(prompts))]
-    return observer.prepare(texts), rows[first, 0]
-
-
-def _encoded(observer: Any, stimulus: Stimulus) -> tuple[Any, np.ndarray]:
-    """Return an image as the model encodes it, with one row; and as it saw it, uint8."""
-    import torch
-
-    from synthesight.likelihood import memory
-
-    image = np.asarray(stimulus.read(observer.model.resolution).image)
-    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].to(observer.model.device)
-    return memory.encode(observer.model, pixels.float() / 127.5 - 1.0), image
 
 
 def _pictures(model: Any, x: Any) -> np.ndarray:

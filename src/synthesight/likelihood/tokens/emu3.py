@@ -13,6 +13,7 @@ from synthesight.likelihood.tokens.raster import (
     RasterModel,
     Tokenized,
     head_of,
+    images_from,
     pixels_for,
     rows_of,
 )
@@ -80,6 +81,12 @@ class Emu3(RasterModel):
         sizes = torch.tensor([pixels.shape[2:]] * len(pixels))
         made = self._vq.encode(pixels_for(self._processor.image_processor, pixels), sizes)
         return torch.stack(list(getattr(made, "image_tokens", made)))
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images of codes: float32, (B, 3, height, width), in [−1, 1]."""
+        with torch.inference_mode():
+            pixels = self._vq.decode(x)
+        return images_from(self._processor.image_processor, pixels)
 
     def write(self, prompt: str) -> Tokenized:
         own = self._processor

@@ -14,6 +14,7 @@ from synthesight.likelihood.tokens.raster import (
     RasterModel,
     Tokenized,
     fixed_size,
+    images_from,
     pixels_for,
 )
 
@@ -85,6 +86,12 @@ class Janus(RasterModel):
         )
         directions = nn.functional.normalize(vectors.permute(0, 2, 3, 1), dim=3)
         return (directions @ self._book.T).argmax(dim=3)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Return images of codes: float32, (B, 3, height, width), in [−1, 1]."""
+        with torch.inference_mode():
+            pixels = self._vq.decode(x.flatten(1))
+        return images_from(self._processor.image_processor, pixels)
 
     def write(self, prompt: str) -> Tokenized:
         message = {"role": "user", "content": [{"type": "text", "text": prompt}]}

@@ -18,6 +18,7 @@ from synthesight.errors import SynthesightError
 from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.protocol import Resolution
 from synthesight.likelihood.tokens.nats import check_codes, even_parts, head_nats, part_nats
+from synthesight.likelihood.tokens.redrawing import redraw
 
 
 class CodeNetwork(nn.Module):
@@ -217,6 +218,28 @@ class RasterModel:
         nats = self._code_nats(x, parts, conditioning, rows).unflatten(1, (len(parts), width))
         return nn.functional.pad(nats, (0, 0, parts.start, height - parts.stop))
 
+    def resample(
+        self, x: Tensor, mask: Tensor, conditioning: Any, rows: Tensor, seed: int = 0
+    ) -> Tensor:
+        """Draw codes anew, each given those before it.
+
+        See :class:`~synthesight.likelihood.protocol.Resampler`, which a family meets that has a
+        method ``decode``.
+        """
+        texts: Texts = conditioning
+        with torch.inference_mode():
+            made = redraw(
+                self.network,
+                texts.ids[rows],
+                texts.mask[rows],
+                x.flatten(1),
+                mask.flatten(1),
+                width=self.grid[1],
+                seed=seed,
+                row_end=self.row_end,
+            )
+        return made.view_as(x)
+
     def _code_nats(self, x: Tensor, parts: range, conditioning: Any, rows: Tensor) -> Tensor:
         """Return log p of the codes in rows of the grid: float64, (B, codes)."""
         texts: Texts = conditioning
@@ -296,6 +319,19 @@ def pixels_for(processor: Any, images: Tensor) -> Tensor:
         )
         images = (images - mean) / std
     return images
+
+
+def images_from(processor: Any, pixels: Tensor) -> Tensor:
+    """Return images in [−1, 1] of what a tokenizer decodes: the inverse of :func:`pixels_for`."""
+    if processor.do_normalize:
+        mean, std = (
+            pixels.new_tensor(values).view(-1, 1, 1)
+            for values in (processor.image_mean, processor.image_std)
+        )
+        pixels = pixels * std + mean
+    if processor.do_rescale:
+        pixels = pixels / processor.rescale_factor
+    return (pixels / 127.5 - 1).clamp(-1, 1)
 
 
 def fixed_size(resolution: int | tuple[int, int] | None, side: int, name: str) -> tuple[int, int]:

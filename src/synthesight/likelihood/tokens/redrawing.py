@@ -1,0 +1,86 @@
+"""Draw the last codes of an image anew: what a decoder would have painted from there on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from synthesight.likelihood.tokens.raster import CodeNetwork
+
+
+def redraw(
+    network: CodeNetwork,
+    text: Tensor,
+    known: Tensor,
+    codes: Tensor,
+    mask: Tensor,
+    *,
+    width: int,
+    seed: int = 0,
+    row_end: int | None = None,
+) -> Tensor:
+    """Draw codes from p(code | text, codes before it), without guidance or temperature.
+
+    Keys and values of what was seen are kept, so that each code takes one short step.
+
+    Parameters
+    ----------
+    network
+        The decoder.
+    text, known
+        int64 and bool, shape (B, L): ids, and where they are no padding.
+    codes
+        int64, shape (B, N), row by row.
+    mask
+        bool, shape (B, N): the codes to draw. Those outside it stay as they are.
+    width
+        Codes in a row.
+    seed
+        Of the codes drawn.
+    row_end
+        Code that stands after each row; None where none does.
+
+    Returns
+    -------
+    int64, shape (B, N).
+    """
+    from transformers import DynamicCache
+
+    made, cache = codes.clone(), DynamicCache()
+    chance = np.random.default_rng(seed).random(tuple(codes.shape))
+    uniform = torch.from_numpy(chance).to(codes.device)
+    begin = int(mask.any(dim=0).long().argmax()) if mask.any() else codes.shape[1]
+    seen, embedded = known.long(), network.text(text)
+    new = _with_row_ends(made[:, :begin], 0, width, row_end)
+    for place in range(begin, codes.shape[1]):
+        embedded = torch.cat([embedded, network.codes(new)], dim=1)
+        seen = torch.cat([seen, torch.ones_like(new)], dim=1)
+        states = network.decoder(
+            inputs_embeds=embedded,
+            attention_mask=seen,
+            position_ids=(seen.cumsum(dim=1) - 1).clamp(min=0)[:, -embedded.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state[:, -1]
+        total = network.head(states.float()).double().softmax(dim=1).cumsum(dim=1)
+        drawn = torch.searchsorted(total, uniform[:, place, None].contiguous(), right=True)[:, 0]
+        drawn = drawn.clamp(max=total.shape[1] - 1)
+        made[:, place] = torch.where(mask[:, place], drawn, made[:, place])
+        new = _with_row_ends(made[:, place, None], place, width, row_end)
+        embedded = embedded[:, :0]
+    return made
+
+
+def _with_row_ends(codes: Tensor, begin: int, width: int, row_end: int | None) -> Tensor:
+    """Return codes, of which the first is at place ``begin``, with what stands after each row."""
+    if row_end is None:
+        return codes
+    parts = []
+    for part in codes.split(1, dim=1):
+        begin += 1
+        parts += [part, torch.full_like(part, row_end)] if begin % width == 0 else [part]
+    return torch.cat(parts, dim=1) if parts else codes
