@@ -173,7 +173,10 @@ class Reconstructions:
         from synthesight.probes.pictures import picture_grid
 
         columns = ["image"] if self.noised is None else ["image", "behind noise"]
-        columns += [f"{prompt}, {name}" for prompt in self.prompts for name in self.found]
+        one = len(self.found) == 1  # way of reconstructing, which the rows' labels then name
+        columns += [
+            prompt if one else f"{prompt}, {name}" for prompt in self.prompts for name in self.found
+        ]
         rows, captions = [], []
         for row in range(len(self.levels)):
             line: list[np.ndarray | None] = [self.image if row == 0 else None]
