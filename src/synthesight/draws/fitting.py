@@ -43,7 +43,9 @@ def fit_weighting(recording: Recording, *, bins: int = BINS) -> np.ndarray:
         )
     error, known = binned(recording, bins)
     scale = np.maximum(error.std(axis=(0, 2)), 1e-12)
-    share = regress(error / scale[:, None], recording.labels)
+    share = regress(
+        error / scale[:, None], recording.labels, smoothness=SMOOTHNESS / len(recording.labels)
+    )
     # Evidence is the mean over all times; each bin is the mean over its own, of 1/bins of them.
     table = np.where(known, share / scale * bins, 0.0)
     edges = np.linspace(0, 1, bins + 1)
@@ -75,7 +77,7 @@ def binned(recording: Recording, bins: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, (mass > 0).any(axis=0)
 
 
-def regress(error: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def regress(error: np.ndarray, labels: np.ndarray, *, smoothness: float) -> np.ndarray:
     """Return weights ≥ 0, float64 (T,), under which −Σ_t w_t e_t predicts the labels best.
 
     Parameters
@@ -84,6 +86,8 @@ def regress(error: np.ndarray, labels: np.ndarray) -> np.ndarray:
         float64, shape (N, T, K): of each class, scaled alike at all times.
     labels
         int64, shape (N,).
+    smoothness
+        Penalty of the squared differences of neighbouring log weights, in nats an image.
     """
     import torch
 
@@ -95,7 +99,7 @@ def regress(error: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for _ in range(FIT_STEPS):
         evidence = -torch.einsum("t,ntk->nk", log_share.exp(), errors)
         loss = torch.nn.functional.cross_entropy(evidence, target)
-        loss = loss + SMOOTHNESS / len(labels) * log_share.diff().square().sum()
+        loss = loss + smoothness * log_share.diff().square().sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

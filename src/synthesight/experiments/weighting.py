@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from synthesight import files
+from synthesight.draws.fitting import regress
 from synthesight.experiments.images import LabelledImages
 from synthesight.likelihood.loading import load_model
 from synthesight.likelihood.pipeline import PipelineDenoiser
@@ -36,8 +37,7 @@ from synthesight.stimuli.stimulus import Stimulus
 
 BINS, REPEATS = 20, 1  # resolution in time; draws at each time of each image
 RIVALS = 3  # the nearest classes are what draws are needed for
-SMOOTHNESS = 0.001
-FIT_STEPS = 400
+SMOOTHNESS = 0.001  # nats an image
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,19 +122,7 @@ def fit_weighting(recording: Recording) -> np.ndarray:
     error = recording.errors.mean(axis=2)
     error = error - error.mean(axis=2, keepdims=True)
     scale = np.maximum(error.std(axis=(0, 2)), 1e-12)
-    error_of = torch.from_numpy(error[:, 1:] / scale[1:, None])
-    labels = torch.from_numpy(recording.labels)
-    log_share = torch.full((times - 1,), -float(np.log(times)), dtype=torch.float64)
-    log_share.requires_grad_(True)
-    optimizer = torch.optim.Adam([log_share], lr=0.05)
-    for _ in range(FIT_STEPS):
-        evidence = -torch.einsum("t,ntk->nk", log_share.exp(), error_of)
-        loss = torch.nn.functional.cross_entropy(evidence, labels)
-        loss = loss + SMOOTHNESS * log_share.diff().square().sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    share = log_share.detach().exp().numpy()
+    share = regress(error[:, 1:] / scale[1:, None], recording.labels, smoothness=SMOOTHNESS)
     # Evidence is the mean over times, not the sum.
     return np.concatenate([[0.0], share / scale[1:] * (times - 1)])
 
