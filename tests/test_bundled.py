@@ -62,10 +62,10 @@ def test_natural_32_gives_the_same_answers_in_any_batches(stimuli):
     found = {}
     for size in (1, 7, 64):
         observer = synthesight.load(
-            "natural-32", classes=CLASSES, device="cpu", rule=Sequential(25), batch_size=size
+            "natural-32", classes=CLASSES, device="cpu", rule=Sequential(16), batch_size=size
         )
         found[size] = {
-            r.stimulus.id: r for r in observer.respond(stimuli[:6][:: -1 if size == 7 else 1])
+            r.stimulus.id: r for r in observer.respond(stimuli[:4][:: -1 if size == 7 else 1])
         }
     for size in (7, 64):
         for key, response in found[1].items():
@@ -96,9 +96,9 @@ def test_classify_and_scikit_learns_way(images, model):
 
 @pytest.mark.slow
 def test_both_models_see_drawn_objects_better_than_chance():
-    shown = drawn_objects(shapes=SHARED_SEVEN, per_category=3)
+    shown = drawn_objects(shapes=SHARED_SEVEN, per_category=2)
     for model in ("natural-32", "natural-32-cnn"):
-        options = {"rule": Sequential(30)} if model == "natural-32" else {}
+        options = {"rule": Sequential(20)} if model == "natural-32" else {}
         observer = synthesight.load(model, classes=SHARED_SEVEN, device="cpu", **options)
         right = [r.response == r.stimulus.category for r in observer.respond(shown)]
         assert np.mean(right) > 2 / 7
