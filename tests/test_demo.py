@@ -21,7 +21,7 @@ from synthesight.demo import (
     whole_figure,
 )
 from synthesight.observers import EvidenceMap
-from synthesight.report.figures import save_figure
+from synthesight.report.saving import save_figure
 from synthesight.stimuli.make.dial import dial_stimuli, pairs_of
 from synthesight.stimuli.stimulus import Stimulus
 

@@ -136,7 +136,7 @@ def page_of(names, folder) -> Elements:
 
 
 def test_a_page_holds_no_elements_but_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "FIGURES", (".svg",))  # which the others are made of
+    monkeypatch.setattr(report, "FORMATS", (".svg",))  # which the others are made of
     plain = [f"c{n}" for n in range(len(HOSTILE))]
     begun = time.process_time()
     usual = page_of(plain, tmp_path / "plain")

@@ -11,8 +11,10 @@ from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.consistency import consistency_against_accuracy
-from synthesight.report.figures import save_figure, shape_bias_figure, shape_bias_means
+from synthesight.report.figures import shape_bias_figure, shape_bias_means
+from synthesight.report.layout import on_dark
 from synthesight.report.looks import COLOURS
+from synthesight.report.saving import save_figure
 
 DICHROMATS = {
     "protan": [
@@ -122,10 +124,11 @@ def test_only_the_outermost_published_points_are_named():
     assert "datum.name" in layers[4]["transform"][0]["filter"]
 
 
+@pytest.mark.parametrize("ground", [str, on_dark])
 @pytest.mark.parametrize("blindness", [None, "protan", "deutan", "tritan"])
-def test_colours_are_told_apart_by_every_reader(blindness):
+def test_colours_are_told_apart_by_every_reader(blindness, ground):
     """Distances in CIELAB as dichromats see them (Machado, Oliveira & Fernandes 2009)."""
-    codes = [*COLOURS, "#000000", "#FFFFFF"]
+    codes = [ground(code) for code in (*COLOURS, "#000000", "#ffffff")]
     rgb = np.array([[int(code[i : i + 2], 16) for i in (1, 3, 5)] for code in codes]) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(DICHROMATS.get(blindness, np.eye(3))).T, 0, 1)

@@ -236,7 +236,7 @@ def test_a_report_fetches_the_people_it_needs(server, tmp_path, monkeypatch):
 
 def test_a_report_says_that_people_are_missing(server, tmp_path, monkeypatch):
     """On standard error, and on the page itself."""
-    monkeypatch.setattr(report, "save_figure", lambda *_: None)  # which takes seconds
+    monkeypatch.setattr(report, "save_figures", lambda *_: None)  # which takes seconds
     (tmp_path / "data").mkdir()
     run = person(tmp_path / "run", "net")
     result = command(  # with HF_HUB_OFFLINE

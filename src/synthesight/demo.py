@@ -24,9 +24,9 @@ from synthesight.probes.dial import show_dial
 from synthesight.probes.pictures import coloured, legend_of, picture_grid
 from synthesight.probes.reconstruct import reconstruct
 from synthesight.report.dials import dials_section
-from synthesight.report.figures import save_figure
 from synthesight.report.looks import COLOURS
 from synthesight.report.references import references_of
+from synthesight.report.saving import save_figure
 from synthesight.stimuli.make.dial import dial_stimuli, pairs_of
 from synthesight.stimuli.stimulus import Stimulus
 

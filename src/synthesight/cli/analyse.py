@@ -133,7 +133,7 @@ def _write(found: pl.DataFrame, out: Path | None, figure: Path | None, draw: Any
             files.make_folder(out.parent)
             files.write(out, buffer.getvalue())
     if figure is not None:
-        from synthesight.report.figures import save_figure
+        from synthesight.report.saving import save_figure
 
         with files.writing(figure, "`figure`"):
             save_figure(draw(found).to_dict(), figure)

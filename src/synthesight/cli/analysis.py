@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, say, written_to
+from synthesight.cli.options import MOST_SEED, pairs, say, written_to
 from synthesight.errors import SynthesightError
 
+PAPER = "Figures and names for a paper"
 studies = typer.Typer()
 Unfinished = Annotated[
     bool, typer.Option("--unfinished", help="Take runs also before all stimuli have a trial.")
@@ -36,6 +37,33 @@ def report(
         int, typer.Option(help="Bootstrap resamples behind the intervals.")
     ] = 2000,
     unfinished: Unfinished = False,
+    width: Annotated[
+        str,
+        typer.Option(
+            metavar="WIDTH",
+            help="Width of the figures' files: single (85 mm), double (180 mm), slide (280 mm), "
+            "or millimetres.",
+            rich_help_panel=PAPER,
+        ),
+    ] = "double",
+    font_size: Annotated[
+        float | None,
+        typer.Option(
+            help="Points of axis labels in them. Default: 7, on a slide 14.",
+            rich_help_panel=PAPER,
+        ),
+    ] = None,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Light marks on a dark ground.", rich_help_panel=PAPER)
+    ] = False,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OBSERVER=NAME,…",
+            help="Other names of observers, who come in this order.",
+            rich_help_panel=PAPER,
+        ),
+    ] = None,
 ) -> None:
     """Compare runs with people: one page, its figures and its tables."""
     import polars as pl
@@ -47,10 +75,12 @@ def report(
     from synthesight.report.looks import counted
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
+    from synthesight.report.style import Style
     from synthesight.trials.state import check_finished
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
+    style = Style(width, font_size, dark, pairs(names, "names"))
     findings = [read_section(run) for run in runs or [] if is_section(run)]
     runs = [run for run in runs or [] if not is_section(run)]
     notes = check_finished(runs, unfinished=unfinished)
@@ -64,6 +94,7 @@ def report(
             resamples=resamples,
             notes=notes,
             findings=findings,
+            style=style,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
     shown = [counted(len(findings), "probe")] if findings else []

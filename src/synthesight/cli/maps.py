@@ -58,8 +58,8 @@ class Maps:
         if self.place is None or not self.maps:
             return
         from synthesight.probes.maps import maps_section, save_maps
-        from synthesight.report.figures import save_figure
         from synthesight.report.kept import keep_section
+        from synthesight.report.saving import save_figure
         from synthesight.report.section import spec_of
 
         section = maps_section(self.maps, observer.name)

@@ -38,7 +38,7 @@ def write_table(figures: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 def write_figure(figures: pl.DataFrame, table: pl.DataFrame, path: Path) -> None:
     """Write a figure as ``<path>.png`` and ``<path>.svg``: see :func:`results_figure`."""
-    from synthesight.report.figures import save_figure
+    from synthesight.report.saving import save_figure
 
     chart = results_figure(figures, table)
     save_figure(chart.to_dict(), path.with_suffix(".svg"), path.with_suffix(".png"))

@@ -12,17 +12,14 @@ from synthesight import lazy
 
 if TYPE_CHECKING:
     from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
-    from synthesight.report.figures import (
-        answers_chart,
-        save_figure,
-        shape_bias_figure,
-        shape_bias_means,
-    )
+    from synthesight.report.figures import answers_chart, shape_bias_figure, shape_bias_means
     from synthesight.report.metrics import metric_section
     from synthesight.report.page import write_page
     from synthesight.report.report import write_report
+    from synthesight.report.saving import save_figure, save_figures
     from synthesight.report.section import Section
     from synthesight.report.sources import gather
+    from synthesight.report.style import Style
     from synthesight.report.tables import (
         shown_table,
         to_latex,
@@ -32,12 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Section",
+    "Style",
     "answers_chart",
     "fewer_conditions",
     "fewer_images",
     "gather",
     "metric_section",
     "save_figure",
+    "save_figures",
     "shape_bias_figure",
     "shape_bias_means",
     "shown_table",
@@ -53,12 +52,14 @@ __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "coverage": ["fewer_conditions", "fewer_images", "strangers"],
-        "figures": ["answers_chart", "save_figure", "shape_bias_figure", "shape_bias_means"],
+        "figures": ["answers_chart", "shape_bias_figure", "shape_bias_means"],
         "metrics": ["metric_section"],
         "page": ["write_page"],
         "report": ["write_report"],
+        "saving": ["save_figure", "save_figures"],
         "section": ["Section"],
         "sources": ["gather"],
+        "style": ["Style"],
         "tables": ["shown_table", "to_latex", "to_markdown", "write_table"],
     },
 )

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from synthesight.report.looks import crowded, is_picked, legend, observer_looks, panel_title, picked
 
 FEW = 20  # observers; matrices of more have small cells without figures
+# Not turned to light on a dark ground, as the cells below are the same there.
+ON_LIGHT, ON_DEEP = "rgb(0, 0, 0)", "rgb(255, 255, 255)"
 
 
-def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
+def consistency_matrix(
+    pairs: pl.DataFrame, dataset: str, people: Collection[str] = ()
+) -> alt.LayerChart:
     """Draw the error consistency of every two observers in one dataset, as a matrix.
+
+    Observers who err alike stand side by side, people among themselves.
 
     Parameters
     ----------
     pairs
         Rows of one dataset of :func:`~synthesight.analysis.pairwise_means`.
+    people
+        Names of the human observers.
     """
     both = pl.concat(
         [pairs, pairs.rename({"first": "second", "second": "first"}).select(pairs.columns)]
     )
-    order = sorted(set(both["first"]), key=lambda name: (not name.startswith("subject"), name))
+    human = pl.col("first").is_in(list(people)) & pl.col("second").is_in(list(people))
+    machine = ~pl.col("first").is_in(list(people)) & ~pl.col("second").is_in(list(people))
+    names = set(both["first"])
+    order = [
+        *by_similarity(pairs.filter(human), names & set(people)),
+        *by_similarity(pairs.filter(machine), names - set(people)),
+    ]
     few = len(order) <= FEW
+    axis = {"sort": order, "scale": alt.Scale(domain=order), "title": None}
     base = alt.Chart(alt.Data(values=both.to_dicts())).encode(
-        x=alt.X("first:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90, labelLimit=150)),
-        y=alt.Y("second:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
+        x=alt.X("first:N", **axis, axis=alt.Axis(labelAngle=-90, labelLimit=240)),
+        y=alt.Y("second:N", **axis, axis=alt.Axis(labelLimit=240)),
         tooltip=[
             alt.Tooltip("first:N", title="observer"),
             alt.Tooltip("second:N", title="and"),
@@ -43,23 +59,52 @@ def consistency_matrix(pairs: pl.DataFrame, dataset: str) -> alt.LayerChart:
         color=alt.Color(
             "estimate:Q",
             scale=alt.Scale(scheme="viridis", domain=[-0.1, 0.8], clamp=True),
-            legend=None if few else alt.Legend(title="κ"),
+            legend=alt.Legend(title="κ"),
         )
     )
     layers = [cells]
     if few:
-        layers.append(
-            base.mark_text(fontSize=9).encode(
-                text=alt.Text("estimate:Q", format=".2f"),
-                color=alt.condition(
-                    "datum.estimate > 0.35", alt.value("black"), alt.value("white")
-                ),
-            )
-        )
-    side = alt.Step(24 if few else 12)
+        light = alt.condition("datum.estimate > 0.35", alt.value(ON_LIGHT), alt.value(ON_DEEP))
+        text = alt.Text("estimate:Q", format=".2f")
+        layers.append(base.mark_text(fontSize=9).encode(text=text, color=light))
+    side = (24 if few else 12) * len(order)
     title = panel_title(dataset, pairs["n"], "images a pair")
     title.anchor = "start"
     return alt.layer(*layers).properties(width=side, height=side, title=title)
+
+
+def by_similarity(pairs: pl.DataFrame, names: Collection[str]) -> list[str]:
+    """Return observers so that those who err alike are neighbours.
+
+    The order is that of the leaves of average linkage on 1 − κ which makes neighbours most alike
+    (Bar-Joseph, Gifford & Jaakkola 2001). Where κ is undefined, it is taken for 0.
+
+    Parameters
+    ----------
+    pairs
+        Columns first, second and estimate.
+    names
+        All observers of ``pairs``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> alike = {"first": ["a", "a", "b"], "second": ["b", "c", "c"], "estimate": [0.1, 0.9, 0.2]}
+    >>> by_similarity(pl.DataFrame(alike), ["a", "b", "c"])
+    ['b', 'c', 'a']
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+
+    ordered = sorted(names)
+    if len(ordered) < 3:
+        return ordered
+    place = {name: n for n, name in enumerate(ordered)}
+    first, second = (pairs[end].replace_strict(place).to_numpy() for end in ("first", "second"))
+    distances = np.ones((len(ordered), len(ordered)))
+    distances[first, second] = distances[second, first] = 1 - pairs["estimate"].fill_null(0)
+    upper = distances[np.triu_indices(len(ordered), 1)]
+    leaves = leaves_list(linkage(upper, "average", optimal_ordering=True))
+    return [ordered[leaf] for leaf in leaves]
 
 
 def consistency_against_accuracy(

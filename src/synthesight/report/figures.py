@@ -1,20 +1,16 @@
-"""Figures of shape bias and of answers, as Altair charts, and how figures are written."""
+"""Figures of shape bias and of answers, as Altair charts."""
 
 from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import altair as alt
 import polars as pl
-import vl_convert
 from PIL import Image
 
-from synthesight import files
 from synthesight.analysis import PEOPLE
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
@@ -90,7 +86,7 @@ def shape_bias_figure(
             shape=looks["shape"],
             tooltip=_said("observer", "category"),
         ),
-    ).properties(width=420, height=22 * points["category"].n_unique())
+    ).properties(width=420, height=alt.Step(22))
     both = alt.vconcat(upper, shape_bias_means(overall, published, observers), spacing=12)
     if title:
         both = both.properties(title=alt.TitleParams(title, anchor="middle"))
@@ -155,7 +151,7 @@ def shape_bias_means(
                 ],
             )
         )
-    return alt.layer(*layers).properties(width=420, height=22 * len(order))
+    return alt.layer(*layers).properties(width=420, height=alt.Step(22))
 
 
 def _said(*names: str) -> list[Any]:
@@ -174,6 +170,8 @@ def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
             values=[0, 0.2, 0.4, 0.6, 0.8, 1],
             grid=False,
             labelFlush=False,
+            labelOverlap=True,
+            labelSeparation=4,
             titleFontWeight="normal",
         ),
         title=title,
@@ -204,54 +202,8 @@ def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str
     )
 
 
-def save_figure(spec: dict[str, Any], *paths: Path) -> None:
-    """Write a figure as SVG, PNG (at 2 × 96 dots an inch) or PDF, by each file's suffix.
-
-    Parameters
-    ----------
-    spec
-        A chart as Vega-Lite has it, from its ``to_dict()``.
-    paths
-        Files to write; their folders are made if need be.
-
-    Raises
-    ------
-    SynthesightError
-        If a suffix is none of these.
-    """
-    svg = vl_convert.vegalite_to_svg(_untruncated(spec))  # the costly step, once for all formats
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".svg":
-            files.write(path, svg)
-        elif path.suffix == ".png":
-            files.write(path, vl_convert.svg_to_png(svg, scale=2))
-        elif path.suffix == ".pdf":
-            files.write(path, vl_convert.svg_to_pdf(svg))
-        else:
-            raise SynthesightError(f"{path}: figures are written as .svg, .png or .pdf.")
-
-
 def data_url(image: Image.Image) -> str:
     """Return an image as a figure holds it, at 184 pixels a side."""
     buffer = io.BytesIO()
     image.resize((184, 184), Image.Resampling.LANCZOS).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _untruncated(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return a figure in which Vega cuts no label: it cuts emoji in halves, and fails on them."""
-    if all(character <= "\uffff" for character in json.dumps(spec, ensure_ascii=False)):
-        return spec
-    config = {key: {"labelLimit": 0, "titleLimit": 0} for key in ("axis", "legend", "header")}
-    config["title"] = {"limit": 0}
-    own = spec.get("config", {})
-    changed = _unlimited(spec)
-    changed["config"] = own | {key: own.get(key, {}) | config[key] for key in config}
-    return changed
-
-
-def _unlimited(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {k: 0 if k in ("labelLimit", "limit") else _unlimited(v) for k, v in part.items()}
-    return [_unlimited(each) for each in part] if isinstance(part, list) else part

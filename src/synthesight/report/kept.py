@@ -11,7 +11,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.report.figures import save_figure
+from synthesight.report.saving import save_figure
 from synthesight.report.section import Section, spec_of
 from synthesight.report.tables import write_table
 

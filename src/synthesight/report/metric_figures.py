@@ -48,7 +48,8 @@ def lines_by_condition(
     drawn = shown["observer"].unique().to_list()
     looks = observer_looks(observers, drawn, legend=legend(drawn))
     size = {"width": 260, "height": 200} if crowded(drawn) else {"width": 215, "height": 150}
-    y = alt.Y("estimate:Q", **_axis(metric))
+    axis = _axis(metric)
+    y = alt.Y("estimate:Q", **axis)
     panels = []
     for dataset in datasets_of(shown):
         rows = shown.filter(pl.col("dataset") == dataset)
@@ -65,7 +66,7 @@ def lines_by_condition(
             x=x, y=y, color=looks["color"], strokeDash=looks["strokeDash"]
         )
         intervals = base.mark_rule(opacity=0.55).encode(
-            x=x, y="low:Q", y2="high:Q", color=looks["color"]
+            x=x, y=alt.Y("low:Q", **axis), y2="high:Q", color=looks["color"]
         )
         points = base.mark_point(filled=True, size=38, opacity=1).encode(
             x=x,
@@ -108,6 +109,7 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
         parts = [(metric.title, shown)] if len(shown) else []
     looks = observer_looks(observers, observers)
     axis = _axis(metric)
+    low = alt.X("low:Q", **axis)
     panels = []
     for title, rows in parts:
         base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
@@ -119,8 +121,8 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
             tooltip=_tooltip(metric, "observer"),
         )
         # White below black, so that the interval is seen on bars of every colour.
-        halo = base.mark_rule(strokeWidth=4, color="white").encode(x="low:Q", x2="high:Q", y=y)
-        interval = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q", y=y)
+        halo = base.mark_rule(strokeWidth=4, color="white").encode(x=low, x2="high:Q", y=y)
+        interval = base.mark_rule(strokeWidth=1.5).encode(x=low, x2="high:Q", y=y)
         panels.append(
             (marks + halo + interval).properties(
                 width=250, height=alt.Step(20), title=panel_title(title, rows["n"], "a bar")

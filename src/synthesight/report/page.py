@@ -11,13 +11,13 @@ import polars as pl
 import vl_convert
 
 from synthesight import __version__, files
+from synthesight.report.saving import FORMATS
 from synthesight.report.section import Section
 from synthesight.report.tables import shown_table, sides
 
 LONG = 12  # rows; a longer table is folded
 PRINTED = 40  # rows; a longer table stays folded on paper
 HUGE = 500  # rows; a longer table is only linked to
-FIGURES = (".svg", ".pdf", ".png")
 TABLES = (".csv", ".md", ".tex")
 
 
@@ -63,7 +63,7 @@ def write_page(
             for section in sections
         ],
         specs=specs,
-        figure_files=FIGURES,
+        figure_files=FORMATS,
         table_files=TABLES,
         libraries=bundle.replace("</script", "<\\/script"),
     )

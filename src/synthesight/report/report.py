@@ -12,11 +12,12 @@ from synthesight import files
 from synthesight.analysis import RESAMPLES, with_people
 from synthesight.encoding import sentence, short_columns
 from synthesight.errors import SynthesightError
-from synthesight.report.figures import save_figure
 from synthesight.report.looks import counted
-from synthesight.report.page import FIGURES, write_page
-from synthesight.report.section import Section, named_apart, order, spec_of
+from synthesight.report.page import write_page
+from synthesight.report.saving import FORMATS, save_figures
+from synthesight.report.section import Section, named, named_apart, order, spec_of
 from synthesight.report.sections import sections as all_sections
+from synthesight.report.style import Style
 from synthesight.report.tables import write_table
 
 
@@ -27,6 +28,7 @@ def write_report(
     resamples: int = RESAMPLES,
     notes: Sequence[str] = (),
     findings: Sequence[Section] = (),
+    style: Style | None = None,
     report: Callable[[str], None] = lambda what: None,
 ) -> Path:
     """Write ``index.html``, ``figures/`` (SVG, PDF, PNG) and ``tables/`` (CSV, Markdown, LaTeX).
@@ -43,6 +45,9 @@ def write_report(
         Sentences for the head of the page, such as whose trials are missing.
     findings
         Sections of probes, which come after those of the trials.
+    style
+        Size and ground of the files of figures, and names of observers; None for figures of
+        180 mm. The page shows them in its own size.
     report
         Called with the name of each part when it is begun.
 
@@ -58,12 +63,13 @@ def write_report(
     answered = trials.filter(pl.col("error").is_null()) if len(trials) else trials
     if answered.is_empty() and not findings:
         raise SynthesightError("There are no trials to report: name a run that has some.")
+    style = style or Style()
     sections: list[Section] = []
     observers: list[str] = []
     # Altair would check every record of every figure, which takes most of the time.
     with debug_mode(False):
         if not answered.is_empty():
-            everyone = with_people(short_columns(answered))
+            everyone = named(with_people(short_columns(answered)), style.names)
             observers = order(everyone)
             for name, make in all_sections().items():
                 report(name)
@@ -83,13 +89,15 @@ def write_report(
             for section in sections
             for name, figure in section.figures.items()
         }
-    report("writing figures")
     with files.writing(out):
         for section in sections:
             for name, table in section.tables.items():
                 write_table(table, out / "tables", name)
-            for name in section.figures:
-                save_figure(specs[name], *(out / "figures" / f"{name}{each}" for each in FIGURES))
+        jobs = [
+            (spec, [out / "figures" / f"{name}{suffix}" for suffix in FORMATS])
+            for name, spec in specs.items()
+        ]
+        save_figures(jobs, style, lambda done: report(f"writing figures, {done} of {len(jobs)}"))
         return write_page(
             sections, specs, observers, out / "index.html", notes=[*map(sentence, notes)]
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis import PEOPLE
+from synthesight.errors import SynthesightError, suggestion
 from synthesight.stimuli.datasets import datasets
 
 
@@ -57,11 +58,49 @@ def named_apart(sections: Sequence[Section]) -> list[Section]:
     return made
 
 
+def named(everyone: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    """Return a trial table with observers renamed, and their place in the column ``place``.
+
+    Parameters
+    ----------
+    everyone
+        From :func:`~synthesight.analysis.with_people`.
+    names
+        As in :class:`~synthesight.report.style.Style`.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no such observer, or a new name is that of another.
+    """
+    if not names:
+        return everyone
+    if names.get(PEOPLE, PEOPLE) != PEOPLE:
+        raise SynthesightError(
+            f"`names`: {PEOPLE!r} stands for all human observers and keeps its name; name it as "
+            f"{PEOPLE}={PEOPLE} to give it a place."
+        )
+    there = set(everyone["observer"]) | set(everyone["who"])
+    for old, new in names.items():
+        if old not in there:
+            raise SynthesightError(
+                f"`names`: there is no observer {old!r}: {suggestion(old, sorted(there))}."
+            )
+        if new in there - set(names):
+            raise SynthesightError(f"`names`: {new!r} is another observer's name: give a new one.")
+    places = {new: place for place, new in enumerate(names.values())}
+    return everyone.with_columns(pl.col("observer", "who").replace(names)).with_columns(
+        place=pl.col("who").replace_strict(places, default=len(places), return_dtype=pl.Int32)
+    )
+
+
 def order(everyone: pl.DataFrame) -> list[str]:
-    """Return people, then the models by kind and name."""
-    kinds = everyone.select("who", "kind").unique().sort("kind", "who", descending=[True, False])
-    names = kinds["who"].unique(maintain_order=True).to_list()
-    return sorted(names, key=lambda name: name != PEOPLE)
+    """Return the observers that a style names, then people, then the models by kind and name."""
+    place = pl.col("place") if "place" in everyone.columns else pl.lit(0).alias("place")
+    ranks = ["place", pl.col("who") != PEOPLE, "kind", "who"]
+    kinds = everyone.select("who", "kind", place).unique()
+    kinds = kinds.sort(ranks, descending=[False, False, True, False])
+    return kinds["who"].unique(maintain_order=True).to_list()
 
 
 def sorted_table(table: pl.DataFrame, observers: list[str]) -> pl.DataFrame:

@@ -226,9 +226,10 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         means = pairwise_means(everyone.drop("who"), resamples=resamples)
     except SynthesightError:
         return None  # one observer only
+    people = everyone.filter(IS_HUMAN | (pl.col("kind") == PARTICIPANT).fill_null(False))
     figures = {
         f"error-consistency-{plain(name)}": consistency_matrix(
-            means.filter(pl.col("dataset") == name).drop("dataset"), name
+            means.filter(pl.col("dataset") == name).drop("dataset"), name, set(people["observer"])
         )
         for name in datasets_of(means)
     }
@@ -237,8 +238,9 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         "Error consistency of every two observers",
         "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
         "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
-        "erring on the same images. The lighter, the more consistent; empty where κ is undefined, "
-        "because both were always right or always wrong. Intervals (point at a cell, or see the "
+        "erring on the same images. People come first, and who err alike stand side by side. The "
+        "lighter, the more consistent; empty where κ is undefined, because both were always right "
+        "or always wrong. Intervals (point at a cell, or see the "
         "table) are 95 %, bootstrap over images.",
         {"error-consistency": means},
         dict(figures),
