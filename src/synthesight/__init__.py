@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from synthesight.observers.loading import load
     from synthesight.scoring import score
     from synthesight.stimuli.find import find_stimuli
+    from synthesight.studies.running import run_study
+    from synthesight.studies.study import Study
     from synthesight.trials.store import Run
 
 forks.watch()
@@ -26,12 +28,14 @@ forks.watch()
 __version__ = "0.1.0"
 __all__ = [
     "Run",
+    "Study",
     "SynthesightError",
     "__version__",
     "cite",
     "evaluate",
     "find_stimuli",
     "load",
+    "run_study",
     "score",
 ]
 
@@ -43,6 +47,8 @@ __getattr__, __dir__ = lazy.attach(
         "observers.loading": ["load"],
         "scoring": ["score"],
         "stimuli.find": ["find_stimuli"],
+        "studies.running": ["run_study"],
+        "studies.study": ["Study"],
         "trials.store": ["Run"],
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
@@ -108,36 +108,19 @@ def run_evaluation(
     """Do what :func:`evaluate` says, with its options in one object."""
     check_threads()
     part, parts = read_shard(options.shard)
-    _check_backend(model, options)
+    check_backend(model, options)
     # What is wrong with the model's name or options is told before stimuli are looked for.
     if isinstance(model, str | Path):
         resolve(str(model))
     else:
         model = _observer(model, options)
-    shown = find_stimuli(stimuli, range=options.range)
-    classes = read_wording(options).get("classes")
-    captioned = classes is None and any(stimulus.captions for stimulus in shown)
-    if captioned:
-        classes = []
-    elif classes is None:
-        # Of all the stimuli: a sample is no easier choice than the whole.
-        classes = as_recorded(as_path(out), categories_of(shown))
-    else:
-        shown = coarse(shown, classes)
-        kept = answerable(shown, classes)
-        if left_out := len(shown) - len(kept):
-            warnings.warn(
-                f"{left_out} of {len(shown)} stimuli show other categories than `classes`: they "
-                "are left out.",
-                SynthesightWarning,
-                stacklevel=3,
-            )
-        shown = kept
-    if options.limit is not None:
-        shown = sample(shown, limit=options.limit, seed=options.seed)
-    _check_distinct(shown)
+    shown, classes = choose_stimuli(find_stimuli(stimuli, range=options.range), out, options)
+    captioned = not classes
     if options.backend == "slurm":
-        _on_slurm(model, stimuli, out, options, progress)
+        run_jobs(
+            slurm_jobs(model, stimuli, out, options), slurm_folder(out), options.slurm,
+            progress=progress,
+        )  # fmt: skip
         return Run.open(out)
     observer = model if isinstance(model, Observer) else _observer(model, options)
     if options.keep_draws and not isinstance(observer, GenerativeClassifier):
@@ -194,26 +177,70 @@ def _observer(model: Any, options: EvaluateOptions) -> Observer:
     return open_observer(model, ModelOptions(**given))
 
 
-def _on_slurm(
-    model: str | Path,
-    stimuli: Any,
-    out: str | Path,
-    options: EvaluateOptions,
-    progress: bool | None,
-) -> None:
-    """Evaluate by a job array, each job with a share of the stimuli."""
+def choose_stimuli(
+    found: Sequence[Stimulus], out: str | Path, options: EvaluateOptions
+) -> tuple[list[Stimulus], list[str]]:
+    """Return which stimuli an evaluation shows, and the classes to choose among.
+
+    Parameters
+    ----------
+    found
+        All stimuli that there are.
+    out
+        Folder of the run, which keeps the order of classes that it has.
+    options
+        Of the evaluation.
+
+    Returns
+    -------
+    The stimuli that show one of the classes, or a sample of them; and the classes, none where
+    each stimulus has captions of its own.
+
+    Raises
+    ------
+    SynthesightError
+        If there is nothing to choose among, no stimulus is left, or two have one id.
+    """
+    shown = list(found)
+    classes = read_wording(options).get("classes")
+    if classes is None and any(stimulus.captions for stimulus in shown):
+        classes = []
+    elif classes is None:
+        # Of all the stimuli: a sample is no easier choice than the whole.
+        classes = as_recorded(as_path(out), categories_of(shown))
+    else:
+        shown = coarse(shown, classes)
+        kept = answerable(shown, classes)
+        if left_out := len(shown) - len(kept):
+            warnings.warn(
+                f"{left_out} of {len(shown)} stimuli show other categories than `classes`: they "
+                "are left out.",
+                SynthesightWarning,
+                stacklevel=4,
+            )
+        shown = kept
+    if options.limit is not None:
+        shown = sample(shown, limit=options.limit, seed=options.seed)
+    _check_distinct(shown)
+    return shown, classes
+
+
+def slurm_jobs(
+    model: str | Path, stimuli: Any, out: str | Path, options: EvaluateOptions
+) -> list[Callable[[], Run]]:
+    """Return an evaluation as pieces of work for a job array, each with a share of the stimuli."""
     count = options.jobs or 1
     alone = replace(options, backend="local", jobs=None, slurm=None)
     parts = [replace(alone, shard=f"{n}/{count}") for n in range(1, count + 1)]
-    run_jobs(
-        [partial(run_evaluation, model, stimuli, out, each, progress=True) for each in parts],
-        Path(f"{Path(out).name if is_remote(out) else out}.slurm"),
-        options.slurm,
-        progress=progress,
-    )
+    return [partial(run_evaluation, model, stimuli, out, each, progress=True) for each in parts]
 
 
-def _check_backend(model: Any, options: EvaluateOptions) -> None:
+def slurm_folder(out: str | Path) -> Path:
+    """Return where the logs of jobs go: beside a run, or here if that is in an object store."""
+    return Path(f"{Path(out).name if is_remote(out) else out}.slurm")
+
+
+def check_backend(model: Any, options: EvaluateOptions) -> None:
     """Refuse backends that there are not, and what the chosen one has no use for."""
     if options.backend not in BACKENDS:
         raise SynthesightError(

@@ -73,7 +73,7 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.lines:
-            taken = _duration(time.monotonic() - self.started)
+            taken = duration(time.monotonic() - self.started)
             how = "in" if kind is None else "stopped after"
             logger.info("%s: %d of %d, %s %s.", self.text, self.done, self.total, how, taken)
         self._exit.close()
@@ -97,7 +97,7 @@ class Progress:
         """Return the line of the log after so many seconds of work."""
         rate = (self.done - (self.before or 0)) / seconds
         speed = f"{rate:.1f} a second" if rate >= 1 else f"{60 * rate:.1f} a minute"
-        left = _duration((self.total - self.done) / rate) if rate else "unknown time"
+        left = duration((self.total - self.done) / rate) if rate else "unknown time"
         share = 100 * self.done / max(self.total, 1)
         note = f", {self.note}" if self.note else ""
         return (
@@ -145,7 +145,8 @@ def _lines_on_standard_error() -> Iterator[None]:
             logger.removeHandler(handler)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in words, such as ``"12 min"``."""
     minutes = round(seconds / 60)
     if seconds < 100:
         return f"{seconds:.0f} s"

@@ -33,6 +33,7 @@ from synthesight.cli.options import (
 from synthesight.cli.probes import add_probes
 from synthesight.cli.reproduce import reproducing
 from synthesight.cli.runs import runs
+from synthesight.cli.study import studying
 from synthesight.cli.train import training
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 app.add_typer(runs)
 app.add_typer(studies)
+app.add_typer(studying)
 app.add_typer(calibrating)
 app.add_typer(analyse, name="analyse")
 app.add_typer(reproducing)

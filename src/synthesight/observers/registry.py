@@ -84,6 +84,9 @@ class Entry:
     weights
         For a URL: what the file holds, as
         :mod:`~synthesight.observers.discriminative.published` explains.
+    increments
+        Of a generative model: ``"times"``, draws at times, as diffusion and flow models have them;
+        ``"draws"``, of masks or orders; or ``"parts"`` of a sequence, whose likelihood is exact.
     toolbox
         For one of the benchmark's 52: how the toolbox showed it images, where that is otherwise,
         as :mod:`~synthesight.observers.discriminative.toolbox` explains.
@@ -102,6 +105,7 @@ class Entry:
     papers: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     weights: dict[str, Any] | None = None
+    increments: str = "times"
     toolbox: dict[str, Any] | None = None
 
     def facts(self) -> dict[str, str]:

@@ -24,6 +24,7 @@ def gather(
     *,
     fetch: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    called: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the trials of runs, and the published ones of people and networks beside them.
 
@@ -41,6 +42,9 @@ def gather(
         Whether to download people who are not here, unless HF_HUB_OFFLINE is set.
     note
         Called with a sentence where people are missing.
+    called
+        What the observer of each run is called; without any, those that share a name are told
+        apart by their runs.
 
     Raises
     ------
@@ -48,7 +52,13 @@ def gather(
         If there are neither runs nor published trials, or one cannot be read.
     """
     tables = [_by_source(read_trials(run), run, note) for run in runs]
-    tables = _named_apart(tables, runs)
+    if called:
+        tables = [
+            table.with_columns(observer=pl.lit(name))
+            for table, name in zip(tables, called, strict=True)
+        ]
+    else:
+        tables = _named_apart(tables, runs)
     root = download_root(data)
     if data_root(data) is not None and not root.is_dir():
         raise SynthesightError(
