@@ -88,7 +88,7 @@ def run(
             print(f"Stopped{by(stopped)}: all trials are kept; the same command goes on.")
         raise typer.Exit(code_of(stopped)) from None
     results = outcome.results.drop("run")
-    if not results["unreadable"].any():
+    if not results["unreadable"].sum():
         results = results.drop("unreadable")
     if not results["shape_bias"].count():
         results = results.drop("shape_bias", "shape_bias_low", "shape_bias_high")

@@ -6,14 +6,16 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from synthesight.observers.options import EvaluateOptions
 
-# Where and how fast a model answers, not what: the same run goes on elsewhere.
-PLACE = ("device", "batch_size", "backend", "address", "jobs", "slurm", "shard")
+# What a study varies, and the option that it gives values to.
+AXES = {"prompts": "prompt", "weightings": "weighting", "rules": "rule", "seeds": "seed"}
+# Where and how fast a model answers, and to how many images: the same run goes on, or grows.
+PLACE = ("device", "batch_size", "backend", "address", "jobs", "slurm", "shard", "limit")
 # Options that may name a file, and options that may name several.
 NAMES_FILE = ("classes", "prompt", "weighting", "calibration", "labels", "config", "lora")
 NAMES_FILES = ("prompt", "lora")
@@ -75,24 +77,32 @@ class Cell:
 
 
 def with_varied(cells: Sequence[Cell]) -> list[Cell]:
-    """Return cells that know in which options a model's cells on the same stimuli differ."""
-    kinds: dict[str, dict[str, dict[str, set[str]]]] = {}
+    """Return cells that know in which options a model's cells on the same stimuli differ.
+
+    An option that differs only where an axis does, such as ``delta`` of one of two rules, tells
+    nothing more.
+    """
+    kinds: dict[Any, set[str]] = {}
+
+    def keys(cell: Cell, option: str) -> tuple[str, ...]:
+        ways = () if option in AXES.values() else AXES.values()
+        given = cell.written["options"]
+        return (option, cell.model, cell.shows, *(repr(given.get(way)) for way in ways))
+
+    options = [each.name for each in fields(EvaluateOptions)]
     for cell in cells:
-        same = kinds.setdefault(cell.model, {}).setdefault(cell.shows, {})
-        for option in EvaluateOptions.__dataclass_fields__:
-            same.setdefault(option, set()).add(repr(cell.written["options"].get(option)))
-    differ = {
-        model: [
-            option
-            for option in EvaluateOptions.__dataclass_fields__
-            if any(len(values[option]) > 1 for values in by_stimuli.values())
-        ]
-        for model, by_stimuli in kinds.items()
-    }
+        for option in options:
+            value = repr(cell.written["options"].get(option))
+            kinds.setdefault(keys(cell, option), set()).add(value)
+    differ = {key[:2] for key, values in kinds.items() if len(values) > 1}
     return [
         replace(
             cell,
-            varied={name: cell.written["options"].get(name) for name in differ[cell.model]},
+            varied={
+                option: cell.written["options"].get(option)
+                for option in options
+                if (option, cell.model) in differ
+            },
         )
         for cell in cells
     ]

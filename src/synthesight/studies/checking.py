@@ -15,10 +15,9 @@ from synthesight.observers.fitness import default_rule, increments_of
 from synthesight.observers.loading import DTYPES, Place, check_protocol, read_given
 from synthesight.observers.options import EvaluateOptions
 from synthesight.observers.registry import resolve
+from synthesight.studies.cells import AXES
 from synthesight.studies.reading import Keys, Origin
 
-# What a study varies, and the option that it gives values to.
-AXES = {"prompts": "prompt", "weightings": "weighting", "rules": "rule", "seeds": "seed"}
 OPTIONS = {each.name: each for each in fields(EvaluateOptions) if each.name != "shard"}
 OF_RULE = ("delta", "eta", "stages", "max_draws")
 
@@ -58,6 +57,11 @@ def check_option(option: str, value: Any, origin: Origin, keys: Keys) -> None:
     least, most = facts["least"], facts["most"]
     if (least is not None and value < least) or (most is not None and value > most):
         raise origin.error(keys, f"`{option}={value}` cannot be: give {least} to {most}.")
+    named = isinstance(value, str) and not value.endswith(".json")
+    if option == "weighting" and named and value not in WEIGHTINGS:
+        raise origin.error(
+            keys, f"There is no `weighting={value!r}`: {suggestion(value, WEIGHTINGS)}."
+        )
     if option in ("classes", "prompt") and isinstance(value, list):
         for n, each in enumerate(value):
             if not isinstance(each, str):
@@ -73,11 +77,6 @@ def check_values(model: str, options: EvaluateOptions) -> None:
         With what to do.
     """
     given = read_given(options)
-    weighting = given.get("weighting")
-    if isinstance(weighting, str) and weighting not in WEIGHTINGS:
-        raise SynthesightError(
-            f"There is no `weighting={weighting!r}`: {suggestion(weighting, WEIGHTINGS)}."
-        )
     if increments_of(model) != "none":
         rule = find_rule(options.rule or default_rule(model))  # type: ignore[arg-type]
         rule(**{name: given[name] for name in OF_RULE if name in given})

@@ -52,6 +52,8 @@ class Row:
         Time that is left; None where nothing of the kind was measured.
     basis
         What the passes are known from.
+    units
+        Prompts or labels that each image is compared with.
     """
 
     cell: Cell
@@ -62,6 +64,7 @@ class Row:
     most: bool
     seconds: float | None
     basis: str
+    units: int
 
     @property
     def finished(self) -> bool:
@@ -175,10 +178,9 @@ def plan_study(study: Study, out: str | Path, *, download: bool = False) -> Plan
             if found[key] is None:
                 remarks.append(f"{cell.shows} is not here, and is downloaded before it is shown.")
         units = _units(cell, classes)
-        done = measured.read(cell, folder, images, units)
-        rows.append((cell, folder, images, done, units))
+        rows.append((cell, folder, images, _done(folder, images), units))
     planned = [measured.row(*row) for row in rows]
-    _check_disk(out, [(row, units) for row, (*_, units) in zip(planned, rows, strict=True)])
+    _check_disk(out, planned)
     return Plan(study, out, planned, list(dict.fromkeys(remarks)))
 
 
@@ -186,31 +188,19 @@ class _Measured:
     """What runs that are there took: passes an image, and passes a second."""
 
     def __init__(self, out: Path) -> None:
-        self.passes: dict[Any, list[float]] = {}
+        self.passes: dict[str, list[float]] = {}
         self.rates: dict[str, list[float]] = {}
         for row in read_log(out / LOG):
-            taken = self.rates.setdefault(row["model"], [0.0, 0.0])
+            taken = self.passes.setdefault(row["kind"], [0.0, 0.0])
             taken[0] += row["passes"]
-            taken[1] += row["seconds"]
-
-    def read(self, cell: Cell, folder: Path, images: int, units: int) -> int:
-        """Return how many stimuli have a trial, and learn what these took."""
-        if not (folder / RECORD).exists():
-            return 0
-        state = state_of(folder)
-        if state.damaged:
-            raise state.damaged[0]
-        if state.done:
-            taken = state.run.trials().filter(pl.col("error").is_null())["evaluations"]
-            if len(taken):
-                sums = self.passes.setdefault(_kind(cell, units), [0.0, 0.0])
-                sums[0] += float(taken.sum())
-                sums[1] += len(taken)
-        # Further stimuli, if there are more than when the run was begun.
-        return min(state.done, images) if state.finished else min(state.done, max(images - 1, 0))
+            taken[1] += row["images"]
+            if row["seconds"] is not None:
+                timed = self.rates.setdefault(row["model"], [0.0, 0.0])
+                timed[0] += row["passes"]
+                timed[1] += row["seconds"]
 
     def row(self, cell: Cell, folder: Path, images: int, done: int, units: int) -> Row:
-        taken = self.passes.get(_kind(cell, units))
+        taken = self.passes.get(kind_of(cell, units))
         if taken is not None:
             an_image, most = taken[0] / taken[1], False
             basis = f"{taken[1]:,.0f} images here: {an_image:,.0f} passes each"
@@ -221,7 +211,7 @@ class _Measured:
         seconds = passes * rate[1] / rate[0] if rate and rate[0] else None
         if done >= images:
             passes, seconds = 0.0, 0.0
-        return Row(cell, folder, images, done, passes, most, seconds, basis)
+        return Row(cell, folder, images, done, passes, most, seconds, basis, units)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -231,17 +221,29 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with suppress(ValueError, KeyError, TypeError):
                 row = json.loads(line)
-                rows.append(
-                    row | {key: float(row[key]) for key in ("passes", "seconds")}
-                    | {"model": str(row["model"])}
-                )  # fmt: skip
+                numbers = {key: float(row[key]) for key in ("passes", "images")}
+                seconds = None if row["seconds"] is None else float(row["seconds"])
+                texts = {key: str(row[key]) for key in ("model", "kind")}
+                rows.append({**numbers, **texts, "seconds": seconds})
     return rows
 
 
-def _kind(cell: Cell, units: int) -> Any:
-    """Return what decides how many passes an image takes."""
+def kind_of(cell: Cell, units: int) -> str:
+    """Return what decides how many passes an image takes, as the log has it."""
     options = cell.written["options"]
-    return (cell.model, units, *(repr(options.get(name)) for name in ("rule", *OF_RULE)))
+    rule = {name: options[name] for name in ("rule", *OF_RULE) if name in options}
+    return json.dumps([cell.model, units, rule], default=str)
+
+
+def _done(folder: Path, images: int) -> int:
+    """Return how many stimuli have a trial."""
+    if not (folder / RECORD).exists():
+        return 0
+    state = state_of(folder)
+    if state.damaged:
+        raise state.damaged[0]
+    # Not all, if some of those that the run was begun with are left.
+    return min(state.done, images if state.finished else max(images - 1, 0))
 
 
 def _found(cell: Cell, download: bool) -> list[Stimulus] | None:
@@ -295,11 +297,11 @@ def _check_device(cell: Cell) -> None:
         check_device(cell.options.device)
 
 
-def _check_disk(out: Path, rows: Iterable[tuple[Row, int]]) -> None:
+def _check_disk(out: Path, rows: Iterable[Row]) -> None:
     """Refuse what the disk is too small for."""
     needed = 0.0
-    for row, units in rows:
-        needed += (row.images - row.done) * (A_TRIAL + A_CLASS * units)
+    for row in rows:
+        needed += (row.images - row.done) * (A_TRIAL + A_CLASS * row.units)
         needed += A_DRAW * row.passes if row.cell.options.keep_draws else 0
     place = next(each for each in (out.absolute(), *out.absolute().parents) if each.exists())
     free = shutil.disk_usage(place).free

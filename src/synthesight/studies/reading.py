@@ -85,7 +85,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], Origin]:
         content, lines = _yaml(text, path)
     if not isinstance(content, dict):
         raise SynthesightError(
-            f"{path} holds no keys: begin with `models:` and `stimuli:`, as docs/studies.md shows."
+            f"{path} holds no keys: begin with `models:` and `stimuli:`; docs/how-to/studies.md "
+            "has an example."
         )
     return content, Origin(path, lines)
 
@@ -111,6 +112,10 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[Keys, int]]:
         lines.setdefault(keys, line)
         if count > MOST or len(keys) > 20:
             raise SynthesightError(f"{path}:{line}: this is too much for a study: make it shorter.")
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in (
+            loader.DEFAULT_SEQUENCE_TAG, loader.DEFAULT_MAPPING_TAG
+        ):  # fmt: skip
+            raise SynthesightError(f"{path}:{line}: {node.tag!r} is no plain value: leave it out.")
         if isinstance(node, yaml.SequenceNode):
             return [value_of(each, (*keys, n)) for n, each in enumerate(node.value)]
         if not isinstance(node, yaml.MappingNode):

@@ -17,7 +17,7 @@ from synthesight.backends import run_jobs
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import run_evaluation, slurm_jobs
 from synthesight.progress import duration
-from synthesight.studies.plan import LOG, RUNS, Plan, Row, plan_study
+from synthesight.studies.plan import LOG, RUNS, Plan, Row, kind_of, plan_study
 from synthesight.studies.study import Study
 from synthesight.tracking import JsonLines, open_tracker
 from synthesight.trials.record import RECORD
@@ -92,11 +92,12 @@ def run_study(
         on_slurm = [row for row in left if row.cell.options.backend == "slurm"]
         if on_slurm:
             say(f"{_counted(on_slurm)} as one job array of Slurm.")
-            _on_slurm(on_slurm, out, failures, progress)
+            with _noted(on_slurm, log, timed=False):
+                _on_slurm(on_slurm, out, failures, progress)
         for number, row in enumerate(left, start=1):
             if row not in on_slurm:
                 say(f"[{number}/{len(left)}] {_about(row, left[number - 1 :])}")
-                with _timed(row, log):
+                with _noted([row], log):
                     _run(row, shard, failures, progress)
             figures = results_of(replace(plan, rows=[row]), resamples=0)
             for result in figures.iter_rows(named=True):
@@ -194,20 +195,21 @@ def _on_slurm(rows: list[Row], out: Path, failures: list[str], progress: bool | 
 
 
 @contextmanager
-def _timed(row: Row, log: JsonLines) -> Iterator[None]:
+def _noted(rows: list[Row], log: JsonLines, *, timed: bool = True) -> Iterator[None]:
     """Write down what a sitting took, whatever ends it."""
-    before, since = _made(row), time.monotonic()
+    before, since = [_made(row) for row in rows], time.monotonic()
     try:
         yield
     finally:
-        seconds = time.monotonic() - since
-        images, passes = (now - then for now, then in zip(_made(row), before, strict=True))
-        if images:
-            log.log({
-                "run": row.folder.name, "model": row.cell.model, "images": images,
-                "passes": passes, "seconds": round(seconds, 2),
-                "device": Run.open(row.folder).manifest.get("device"),
-            })  # fmt: skip
+        seconds = round(time.monotonic() - since, 2) if timed else None
+        for row, then in zip(rows, before, strict=True):
+            images, passes = (now - was for now, was in zip(_made(row), then, strict=True))
+            if images:
+                log.log({
+                    "run": row.folder.name, "model": row.cell.model,
+                    "kind": kind_of(row.cell, row.units), "images": images, "passes": passes,
+                    "seconds": seconds, "device": Run.open(row.folder).manifest.get("device"),
+                })  # fmt: skip
 
 
 def _made(row: Row) -> tuple[int, float]:

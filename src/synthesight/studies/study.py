@@ -14,9 +14,8 @@ from synthesight.likelihood.rules import find_rule
 from synthesight.observers.fitness import default_rule, increments_of, refusal
 from synthesight.observers.options import EvaluateOptions
 from synthesight.observers.registry import entries, resolve
-from synthesight.studies.cells import NAMES_FILE, NAMES_FILES, PLACE, Cell, with_varied
+from synthesight.studies.cells import AXES, NAMES_FILE, NAMES_FILES, PLACE, Cell, with_varied
 from synthesight.studies.checking import (
-    AXES,
     OF_RULE,
     OPTIONS,
     at,
@@ -87,7 +86,7 @@ class Study:
 
     @classmethod
     def read(cls, path: str | Path, **place: Any) -> Study:
-        """Read a study's file: YAML, TOML or JSON. docs/studies.md has one with comments.
+        """Read a study's file: YAML, TOML or JSON. docs/how-to/studies.md has one with comments.
 
         Parameters
         ----------
