@@ -8,7 +8,7 @@ SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB
 	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
 	-e 's/^Installing collected packages.*/  unpacking/p'
 
-.PHONY: demo test docs fuzz clean
+.PHONY: demo test docs notebooks fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/synthesight demo
@@ -24,6 +24,10 @@ test: $(VENV)/.installed
 docs: export NO_MKDOCS_2_WARNING = 1
 docs: $(VENV)/.docs-installed
 	$(BIN)/mkdocs build --strict
+
+# The notebooks are kept with what they printed; this one needs the published data.
+notebooks: $(VENV)/.docs-installed
+	$(BIN)/python docs/notebooks.py
 
 # Damaged, absurd and hostile files for so many seconds: see tests/fuzzing.py.
 fuzz: SECONDS ?= 300

@@ -1,16 +1,21 @@
-"""Pages of the site that are made from the code: the command line, and a page for each room."""
+"""Pages of the site that are made from other files: the command line, the rooms, the notebooks."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from nbconvert import MarkdownExporter
 from typer.cli import get_docs_for_click
 
 from synthesight.cli.main import app
+from synthesight.observers.registry import entries
 
 SOURCE = Path(__file__).parents[1] / "src" / "synthesight"
 INSIDE = {"cli", "files", "reproduction", "sheets", "zoo"}  # rooms that Python users do not enter
@@ -22,9 +27,43 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for folder in sorted(SOURCE.iterdir()):
         if (folder / "__init__.py").is_file() and folder.name not in INSIDE:
             pages[f"reference/api/{folder.name}.md"] = room(folder.name)
+    for notebook in sorted(Path(config.docs_dir).rglob("*.ipynb")):
+        place = notebook.relative_to(config.docs_dir)
+        text, resources = MarkdownExporter().from_filename(str(notebook))
+        link = f"[Download this notebook]({notebook.name}){{ .md-button download }}"
+        pages[str(place.with_suffix(".md"))] = _named(text, notebook.stem) + link + "\n"
+        for name, content in resources["outputs"].items():
+            pages[str(place.parent / f"{notebook.stem}_{name}")] = content
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files
+
+
+def _named(text: str, notebook: str) -> str:
+    """Return a notebook's page, whose pictures are named after it and whose outputs are code."""
+    text = re.sub(r"!\[\w*\]\((output_\S+)\)", rf"![Output of the cell above]({notebook}_\1)", text)
+    # Printed text is indented by four spaces: as a fence it keeps its lines and needs no colours.
+    return re.sub(
+        r"(?m)^(?: {4}\S.*\n(?:(?: {4}.*)?\n)*)",
+        lambda found: f"```text\n{dedent(found[0]).strip()}\n```\n\n",
+        text,
+    )
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the table of known models in its place."""
+    return markdown.replace("<!-- known models -->", models())
+
+
+def models() -> str:
+    """Return the table of the models that have a name."""
+    head = "| name | kind | family | million parameters | pixels | licence | needs |"
+    rows = [
+        f"| `{model.name}` | {model.kind} | {model.family} | {model.parameters:g} "
+        f"| {model.resolution} | {model.licence} | {model.needs} |"
+        for model in entries().values()
+    ]
+    return "\n".join([head, "|---|---|---|---:|---:|---|---|", *rows])
 
 
 def command_line() -> str:
