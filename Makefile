@@ -1,4 +1,4 @@
-# Two commands, which need only Python 3.11 or newer and make: `make demo` and `make test`.
+# These need only Python 3.11 or newer, and make.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,16 +8,18 @@ SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB
 	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
 	-e 's/^Installing collected packages.*/  unpacking/p'
 
-.PHONY: demo test docs notebooks fuzz clean
+.PHONY: demo lint test docs notebooks fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/synthesight demo
 
-test: $(VENV)/.installed
+lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
+
+test: lint
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The documentation, in the folder `site`; it needs no network, to build or to be read.
