@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from synthesight.likelihood.tokens.code_network import CodeNetwork
 from synthesight.likelihood.tokens.nats import check_codebook
 from synthesight.likelihood.tokens.raster import (
-    CodeNetwork,
     RasterModel,
     Tokenized,
     head_of,

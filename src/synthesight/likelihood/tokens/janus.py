@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.tokens.code_network import CodeNetwork
 from synthesight.likelihood.tokens.nats import check_codebook
 from synthesight.likelihood.tokens.raster import (
-    CodeNetwork,
     RasterModel,
     Tokenized,
     fixed_size,

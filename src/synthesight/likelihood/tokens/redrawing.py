@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from synthesight.likelihood.tokens.raster import CodeNetwork
+from synthesight.likelihood.tokens.code_network import CodeNetwork
 
 
 def redraw(
