@@ -109,8 +109,12 @@ def people():
 
 def test_a_person_in_all_conditions_is_one_person(people):
     trials, spread = people
-    table = ood_accuracy(trials, ["kind", "dataset"], resample_observers=True, resamples=500)
-    merged = accuracy(trials, ["kind", "dataset"], resample_observers=True, resamples=500)
+    table = ood_accuracy(
+        trials, ["kind", "dataset"], population="new-people-and-stimuli", resamples=500
+    )
+    merged = accuracy(
+        trials, ["kind", "dataset"], population="new-people-and-stimuli", resamples=500
+    )
     assert width(table) == pytest.approx(width(merged), rel=0.1)
     assert width(table) > 2 * 1.96 * spread * 0.85
     assert ((table["low"] <= 0.7) & (table["high"] >= 0.7)).mean() >= 0.85
@@ -119,7 +123,7 @@ def test_a_person_in_all_conditions_is_one_person(people):
 def test_likeness_to_people_like_these_does_not_gain_from_conditions(people):
     trials, _ = people
     studies = trials.partition_by("dataset")[:10]
-    options = {"resample_observers": True, "resamples": 500}
+    options = {"population": "new-people-and-stimuli"}
     apart = pl.concat(observed_consistency(s, **options) for s in studies)
     joined = pl.concat(
         observed_consistency(s.with_columns(condition=pl.lit("c0")), **options) for s in studies

@@ -110,9 +110,9 @@ def test_missing_responses_repeats_and_unreadable_stimuli():
     assert row["estimate"] == pytest.approx(np.log2(3) - 2 / 3)
 
 
-@given(responses, st.integers(0, 9))
-def test_entropy_is_that_of_the_shares_whatever_was_right(pairs, seed):
-    row = response_entropy(answers(pairs), resamples=50, seed=seed).row(0, named=True)
+@given(responses)
+def test_entropy_is_that_of_the_shares_whatever_was_right(pairs):
+    row = response_entropy(answers(pairs)).row(0, named=True)
     given_ = [response for _, response in pairs if response is not None]
     assert row["n"] == len(given_)
     if not given_:
@@ -135,8 +135,10 @@ def test_who_names_all_alike_has_log2_k_and_who_names_one_has_none():
     table = response_entropy(pl.concat([even, constant]), by=["observer"])
     assert table["estimate"].to_list() == pytest.approx([4, 0], abs=1e-9)
     assert table.select("n", "stimuli").rows() == [(1280, 1280), (16, 16)]
-    assert table.filter(observer="n").select("low", "high").row(0) == pytest.approx((0, 0))
-    assert table["high"][0] == 4
+    # Sixteen responses that are alike leave room for others.
+    low, high = table.filter(observer="n").select("low", "high").row(0)
+    assert low == 0 < high < 2
+    assert table["low"][0] < table["high"][0] == 4
     # Groups of several observers: their responses together.
     pooled = response_entropy(pl.concat([even, constant]), by=["kind"], resamples=0)
     share = np.array([*[80] * 15, 96]) / 1296
@@ -164,12 +166,14 @@ def test_resampling_observers_widens_the_interval_of_a_group():
     rng = np.random.default_rng(2)
     trials = pl.concat(
         [
-            answers([("cat", r) for r in rng.choice(CATEGORIES, p=p, size=200)], f"o{n}")
+            answers(
+                [("cat", r) for r in rng.choice(CATEGORIES, p=p, size=200)], f"o{n}", kind="human"
+            )
             for n, p in enumerate(rng.dirichlet([2, 0.5, 0.1], size=6))
         ]
     )
     narrow = response_entropy(trials, by=["kind"], resamples=300).row(0, named=True)
-    wide = response_entropy(trials, by=["kind"], resamples=300, resample_observers=True)
+    wide = response_entropy(trials, by=["kind"], resamples=300, population="new-people-and-stimuli")
     assert wide["high"][0] - wide["low"][0] > 1.5 * (narrow["high"] - narrow["low"])
 
 

@@ -158,7 +158,7 @@ def test_it_averages_over_people_then_conditions_then_datasets():
     assert row["low"] < row["estimate"] < row["high"]
     assert (row["datasets"], row["conditions"], row["undefined"]) == (2, 3, 0)
     assert row["n"] == 3 * 3 * 50
-    wide = observed_consistency(trials, resample_observers=True).row(0, named=True)
+    wide = observed_consistency(trials, population="new-people-and-stimuli").row(0, named=True)
     assert wide["estimate"] == pytest.approx(row["estimate"])
     assert wide["high"] - wide["low"] > row["high"] - row["low"]
 

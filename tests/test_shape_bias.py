@@ -13,14 +13,14 @@ from synthesight.trials.people import load_human_trials, load_model_trials
 
 def conflict(responses, observer="m", **more):
     """Images of cat shapes with dog texture, and the responses to them."""
-    names = [f"c/cat/cat{n}-dog1.png" for n in range(len(responses))]
+    names = [f"c/cat/cat{n}-dog{n}.png" for n in range(len(responses))]
     return trial_table(responses, observer, **{"texture": "dog", "stimulus": names} | more)
 
 
 def test_only_decisions_for_either_cue_count():
     trials = conflict(["cat", "cat", "cat", "dog", "car", None])
     same = conflict(["dog", "cat"], texture="cat").with_columns(
-        stimulus=pl.Series(["c/cat/cat1-cat1.png", "c/cat/cat1-cat2.png"])
+        stimulus=pl.Series(["c/cat/cat8-cat8.png", "c/cat/cat9-cat9.png"])
     )
     plain = conflict(["cat"], texture=None).with_columns(texture=pl.lit(None, pl.String))
     row = shape_bias(pl.concat([trials, same, plain])).row(0, named=True)

@@ -9,6 +9,7 @@ import polars as pl
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 CORRECT = Ratio(pl.col("correct"))
@@ -26,9 +27,8 @@ def accuracy(
     trials: pl.DataFrame,
     by: Sequence[str] = ("observer", "dataset"),
     *,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the share of correct responses.
 
@@ -43,20 +43,29 @@ def accuracy(
     by
         Column or columns that tell the groups. People are numbered anew in each published dataset,
         so observers of several datasets are told apart by both columns.
-    resample_observers
-        Whether the interval is for observers like these (True) or for just these (False). It
-        matters where a group holds several.
+    population
+        What the interval lets vary, and so of what it speaks:
+
+        - ``"these"``: these observers would respond to these images again. At most so wide: how
+          much of the spread is the images' cannot be told from one response to each.
+        - ``"new-stimuli"``: these observers would see other images like these; in cue conflict,
+          of other shapes and other textures.
+        - ``"new-people"``: other people like these would see these images. People are the human
+          observers of a group that is not one of them: ``"observer"`` not in ``by``.
+        - ``"new-people-and-stimuli"``: both.
     resamples
-        Resamples of the bootstrap; with 0 there are no intervals.
-    seed
-        Seed of the bootstrap.
+        0 leaves the interval out. It needs no resamples here.
 
     Returns
     -------
-    One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials) and
-    ``stimuli``. The 95 % confidence interval is the percentile bootstrap over images, or Clopper
-    and Pearson's where all are right or all wrong. It is too narrow where only a few are right or
-    wrong.
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % confidence
+    interval), ``n`` (trials), ``stimuli`` and ``population``. That names of what the row speaks:
+    ``"these"`` or ``"new-stimuli"`` where no people are a sample, and ``"new-combinations"``
+    where a cue-conflict set does not tell its shapes and textures. One person tells nothing of
+    new people, so that low and high are null.
+
+    The interval is Wilson's (1927) with the sample size that the cluster-robust variance amounts
+    to and Student's quantile. Where all are right or all wrong, it is Clopper and Pearson's.
 
     Raises
     ------
@@ -74,5 +83,5 @@ def accuracy(
     """  # fmt: skip
     return CORRECT.table(
         judged(trials, by), by,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

@@ -10,16 +10,23 @@ from synthesight.analysis._stats.agreement import (
     IS_HUMAN,
     PARTICIPANT,
     against_people,
+    compared,
     with_people,
 )
+from synthesight.analysis._stats.averages import Limits
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.limits import share_limits
 from synthesight.analysis._stats.response_matrix import judged
-from synthesight.analysis.error_consistency import error_consistency
+from synthesight.analysis._stats.units import POPULATION, Population
+from synthesight.analysis.error_consistency import error_consistency, kappa_limits
 from synthesight.analysis.observed_consistency import observed_consistency
-from synthesight.analysis.ood_accuracy import ood_accuracy, ood_table
+from synthesight.analysis.ood_accuracy import ood_accuracy, ood_averages, ood_limits
 from synthesight.analysis.registry import get_metric
-from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
+from synthesight.analysis.squared_accuracy_difference import (
+    squared_accuracy_difference,
+    squared_limits,
+)
 
 RANKED = tuple(
     function.__name__
@@ -34,9 +41,8 @@ def benchmark(
     trials: pl.DataFrame,
     *,
     trivial: bool = False,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the accuracy out of distribution and the likeness to people of each model.
 
@@ -44,7 +50,7 @@ def benchmark(
     ----------
     trials
         The trial table, of polars or pandas, with human observers on the same images.
-    trivial, resample_observers, resamples, seed
+    trivial, population, resamples
         As of :func:`error_consistency`.
 
     Returns
@@ -59,18 +65,18 @@ def benchmark(
     SynthesightError
         If there are no human observers to compare with.
     """
-    options: dict[str, Any] = {
-        "trivial": trivial,
-        "resample_observers": resample_observers,
-        "resamples": resamples,
-        "seed": seed,
-    }
     trials = with_people(judged(trials))
+    overall = ood_averages(trials, ["who", "kind"], trivial=trivial, population=population)
     statistics: Any = [get_metric(name).statistic for name in RANKED]
+    # All at once, from the same sums.
+    means = against_people(trials, statistics, trivial=trivial, population=population)
+    limits: tuple[Limits, ...] = (squared_limits, share_limits, kappa_limits)
     tables = {
-        OOD: ood_table(trials, ["who", "kind"], **options).rename({"who": "observer"}),
-        # All at once, from the same sums.
-        **dict(zip(RANKED, against_people(trials, statistics, **options), strict=True)),
+        OOD: overall.table(ood_limits if resamples else None).rename({"who": "observer"}),
+        **{
+            name: compared(mean, limit if resamples else None)
+            for name, mean, limit in zip(RANKED, means, limits, strict=True)
+        },
     }
     key = ["observer", "kind"]
     result = tables[OOD].select(key)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
 from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.limits import mean_limits
 from synthesight.analysis._stats.ratios import divide
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.spread import Variance
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 
@@ -44,6 +46,15 @@ def kappa_of(agreement: Agreement) -> np.ndarray:
     return kappa(agreement.observed, agreement.expected)
 
 
+def kappa_limits(
+    estimate: np.ndarray,
+    variance: Variance,
+    n: np.ndarray,  # noqa: ARG001
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of mean κ."""
+    return mean_limits(estimate, variance, -1, 1)
+
+
 @metric(
     title="Error consistency",
     unit="κ",
@@ -57,20 +68,14 @@ def error_consistency(
     by: Sequence[str] = (),
     *,
     trivial: bool = False,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the mean κ of each model with people, and of people with each other.
 
     Two observers are compared on the stimuli that both saw in a condition; two who share none are
     no pair. No response is an error. A stimulus that an observer saw more than once counts once,
     with the share of its correct responses: agreement is then that of a response drawn from each.
-
-    The 95 % confidence interval is that of Klein et al. (2025): stimuli are resampled within each
-    condition, the same for all observers, and each resample is averaged as the trials are. An
-    image that several conditions show is drawn in all of them at once, a human observer in all
-    conditions of a dataset.
 
     Parameters
     ----------
@@ -82,33 +87,27 @@ def error_consistency(
         each level, with the accuracies of that level. None: of all images.
     trivial
         Whether to count the conditions that the benchmark leaves out.
-    resample_observers
-        Whether the interval is for people like these (True) or for just these (False).
+    population
+        What the interval lets vary: see :func:`accuracy`. ``"new-people"`` are other people to be
+        compared with; one person in a dataset, or for the row of people two, tell nothing of them.
     resamples
-        Resamples of the bootstrap; with 0 there are no intervals.
-    seed
-        Seed of the bootstrap.
+        0 leaves the interval out. It needs no resamples here.
 
     Returns
     -------
     One row a model, and one called ``people``, of kind human, which averages over all pairs of two
     people: the ceiling. Columns observer, kind, estimate (null where κ is undefined for every
     pair), low, high, n (stimuli that were compared, added up over pairs), datasets, conditions,
-    and undefined (conditions without any defined pair); before them the columns ``by``.
+    undefined (conditions without any defined pair) and population; before them the columns ``by``.
 
     Raises
     ------
     SynthesightError
         If there are no human observers to compare with.
     """
-    options: dict[str, Any] = {
-        "trivial": trivial,
-        "resample_observers": resample_observers,
-        "resamples": resamples,
-        "seed": seed,
-    }
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        return against_people(part, [kappa_of], **options)[0]
+        means = against_people(part, [kappa_of], trivial=trivial, population=population)[0]
+        return compared(means, kappa_limits if resamples else None)
 
     return by_group(judged(trials, by), by, table)

@@ -9,6 +9,7 @@ import polars as pl
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.accuracy import CORRECT
 
 
@@ -18,9 +19,8 @@ def group_accuracy(
     by: Sequence[str] = ("observer", "dataset"),
     *,
     group: str = "pair",
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the share of groups of images that were all answered correctly.
 
@@ -35,7 +35,7 @@ def group_accuracy(
         Column or columns that tell whose groups are counted.
     group
         Column that tells which images belong together; trials without a value are left out.
-    resample_observers, resamples, seed
+    population, resamples
         As of :func:`accuracy`.
 
     Returns
@@ -67,5 +67,5 @@ def group_accuracy(
     groups = groups.with_columns(image=called, stimulus=called)
     return CORRECT.table(
         groups, names,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
 from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.limits import share_limits
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 
@@ -32,22 +33,16 @@ def observed_consistency(
     by: Sequence[str] = (),
     *,
     trivial: bool = False,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the mean share of images on which model and person are both right or both wrong.
 
     Parameters, returned columns and errors are those of :func:`error_consistency`.
     """
-    options: dict[str, Any] = {
-        "trivial": trivial,
-        "resample_observers": resample_observers,
-        "resamples": resamples,
-        "seed": seed,
-    }
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        return against_people(part, [observed_of], **options)[0]
+        means = against_people(part, [observed_of], trivial=trivial, population=population)[0]
+        return compared(means, share_limits if resamples else None)
 
     return by_group(judged(trials, by), by, table)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap
-from synthesight.analysis._stats.crowds import Crowds
-from synthesight.analysis._stats.means import Means
-from synthesight.analysis._stats.ratios import matrix_ratios
+from synthesight.analysis._stats.averages import Averages
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.limits import share_limits
+from synthesight.analysis._stats.ratios import MatrixRatios, matrix_ratios
 from synthesight.analysis._stats.response_matrix import judged, response_matrices
+from synthesight.analysis._stats.spread import Influence, Variance
 from synthesight.analysis._stats.trivial import without_trivial
+from synthesight.analysis._stats.units import (
+    POOL,
+    POPULATION,
+    Population,
+    check_population,
+    person_pool,
+)
 from synthesight.analysis.accuracy import CORRECT
 from synthesight.analysis.registry import metric
 
@@ -29,9 +39,8 @@ def ood_accuracy(
     by: Sequence[str] = ("observer",),
     *,
     trivial: bool = False,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the mean over datasets of the mean over conditions of accuracy.
 
@@ -47,44 +56,65 @@ def ood_accuracy(
         Column or columns that tell the groups, such as observer or kind.
     trivial
         Whether to count the conditions that the benchmark leaves out.
-    resample_observers, resamples, seed
-        As of :func:`accuracy`. An image is resampled in all conditions that show it at once, an
-        observer in all conditions of a dataset.
+    population, resamples
+        As of :func:`accuracy`. An image is one unit in all conditions and published datasets that
+        show it, a person in all conditions of a dataset.
 
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials),
-    ``datasets`` and ``conditions``: how many the mean is over.
+    ``datasets`` and ``conditions`` (how many the mean is over), ``undefined`` (0) and
+    ``population``.
 
     Raises
     ------
     SynthesightError
         If it is no trial table, or lacks a column of ``by``.
     """
-    return ood_table(
-        judged(trials, by), by, trivial=trivial, resample_observers=resample_observers,
-        resamples=resamples, seed=seed,
-    )  # fmt: skip
+    table = ood_averages(judged(trials, by), by, trivial=trivial, population=population)
+    return table.table(ood_limits if resamples else None)
 
 
-def ood_table(
-    trials: pl.DataFrame,
-    by: Sequence[str],
-    *,
-    trivial: bool,
-    resample_observers: bool,
-    resamples: int,
-    seed: int,
-) -> pl.DataFrame:
-    """Return :func:`ood_accuracy` of judged trials."""
+def ood_limits(
+    share: np.ndarray,
+    variance: Variance,
+    n: np.ndarray,  # noqa: ARG001
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of a mean of shares, whose variance may be less than a share's."""
+    return share_limits(share, variance, None)
+
+
+def ood_averages(
+    trials: pl.DataFrame, by: Sequence[str], *, trivial: bool, population: Population
+) -> Averages:
+    """Return :func:`ood_accuracy` of judged trials, before it is a table."""
+    check_population(population)
     counted = trials if trivial else without_trivial(trials)
-    bootstrap = Bootstrap(resamples, seed)
-    columns = [*by, *(["observer"] if "observer" not in by else [])]
-    crowds = Crowds(counted, by, columns, bootstrap) if resample_observers else None
-    means = Means(counted.select(by).unique().sort(by), resamples)
+    counted = counted.with_columns(person_pool(counted, pooled=False))
+    columns = list(dict.fromkeys([*by, "observer", "kind", POOL]))
+    means = Averages(counted.select(by).unique().sort(by), population)
     matrices = response_matrices(counted, ["dataset", "condition"], columns, CORRECT.sums)
-    for matrix in matrices:
-        times = crowds.times(matrix.key[0], matrix.columns) if crowds else None
-        ratios = matrix_ratios(matrix, by, bootstrap, times)
-        means.add(str(matrix.key[0]), ratios.groups, ratios.estimate, ratios.replicates, ratios.n)
-    return means.table()
+    for number, matrix in enumerate(matrices):
+        ratios = matrix_ratios(matrix, by, population)
+        influence = _never_certain(ratios, number)
+        means.add(str(matrix.key[0]), ratios.groups, ratios.estimate, influence, ratios.n)
+    return means
+
+
+def _never_certain(ratios: MatrixRatios, number: int) -> Influence:
+    """Return the influence, with one image more that moves what was always right or always wrong.
+
+    It moves that by as much as the standard error is when two outcomes of either kind are added
+    (Agresti & Coull 1998).
+    """
+    influence = ratios.influence
+    n = ratios.n + 4
+    alike = (ratios.estimate == 0) | (ratios.estimate == 1)
+    error = np.where(alike, np.sqrt(2 / n * (1 - 2 / n) / n), 0.0)[None]
+    return replace(
+        influence,
+        effects=np.concatenate([influence.effects, error]),
+        shown=np.concatenate([influence.shown, error > 0]),
+        trials=np.concatenate([influence.trials, np.diag(error[0])]),
+        units=influence.units.with_others(1, number),
+    )

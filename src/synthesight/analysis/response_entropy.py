@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy.special import xlogy
+from scipy.stats import beta
 
-from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, grouped_weights, interval
+from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.limits import LEVEL, mean_limits, student
 from synthesight.analysis._stats.ratios import divide, group_starts, group_table
-from synthesight.analysis._stats.response_matrix import STIMULUS, judged, response_matrices
+from synthesight.analysis._stats.response_matrix import (
+    STIMULUS,
+    ResponseMatrix,
+    judged,
+    response_matrices,
+)
+from synthesight.analysis._stats.spread import Influence, People, Spread, Variance
+from synthesight.analysis._stats.units import (
+    IS_HUMAN,
+    POOL,
+    POPULATION,
+    Population,
+    check_population,
+    person_pool,
+    persons,
+    populations_of,
+)
 from synthesight.analysis.registry import metric
 from synthesight.errors import SynthesightError
 
@@ -30,9 +49,8 @@ def response_entropy(
     by: Sequence[str] = ("observer", "dataset"),
     *,
     missing: str = "left-out",
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the Shannon entropy of the responses, in bits (Geirhos et al. 2018).
 
@@ -42,15 +60,13 @@ def response_entropy(
 
     The estimate is that of the observed shares, as published. It is too small on average, by some
     (K − 1) / (2 n ln 2) bits of n responses (Miller 1955): 0.14 where 80 responses are spread
-    over 16 categories, 0.01 where 1280 are. The replicates of the bootstrap are smaller again by
-    as much, so the interval is the basic one (Davison & Hinkley 1997, 5.2), which takes the
-    replicates' distance from the estimate for the estimate's distance from the truth: 2 × estimate
-    minus the replicates' quantiles, never above log2 K, and widened to the estimate where that
-    lies below.
+    over 16 categories, 0.01 where 1280 are. The interval allows for that: its centre is higher by
+    half the sum over categories of the variance of a share, divided by the share. It never goes
+    above log2 K, and is widened to the estimate where that lies below.
 
     Parameters
     ----------
-    trials, by, resample_observers, resamples, seed
+    trials, by, population, resamples
         As of :func:`accuracy`.
     missing
         ``"left-out"``, or ``"counted"`` as in the published toolbox: in the total, but in no
@@ -58,8 +74,8 @@ def response_entropy(
 
     Returns
     -------
-    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % confidence interval,
-    bootstrap over images), ``n`` (responses) and ``stimuli`` (that got one); null and 0 for an
+    One row a group: the columns ``by``, ``estimate``, ``low``, ``high`` (95 % confidence interval),
+    ``n`` (responses), ``stimuli`` (that got one) and ``population``; null and 0 for an
     observer who never responded.
 
     Raises
@@ -72,39 +88,27 @@ def response_entropy(
     trials = judged(trials, by)
     responded = pl.col("response").is_not_null()
     given = trials if missing == "counted" else trials.filter(responded)
+    check_population(population)
     strata = [column for column in by if column in STIMULUS]
     who = [column for column in by if column not in STIMULUS]
-    observer = ["observer"] if "observer" not in who else []
     most = np.log2(max(1, pl.concat([given["category"], given["response"]]).n_unique()))
-    bootstrap = Bootstrap(resamples, seed)
+    given = given.with_columns(person_pool(given, pooled="dataset" in strata))
+    columns = dict.fromkeys([*who, "response", "observer", "kind", POOL])
     parts = []
     # A column of these matrices is one response of one observer: how often each stimulus got it.
-    for matrix in response_matrices(given, strata, [*who, "response", *observer], {}):
-        sums = bootstrap.sums(matrix.seen, matrix.images)
-        if resample_observers:
-            sums = sums * _observer_weights(matrix.columns, who, resamples, bootstrap.rng)
-        pairs = group_starts(matrix.columns, [*who, "response"])
-        starts = group_starts(matrix.columns[pairs], who)
-        total = np.add.reduceat(matrix.seen.sum(axis=0), pairs)
-        named = matrix.columns[pairs].select(responded).to_series().to_numpy()
-        estimate = entropy(total, starts, named)
-        low, high = interval(entropy(np.add.reduceat(sums, pairs, axis=1), starts, named))
-        figures = (
-            estimate,
-            np.minimum(2 * estimate - high, estimate),
-            np.minimum(2 * estimate - low, most),
-            np.rint(np.add.reduceat(total, starts)).astype(np.int64),
-            (np.add.reduceat(matrix.seen, pairs[starts], axis=1) > 0).sum(axis=0),
-        )
-        parts.append((matrix.key, matrix.columns[pairs[starts]].select(who), figures))
+    for matrix in response_matrices(given, strata, list(columns), {}):
+        found = _Entropies.of(matrix, who, population)
+        low, high = found.limits(most) if resamples else np.full((2, len(found.n)), np.nan)
+        figures = (found.estimate, low, high, found.n, found.stimuli, found.populations)
+        parts.append((matrix.key, found.groups, figures))
     table = group_table(given, by, parts)
     if not by:
         return table
     everyone = trials.select(by).unique().sort(by)
-    silent = pl.col("n", "stimuli").fill_null(0)
+    silent = (pl.col("n", "stimuli").fill_null(0), pl.col("population").fill_null(population))
     return everyone.join(
         table, on=list(by), how="left", nulls_equal=True, maintain_order="left"
-    ).with_columns(silent)
+    ).with_columns(*silent)
 
 
 def entropy(counts: np.ndarray, starts: np.ndarray, named: np.ndarray | None = None) -> np.ndarray:
@@ -132,12 +136,99 @@ def entropy(counts: np.ndarray, starts: np.ndarray, named: np.ndarray | None = N
     return np.maximum((share * logarithm - mean) / np.log(2), 0.0)
 
 
-def _observer_weights(
-    columns: pl.DataFrame, who: Sequence[str], resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return weights of observers resampled within their groups: shape (resamples, C)."""
-    key = [*who, *(["observer"] if "observer" not in who else [])]
-    observers = columns.select(key).unique().sort(key)
-    drawn = grouped_weights(group_starts(observers, who), len(observers), resamples, rng)
-    place = columns.select(pl.struct(key).rank("dense").cast(pl.Int64) - 1).to_series()
-    return drawn[:, place.to_numpy()]
+@dataclass(frozen=True, eq=False)
+class _Entropies:
+    """The entropy of each group of a matrix: arrays of shape (G,)."""
+
+    groups: pl.DataFrame
+    estimate: np.ndarray
+    bias: np.ndarray  # bits by which it is too small on average
+    named: np.ndarray  # categories
+    spread: Spread
+    n: np.ndarray
+    stimuli: np.ndarray
+    populations: np.ndarray
+
+    @classmethod
+    def of(cls, matrix: ResponseMatrix, who: Sequence[str], population: Population) -> _Entropies:
+        """Measure the groups of a matrix whose columns are told by ``who``, response, observer."""
+        columns, seen = matrix.columns, matrix.seen
+        pairs = group_starts(columns, [*who, "response"])
+        starts = group_starts(columns[pairs], who)
+        column_starts = pairs[starts]
+        pair = np.repeat(np.arange(len(pairs)), np.diff(pairs, append=len(columns)))
+        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(pairs)))
+        counts = np.add.reduceat(seen.sum(axis=0), pairs)
+        total = np.add.reduceat(counts, starts)
+        is_named = columns[pairs].select(pl.col("response").is_not_null()).to_series().to_numpy()
+        share = counts / total[group]
+        # Bits of a further response of each kind, less what it takes from the other shares.
+        slope = -(np.log2(share) + 1 / np.log(2)) * is_named
+        slope = (slope - np.add.reduceat(share * slope, starts)[group]) / total[group]
+        effects = seen * slope[pair]
+        by_group = np.add.reduceat(seen, column_starts, axis=1)
+        left = np.add.reduceat(seen, pairs, axis=1) - share * by_group[:, group]
+        _, image = np.unique(matrix.units.image, return_inverse=True)
+        images = np.zeros((int(image.max()) + 1, len(pairs)))
+        np.add.at(images, image, left / total[group])
+        doubt = is_named * (images**2).sum(axis=0) / (2 * share * np.log(2))
+        has_people, people = _people(columns, effects, group[pair], who, population)
+        squares = np.add.reduceat((effects**2).sum(axis=0), column_starts)
+        shown = by_group > 0
+        influence = Influence(
+            np.add.reduceat(effects, column_starts, axis=1), shown, np.diag(np.sqrt(squares)),
+            np.rint(total).astype(np.int64), matrix.units, people,
+        )  # fmt: skip
+        untold = (shown & ~matrix.units.told[:, None]).any(axis=0)
+        number = np.arange(len(starts))
+        return cls(
+            groups=columns[column_starts].select(who),
+            estimate=entropy(counts, starts, is_named),
+            bias=np.add.reduceat(doubt, starts),
+            named=np.add.reduceat(is_named.astype(np.int64), starts),
+            spread=Spread(population, [(number, influence)], len(starts)),
+            n=np.rint(total).astype(np.int64),
+            stimuli=shown.sum(axis=0),
+            populations=populations_of(population, has_people, untold),
+        )
+
+    def limits(self, most: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals, in bits between 0 and ``most``."""
+        variance = self.spread.variance()
+        # The bias is half the mean of a sum of K - 1 squares, whose variance this is.
+        second = 2 * self.bias**2 / np.maximum(self.named - 1, 1)
+        wide = Variance(variance.value + second, variance.freedom, variance.units)
+        low, high = mean_limits(self.estimate + self.bias, wide, 0.0, most)
+        # Who always named one category: as if all others were named as often as cannot be excluded.
+        other = beta.ppf((1 + LEVEL) / 2, 1, np.maximum(variance.units, 1))
+        bits = -xlogy(other, other) - xlogy(1 - other, 1 - other) + other * np.log(2**most - 1)
+        one = (self.named <= 1) & ~np.isnan(variance.value)
+        low = np.where(one, 0.0, low)
+        high = np.where(one, np.minimum(bits / np.log(2), most), high)
+        # Shares that happen to be even have no other spread.
+        near = self.estimate - student(variance.freedom) * np.sqrt(second)
+        return np.where(one, low, np.minimum(low, near)), np.maximum(high, self.estimate)
+
+
+def _people(
+    columns: pl.DataFrame,
+    effects: np.ndarray,
+    group: np.ndarray,
+    who: Sequence[str],
+    population: Population,
+) -> tuple[np.ndarray, People | None]:
+    """Return which groups people are sampled in, and what each moves them by."""
+    count = int(group[-1]) + 1
+    sampled = np.zeros(len(columns), dtype=bool)
+    if "people" in population and "observer" not in who:
+        sampled = columns.select(IS_HUMAN).to_series().to_numpy()
+    has_people = np.bincount(group, sampled, minlength=count) > 0
+    if not sampled.any():
+        return has_people, None
+    person, pool = persons(columns.filter(pl.Series(sampled)))
+    distinct, first, place = np.unique(person, return_index=True, return_inverse=True)
+    moved = np.zeros((len(distinct), count))
+    there = np.zeros(moved.shape, dtype=bool)
+    np.add.at(moved, (place, group[sampled]), effects[:, sampled].sum(axis=0))
+    there[place, group[sampled]] = True
+    return has_people, People(distinct, pool[first], moved, there)

@@ -9,6 +9,7 @@ import polars as pl
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 SHAPE = Ratio(
@@ -33,9 +34,8 @@ def shape_bias(
     trials: pl.DataFrame,
     by: Sequence[str] = ("observer", "dataset"),
     *,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return shape decisions over shape and texture decisions (Geirhos et al. 2019).
 
@@ -50,17 +50,18 @@ def shape_bias(
     by
         Column or columns that tell the groups; ``category`` among them gives the bias for each
         shape.
-    resample_observers, resamples, seed
+    population, resamples
         As of :func:`accuracy`.
 
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials that named
-    a cue) and ``stimuli`` (images shown). The 95 % confidence interval is the percentile bootstrap
-    over images, or Clopper and Pearson's where all decisions are alike; all three are null where
-    no trial named a cue. The interval is for more such combinations of these shapes and textures:
-    the 1280 published images are made of 160 shapes and 48 textures, and others of these would
-    vary more.
+    a cue), ``stimuli`` (images shown) and ``population``; estimate, low and high are null where no
+    trial named a cue. The 1280 published images are made of 160 shapes and 48 textures. With new
+    stimuli, shapes and textures are both new, and the interval is about twice as wide as if only
+    their combinations were (Cameron, Gelbach & Miller 2011). Other sets tell their shapes and
+    textures by names such as ``cat7-clock3.png``, or by the columns ``shape_image`` and
+    ``texture_image``.
 
     Raises
     ------
@@ -69,5 +70,5 @@ def shape_bias(
     """
     return SHAPE.table(
         judged(trials, by), by,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

@@ -9,6 +9,7 @@ import polars as pl
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 _CONFLICT = pl.col("texture") != pl.col("category")
@@ -30,9 +31,8 @@ def shape_match(
     trials: pl.DataFrame,
     by: Sequence[str] = ("observer", "dataset"),
     *,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the share of cue-conflict images whose shape is named (Hermann et al. 2020).
 
@@ -41,7 +41,7 @@ def shape_match(
 
     Parameters
     ----------
-    trials, by, resample_observers, resamples, seed
+    trials, by, population, resamples
         As of :func:`shape_bias`.
 
     Returns
@@ -66,7 +66,7 @@ def shape_match(
     """  # fmt: skip
     return SHAPE_NAMED.table(
         judged(trials, by), by,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip
 
 
@@ -84,9 +84,8 @@ def texture_match(
     trials: pl.DataFrame,
     by: Sequence[str] = ("observer", "dataset"),
     *,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the share of cue-conflict images whose texture is named (Hermann et al. 2020).
 
@@ -94,5 +93,5 @@ def texture_match(
     """
     return TEXTURE_NAMED.table(
         judged(trials, by), by,
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from synthesight.analysis._stats.evidence import known_classes, table_of
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 
 _AHEAD = Ratio(pl.col("_ahead"))
 
@@ -22,8 +23,8 @@ def shape_preference(
     classes: Sequence[str],
     by: Sequence[str] = ("observer", "dataset"),
     *,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the share of cue-conflict images whose shape has more evidence than their texture.
 
@@ -39,7 +40,7 @@ def shape_preference(
         Classes of the evidence, in its order, as ``run.manifest["classes"]`` has them.
     by
         Column or columns that tell the groups.
-    resamples, seed
+    population, resamples
         As of :func:`accuracy`.
 
     Returns
@@ -75,5 +76,5 @@ def shape_preference(
     ahead = (np.sign(shape - texture) + 1) / 2
     return _AHEAD.table(
         shown.with_columns(_ahead=pl.Series(ahead, dtype=pl.Float64)), names,
-        resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

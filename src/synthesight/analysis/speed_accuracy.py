@@ -12,6 +12,7 @@ from synthesight.analysis._stats.effort import with_effort
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.errors import SynthesightError
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -25,9 +26,8 @@ def speed_accuracy(
     *,
     shares: Sequence[float] = SHARES,
     effort: str = "auto",
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the accuracy of the responses that were given by each deadline.
 
@@ -46,7 +46,7 @@ def speed_accuracy(
         Shares of responses, in (0, 1].
     effort
         What models' time is: see :func:`reaction_time`.
-    resample_observers, resamples, seed
+    population, resamples
         As of :func:`accuracy`.
 
     Returns
@@ -90,5 +90,5 @@ def speed_accuracy(
     expanded = pl.concat(every)
     return _BY_THEN.table(
         expanded, [*names, "share", "deadline"],
-        resample_observers=resample_observers, resamples=resamples, seed=seed,
+        population=population, resamples=resamples,
     )  # fmt: skip

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group
+from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
 from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.limits import mean_limits
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.spread import Variance
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
 
 def squared_difference_of(agreement: Agreement) -> np.ndarray:
     """Return the squared difference of accuracy of pairs of observers."""
     return np.asarray((agreement.first - agreement.second) ** 2)
+
+
+def squared_limits(
+    estimate: np.ndarray,
+    variance: Variance,
+    n: np.ndarray,  # noqa: ARG001
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the interval of mean squared differences."""
+    return mean_limits(estimate, variance, 0, 1)
 
 
 @metric(
@@ -33,9 +44,8 @@ def squared_accuracy_difference(
     by: Sequence[str] = (),
     *,
     trivial: bool = False,
-    resample_observers: bool = False,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return the mean squared difference of accuracy between model and person.
 
@@ -45,14 +55,11 @@ def squared_accuracy_difference(
 
     Parameters, returned columns and errors are those of :func:`error_consistency`.
     """
-    options: dict[str, Any] = {
-        "trivial": trivial,
-        "resample_observers": resample_observers,
-        "resamples": resamples,
-        "seed": seed,
-    }
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        return against_people(part, [squared_difference_of], **options)[0]
+        means = against_people(
+            part, [squared_difference_of], trivial=trivial, population=population
+        )[0]
+        return compared(means, squared_limits if resamples else None)
 
     return by_group(judged(trials, by), by, table)

@@ -22,7 +22,6 @@ def time(
     *,
     bins: int = BINS,
     resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """Return accuracy and evidence by the time of the draws.
 
@@ -34,13 +33,13 @@ def time(
         A name or table; None for the run's own.
     bins
         Bins of time, of equal width.
-    resamples, seed
+    resamples
         As of :func:`synthesight.analysis.accuracy`.
 
     Returns
     -------
     One row a bin and measure: ``from`` and ``to`` in time, ``measure``, ``estimate``, ``low``,
-    ``high`` (95 % bootstrap over images) and ``n`` (images that have a draw there). Measures are
+    ``high`` (95 % confidence interval) and ``n`` (images that have a draw there). Measures are
     ``accuracy`` of the class of least error in the bin; and ``margin``: what the bin adds to the
     evidence of the right class over that of the best other one, under the weighting. That
     other class is the best over all draws, so that the margins of all bins add up to the margin.
@@ -76,8 +75,8 @@ def time(
         gap = summed[image[: len(there)], labels[there]] - summed[image[: len(there)], rival[there]]
         trials = recording[there].answered(own, "own", margin=pl.Series(gap / counts[there]))
         for measure, table in (
-            ("accuracy", accuracy(trials, "observer", resamples=resamples, seed=seed)),
-            ("margin", MARGIN.table(judged(trials), ["observer"], resamples=resamples, seed=seed)),
+            ("accuracy", accuracy(trials, "observer", resamples=resamples)),
+            ("margin", MARGIN.table(judged(trials), ["observer"], resamples=resamples)),
         ):
             found = table.select("estimate", "low", "high", "n").row(0)
             rows.append((each / bins, (each + 1) / bins, measure, *found))

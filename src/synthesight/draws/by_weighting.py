@@ -66,18 +66,16 @@ def weighting(
     """
     recording = run if isinstance(run, Recording) else read_recording(run)
     answers = answers_by_weighting(recording, others, rates=rates)
-    how: dict[str, Any] = {"by": "observer", "resamples": resamples, "seed": seed}
+    how: dict[str, Any] = {"by": "observer", "resamples": resamples}
     scores = answers.with_columns(probability=pl.lit(None, answers.schema["probability"]))
     calibrated = answers.filter(pl.col("probability").is_not_null())
     found = {
         "accuracy": accuracy(answers, **how),
-        "score_ece": expected_calibration_error(scores, **how),
+        "score_ece": expected_calibration_error(scores, **how, seed=seed),
     }
     if len(calibrated):
-        found["ece"] = expected_calibration_error(calibrated, **how)
-        found["log_loss"] = LOSS.table(
-            judged(calibrated), ["observer"], resamples=resamples, seed=seed
-        )
+        found["ece"] = expected_calibration_error(calibrated, **how, seed=seed)
+        found["log_loss"] = LOSS.table(judged(calibrated), ["observer"], resamples=resamples)
     if answers["texture"].drop_nulls().len():
         found["shape_bias"] = shape_bias(answers, **how)
     order = {name: n for n, name in enumerate(answers["observer"].unique(maintain_order=True))}

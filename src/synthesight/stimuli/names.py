@@ -22,11 +22,11 @@ from synthesight.encoding import short
 from synthesight.stimuli.categories import SIXTEEN, Vocabulary, canonical
 from synthesight.stimuli.datasets import datasets
 
-# Both of Python's and of polars' regular expressions.
+# Both are Python's and polars' regular expressions.
 _SHOWN = r"(\d+)_([^_/]+)_([^_/]+)_([^_/]+)_([^_/]+)_(\d+)_([^/]+)$"
 
 _UNSAFE = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
-_CUES = re.compile(r"(?:^|_)([a-z]+)\d+-([a-z]+)\d+\.\w+$", re.IGNORECASE)
+_CUES = r"(?i)(?:^|_)(([a-z]+)\d+)-(([a-z]+)\d+)\.\w+$"
 _SESSION = re.compile(r"session[-_](\d+)")
 _TRIALS = re.compile(r"(?P<dataset>.+?)_(?P<observer>.+)_session[-_]\d+")
 
@@ -105,8 +105,21 @@ def cues_of(name: str) -> tuple[str, str] | None:
     >>> cues_of("cat7-clock3.png")
     ('cat', 'clock')
     """
-    found = _CUES.search(image_of(name))
-    return (found[1], found[2]) if found else None
+    found = re.search(_CUES, image_of(name))
+    return (found[2], found[4]) if found else None
+
+
+def cue_columns(image: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Return which picture gave an image its shape and which its texture; null if not told.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"image": ["cat7-clock3.png", "cat7.png"]})
+    >>> shape, texture = cue_columns(pl.col("image"))
+    >>> frame.select(shape.alias("shape"), texture.alias("texture")).rows()
+    [('cat7', 'clock3'), (None, None)]
+    """
+    return image.str.extract(_CUES, 1), image.str.extract(_CUES, 3)
 
 
 def session_of(folder: str) -> int | None:

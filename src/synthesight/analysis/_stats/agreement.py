@@ -11,17 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from synthesight.analysis._stats.averages import Averages, Limits
 from synthesight.analysis._stats.bootstrap import Bootstrap
-from synthesight.analysis._stats.crowds import Crowds
-from synthesight.analysis._stats.means import Means
 from synthesight.analysis._stats.ratios import divide
 from synthesight.analysis._stats.response_matrix import ResponseMatrix, response_matrices
+from synthesight.analysis._stats.spread import Influence, People
 from synthesight.analysis._stats.trivial import without_trivial
+from synthesight.analysis._stats.units import (
+    IS_HUMAN,
+    POOL,
+    Population,
+    check_population,
+    person_pool,
+    persons,
+)
 from synthesight.errors import SynthesightError
 
 PEOPLE = "people"  # name of the row of all human observers together
+_STEP = 1e-5  # by which shares are moved to see what a statistic depends on
 PARTICIPANT = "participant"  # kind of a person who is compared with people, as a model is
-IS_HUMAN = (pl.col("kind") == "human").fill_null(False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +107,62 @@ def agreements(
     return agreement, np.rint(n[0]).astype(np.int64)
 
 
-def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[ResponseMatrix]:
+def pair_effects(
+    matrix: ResponseMatrix,
+    a: np.ndarray,
+    b: np.ndarray,
+    statistic: Callable[[Agreement], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a statistic of pairs of columns, and what each stimulus moves it by to first order.
+
+    Parameters
+    ----------
+    matrix, a, b
+        As of :func:`agreements`.
+    statistic
+        Of an agreement; NaN where undefined.
+
+    Returns
+    -------
+    values
+        float64, shape (P,).
+    effects
+        float64, shape (S, P): 0 where the statistic is undefined.
+    n
+        int64, shape (P,): stimuli that both saw.
+    """
+    share = np.nan_to_num(divide(matrix.values["correct"], matrix.seen))
+    seen = matrix.seen > 0
+    both = (seen[:, a] & seen[:, b]).astype(np.float64)
+    first, second = share[:, a] * both, share[:, b] * both
+    same = both - first - second + 2 * first * second
+    n = both.sum(axis=0)
+    sums = [column.sum(axis=0) for column in (first, second, same)]
+    means = [divide(total, n) for total in sums]
+    values = statistic(Agreement(*means))
+    effects = np.zeros(both.shape)
+    for which, column in enumerate((first, second, same)):
+        ends = []
+        for step in (-_STEP, _STEP):
+            moved = [mean + step * (place == which) for place, mean in enumerate(means)]
+            ends.append(statistic(Agreement(*moved)))
+        slope = np.nan_to_num((ends[1] - ends[0]) / (2 * _STEP))
+        effects += (column - np.nan_to_num(means[which]) * both) * divide(slope, n)
+    effects[:, np.isnan(values)] = 0.0
+    return values, effects, np.rint(n).astype(np.int64)
+
+
+def correctness(
+    trials: pl.DataFrame, *, trivial: bool, more: Sequence[str] = ()
+) -> Iterator[ResponseMatrix]:
     """Return matrices of who was right, one a dataset and condition, of judged trials.
+
+    Parameters
+    ----------
+    trivial
+        Whether to count the conditions that the benchmark leaves out.
+    more
+        Columns that tell observers apart, beside their name and kind.
 
     Raises
     ------
@@ -115,7 +177,8 @@ def correctness(trials: pl.DataFrame, *, trivial: bool) -> Iterator[ResponseMatr
                " but of trivial conditions: give others, or count these with `trivial=True`.")
         )  # fmt: skip
     sums = {"correct": pl.col("correct")}
-    return response_matrices(counted, ["dataset", "condition"], ["observer", "kind"], sums)
+    who = ["observer", "kind", *more]
+    return response_matrices(counted, ["dataset", "condition"], who, sums)
 
 
 def against_people(
@@ -123,10 +186,8 @@ def against_people(
     statistics: Sequence[Callable[[Agreement], np.ndarray]],
     *,
     trivial: bool,
-    resample_observers: bool,
-    resamples: int,
-    seed: int,
-) -> list[pl.DataFrame]:
+    population: Population,
+) -> list[Averages]:
     """Return statistics of each model with each human observer, averaged as the benchmark does.
 
     The mean is over the human observers of a condition, then over conditions, then over datasets.
@@ -141,62 +202,145 @@ def against_people(
 
     Returns
     -------
-    A table for each statistic, from the same resamples. One row a model, and one called
-    ``people``, of kind human, which averages over all pairs of two people: the ceiling. Columns
-    observer, kind, estimate, low, high, n (stimuli that were compared, added up over pairs),
-    datasets, conditions, and undefined (conditions without any defined pair).
+    For each statistic the averages of every model (observer and kind) and last of ``people``, of
+    kind human, which are over all pairs of two people: the ceiling.
 
     Raises
     ------
     SynthesightError
-        If there are no human observers of the same datasets.
+        If there are no human observers of the same datasets, or no such population.
     """
+    check_population(population)
     models = trials.filter(~IS_HUMAN).select("observer", "kind").unique()
     people = pl.DataFrame({"observer": [PEOPLE], "kind": ["human"]})
     groups = pl.concat([models.sort("observer", "kind"), people])
-    means = [Means(groups, resamples) for _ in statistics]
-    bootstrap = Bootstrap(resamples, seed)
-    crowds = None
-    if resample_observers:
-        counted = trials if trivial else without_trivial(trials)
-        crowds = Crowds(counted.filter(IS_HUMAN), [], ["observer", "kind"], bootstrap)
+    means = [Averages(groups, population) for _ in statistics]
+    pools = person_pool(trials, pooled=False)
     alone = True
-    for matrix in correctness(trials, trivial=trivial):
-        persons = np.flatnonzero(matrix.columns.select(IS_HUMAN).to_series())
-        others = np.setdiff1d(np.arange(len(matrix.columns)), persons)
-        grid = [grid.ravel() for grid in np.meshgrid(others, persons, indexing="ij")]
-        two = np.triu_indices(len(persons), k=1)
-        a = np.concatenate([grid[0], persons[two[0]]])
-        b = np.concatenate([grid[1], persons[two[1]]])
-        if len(a) == 0:
+    for matrix in correctness(trials.with_columns(pools), trivial=trivial, more=(POOL,)):
+        pairs = Pairs.of(matrix.columns)
+        if len(pairs.a) == 0:
             continue
         alone = False
-        agreement, n = agreements(matrix, a, b, bootstrap)
-        # The group of each pair: one of the models, or last, people.
-        group = np.concatenate(
-            [np.repeat(np.arange(len(others)), len(persons)), np.full(len(two[0]), len(others))]
-        )
-        rows = np.zeros((len(a), len(others) + 1))
-        rows[np.arange(len(a)), group] = 1.0
-        times = np.ones((1 + resamples, len(a)))
-        if crowds:
-            counts = np.ones((resamples, len(matrix.columns)))
-            counts[:, persons] = crowds.times(matrix.key[0], matrix.columns[persons])
-            times[1:] = counts[:, a] * counts[:, b]
-        used = rows.any(axis=0)
-        names = pl.concat([matrix.columns[others], people]).filter(pl.Series(used))
+        names = pl.concat([pairs.models, people]).filter(pl.Series(pairs.used))
         for statistic, mean in zip(statistics, means, strict=True):
-            values = group_mean(statistic(agreement), times, rows)[:, used]
-            mean.add(
-                str(matrix.key[0]), names, values[0], values[1:], (n @ rows)[used].astype(np.int64)
-            )
+            values, effects, n = pair_effects(matrix, pairs.a, pairs.b, statistic)
+            estimate, influence = pairs.mean(values, effects, n, matrix, population)
+            total = np.bincount(pairs.group, n, minlength=len(pairs.used))[pairs.used]
+            mean.add(str(matrix.key[0]), names, estimate, influence, total.astype(np.int64))
     if alone:
         raise SynthesightError(
             "There are no human observers to compare with: add trials of kind 'human' of the same "
             "datasets (load_human_trials)."
         )
-    tables = [mean.table() for mean in means]
-    return [table.filter(pl.col("datasets") + pl.col("undefined") > 0) for table in tables]
+    return means
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The pairs of a matrix's columns that are compared: models with people, people with people.
+
+    Attributes
+    ----------
+    models, people
+        Frames of M and J rows.
+    a, b
+        int64, shape (P,): the columns of each pair; ``b`` is a person.
+    group
+        int64, shape (P,): the model, by number, or M for two people.
+    used
+        bool, shape (M + 1,): groups that have a pair.
+    """
+
+    models: pl.DataFrame
+    people: pl.DataFrame
+    persons: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    group: np.ndarray
+    used: np.ndarray
+
+    @classmethod
+    def of(cls, columns: pl.DataFrame) -> Pairs:
+        """Return the pairs of the columns of a matrix."""
+        human = columns.select(IS_HUMAN).to_series()
+        persons = np.flatnonzero(human)
+        others = np.flatnonzero(~human)
+        grid = [axis.ravel() for axis in np.meshgrid(others, persons, indexing="ij")]
+        two = np.triu_indices(len(persons), k=1)
+        group = np.concatenate(
+            [np.repeat(np.arange(len(others)), len(persons)), np.full(len(two[0]), len(others))]
+        )
+        return cls(
+            columns[others].select("observer", "kind"),
+            columns[persons],
+            persons,
+            np.concatenate([grid[0], persons[two[0]]]),
+            np.concatenate([grid[1], persons[two[1]]]),
+            group,
+            np.bincount(group, minlength=len(others) + 1) > 0,
+        )
+
+    def mean(
+        self,
+        values: np.ndarray,
+        effects: np.ndarray,
+        n: np.ndarray,
+        matrix: ResponseMatrix,
+        population: Population,
+    ) -> tuple[np.ndarray, Influence]:
+        """Return the mean of each group's pairs, and the influence on it.
+
+        Parameters
+        ----------
+        values, effects, n
+            From :func:`pair_effects`.
+        """
+        groups = np.zeros((len(self.a), len(self.used)))
+        groups[np.arange(len(self.a)), self.group] = ~np.isnan(values)
+        groups = groups[:, self.used]
+        weight = divide(groups, np.broadcast_to(groups.sum(axis=0), groups.shape))
+        weight = np.nan_to_num(weight)
+        estimate = np.where(groups.any(axis=0), np.nan_to_num(values) @ weight, np.nan)
+        by_row = effects @ weight
+        seen = (matrix.seen[:, self.a] > 0) & (matrix.seen[:, self.b] > 0)
+        shown = seen.astype(np.float64) @ groups > 0
+        trials, people = by_row, None
+        if "people" in population:
+            # A trial of a person enters all pairs that this person is in.
+            with_person = np.stack([(self.a == each) | (self.b == each) for each in self.persons])
+            trials = np.concatenate([effects[:, own] @ weight[own] for own in with_person])
+            people = self._people(np.nan_to_num(values), groups, with_person, estimate)
+        count = (n @ groups).astype(np.int64)
+        return estimate, Influence(by_row, shown, trials, count, matrix.units, people)
+
+    def _people(
+        self,
+        values: np.ndarray,
+        groups: np.ndarray,
+        with_person: np.ndarray,
+        estimate: np.ndarray,
+    ) -> People:
+        """Return what each person moves the means by.
+
+        A mean over people moves by a J-th of a person's difference from it. A mean over pairs of
+        people moves by twice that, and by (J - 1) / (J - 2) more, as the jackknife has it.
+        """
+        pairs = with_person.astype(np.float64) @ groups
+        own = divide(with_person.astype(np.float64) @ (values[:, None] * groups), pairs)
+        there = pairs > 0
+        count = there.sum(axis=0)
+        factor = divide(np.ones(len(count)), count.astype(np.float64))
+        if self.used[-1]:
+            last = float(count[-1])
+            factor[-1] = 2 / last * (last - 1) / (last - 2) if last > 2 else np.nan
+        moved = np.where(there, (own - estimate) * factor, 0.0)
+        return People(*persons(self.people), moved, there)
+
+
+def compared(means: Averages, limits: Limits | None) -> pl.DataFrame:
+    """Return the rows of those who were compared with someone, with intervals unless None."""
+    return means.table(limits).filter(pl.col("datasets") + pl.col("undefined") > 0)
 
 
 def by_group(

@@ -93,27 +93,6 @@ class Bootstrap:
         return resampled_sums(images.gathered(columns), self.resamples, rng)
 
 
-def grouped_weights(
-    starts: np.ndarray, count: int, resamples: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return weights of observers that are resampled within their groups.
-
-    Parameters
-    ----------
-    starts
-        int64, shape (G,): where each group begins.
-    count
-        Observers in all.
-
-    Returns
-    -------
-    float32, shape (resamples, count); those of a group add up to its size.
-    """
-    sizes = np.diff(starts, append=count)
-    parts = [weights(int(size), resamples, rng) for size in sizes]
-    return np.concatenate(parts, axis=1)
-
-
 def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Return the percentile interval of each column, from the replicates that are defined.
 

@@ -7,10 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.stats import beta
 
-from synthesight.analysis._stats.bootstrap import LEVEL, Bootstrap, grouped_weights, interval
+from synthesight.analysis._stats.limits import mean_limits, share_limits
 from synthesight.analysis._stats.response_matrix import STIMULUS, ResponseMatrix, response_matrices
+from synthesight.analysis._stats.spread import Influence, People, Spread
+from synthesight.analysis._stats.units import (
+    IS_HUMAN,
+    POOL,
+    POPULATION,
+    Population,
+    check_population,
+    person_pool,
+    persons,
+    populations_of,
+)
 
 _EVERY = pl.col("correct").is_not_null()
 
@@ -44,9 +54,8 @@ class Ratio:
         trials: pl.DataFrame,
         by: Sequence[str],
         *,
-        resamples: int,
-        resample_observers: bool = False,
-        seed: int = 0,
+        population: Population = POPULATION,
+        resamples: int = 1,
     ) -> pl.DataFrame:
         """Return one row a group, with a 95 % confidence interval.
 
@@ -54,27 +63,29 @@ class Ratio:
         ----------
         trials
             Judged trials, with the columns ``by``.
-        resamples, resample_observers, seed
+        population, resamples
             As of :func:`~synthesight.analysis.accuracy`.
 
         Returns
         -------
-        Columns ``by``, estimate, low, high, n and stimuli; null where undefined.
+        Columns ``by``, estimate, low, high, n, stimuli and population; null where undefined.
+
+        Raises
+        ------
+        SynthesightError
+            If there is no such population.
         """
+        check_population(population)
         trials = trials.filter(self.counted)
         strata = [column for column in by if column in STIMULUS]
         who = [column for column in by if column not in STIMULUS]
-        columns = [*who, *(["observer"] if "observer" not in who else [])]
-        bootstrap = Bootstrap(resamples, seed)
+        columns = dict.fromkeys([*who, "observer", "kind", POOL])
+        trials = trials.with_columns(person_pool(trials, pooled="dataset" in strata))
         parts = []
-        for matrix in response_matrices(trials, strata, columns, self.sums):
-            times = None
-            if resample_observers:
-                starts = group_starts(matrix.columns, who)
-                times = grouped_weights(starts, len(matrix.columns), resamples, bootstrap.rng)
-            ratios = matrix_ratios(matrix, who, bootstrap, times)
-            low, high = _interval(ratios)
-            figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli)
+        for matrix in response_matrices(trials, strata, list(columns), self.sums):
+            ratios = matrix_ratios(matrix, who, population)
+            low, high = ratios.limits() if resamples else np.full((2, len(ratios.n)), np.nan)
+            figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli, ratios.populations)
             parts.append((matrix.key, ratios.groups, figures))
         return group_table(trials, by, parts)
 
@@ -89,56 +100,91 @@ class MatrixRatios:
         Frame of G rows.
     estimate
         float64, shape (G,); NaN where undefined.
-    replicates
-        float64, shape (B, G): the ratio in each resample.
+    influence
+        Of what was shown on the ratios.
     n, stimuli
         int64, shape (G,): sum of the denominators; stimuli shown.
-    images
-        int64, shape (G,): images with a denominator.
+    populations
+        str, shape (G,): of which population each group can speak.
+    is_share
+        Whether a ratio lies between 0 and 1 whatever is shown.
+    asked
+        The population that was asked for.
     """
 
     groups: pl.DataFrame
     estimate: np.ndarray
-    replicates: np.ndarray
+    influence: Influence
     n: np.ndarray
     stimuli: np.ndarray
-    images: np.ndarray
+    populations: np.ndarray
+    is_share: bool
+    asked: Population
+
+    def spread(self) -> Spread:
+        """Return how the ratios vary."""
+        count = len(self.n)
+        return Spread(self.asked, [(np.arange(count), self.influence)], count)
+
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of the intervals; NaN where nothing is known."""
+        variance = self.spread().variance()
+        if self.is_share:
+            return share_limits(self.estimate, variance, self.n)
+        return mean_limits(self.estimate, variance)
 
 
 def matrix_ratios(
-    matrix: ResponseMatrix,
-    by: Sequence[str],
-    bootstrap: Bootstrap,
-    times: np.ndarray | None = None,
+    matrix: ResponseMatrix, by: Sequence[str], population: Population
 ) -> MatrixRatios:
     """Return Σ numerator / Σ denominator of each group of a matrix's columns.
 
     Parameters
     ----------
     matrix
-        With the values ``numerator`` and ``denominator``.
+        With the values ``numerator`` and ``denominator``; its columns are told by ``by``, observer,
+        kind and :data:`POOL`.
     by
         The columns that tell the groups: the first of those that tell the matrix's columns.
-    times
-        float32, shape (B, C): how often each column's observer is in each resample; None: once.
+    population
+        Whose people are a sample: human observers, unless each group is one of them.
     """
-    numerator, denominator = matrix.values["numerator"], matrix.values["denominator"]
+    above, below = matrix.values["numerator"], matrix.values["denominator"]
     starts = group_starts(matrix.columns, by)
-    both = bootstrap.sums(np.hstack([numerator, denominator]), matrix.images)
-    above, below = np.hsplit(both, 2)
-    if times is not None:
-        above, below = above * times, below * times
-    total = np.add.reduceat(denominator.sum(axis=0), starts)
-    shown = np.add.reduceat(matrix.images.gathered(denominator), starts, axis=1) > 0
+    group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(matrix.columns)))
+    total = np.add.reduceat(below.sum(axis=0), starts)
+    estimate = divide(np.add.reduceat(above.sum(axis=0), starts), total)
+    effects = (above - np.nan_to_num(estimate)[group] * below) / np.where(total > 0, total, 1)[
+        group
+    ]
+    shown = np.add.reduceat(below, starts, axis=1) > 0
+    sampled = np.zeros(len(matrix.columns), dtype=bool)
+    if "people" in population and "observer" not in by:
+        sampled = matrix.columns.select(IS_HUMAN).to_series().to_numpy()
+    people = None
+    if sampled.any():
+        own = np.eye(len(starts), dtype=bool)[group[sampled]]
+        people = People(
+            *persons(matrix.columns.filter(pl.Series(sampled))),
+            effects[:, sampled].sum(axis=0)[:, None] * own,
+            (below[:, sampled].sum(axis=0) > 0)[:, None] & own,
+        )
+    squares = np.add.reduceat((effects**2).sum(axis=0), starts)
+    influence = Influence(
+        np.add.reduceat(effects, starts, axis=1), shown, np.diag(np.sqrt(squares)),
+        np.add.reduceat((below > 0).sum(axis=0), starts), matrix.units, people,
+    )  # fmt: skip
+    has_people = np.add.reduceat(sampled, starts) > 0
+    untold = (shown & ~matrix.units.told[:, None]).any(axis=0)
     return MatrixRatios(
         groups=matrix.columns[starts].select(by),
-        estimate=divide(np.add.reduceat(numerator.sum(axis=0), starts), total),
-        replicates=divide(
-            np.add.reduceat(above, starts, axis=1), np.add.reduceat(below, starts, axis=1)
-        ),
+        estimate=estimate,
+        influence=influence,
         n=np.rint(total).astype(np.int64),
-        images=shown.sum(axis=0),
         stimuli=(np.add.reduceat(matrix.seen, starts, axis=1) > 0).sum(axis=0),
+        populations=populations_of(population, has_people, untold),
+        is_share=bool((above >= 0).all() and (above <= below).all()),
+        asked=population,
     )
 
 
@@ -148,21 +194,6 @@ def group_starts(columns: pl.DataFrame, by: Sequence[str]) -> np.ndarray:
         return np.zeros(1, dtype=np.int64)
     first = columns.select(pl.struct(by).rle_id().is_first_distinct().arg_true()).to_series()
     return first.to_numpy().astype(np.int64)
-
-
-def _interval(ratios: MatrixRatios) -> tuple[np.ndarray, np.ndarray]:
-    """Return the percentile interval; the exact one where all outcomes are alike.
-
-    There every resample is as the trials are, as if nothing else could be (Clopper & Pearson
-    1934). Images are what is counted: a crowd that saw the same ones adds none.
-    """
-    low, high = interval(ratios.replicates)
-    if len(ratios.replicates) == 0:
-        return low, high
-    tail, images = (1 - LEVEL) / 2, np.maximum(ratios.images, 1)
-    low = np.where(ratios.estimate == 1, beta.ppf(tail, images, 1), low)
-    high = np.where(ratios.estimate == 0, beta.ppf(1 - tail, 1, images), high)
-    return low, high
 
 
 def group_table(
@@ -177,14 +208,19 @@ def group_table(
     trials
         Has the columns ``by``.
     parts
-        For each matrix its key, its groups, and their estimate, low, high, n and stimuli.
+        For each matrix its key, its groups, and their estimate, low, high, n, stimuli and
+        population.
 
     Returns
     -------
-    Sorted by ``by``, then estimate, low, high, n and stimuli; null instead of NaN.
+    Sorted by ``by``, then estimate, low, high, n, stimuli and population; null instead of NaN.
     """
-    types = {**dict.fromkeys(("estimate", "low", "high"), pl.Float64), "n": pl.Int64}
-    schema = {name: trials.schema[name] for name in by} | types | {"stimuli": pl.Int64}
+    types = {
+        **dict.fromkeys(("estimate", "low", "high"), pl.Float64),
+        **dict.fromkeys(("n", "stimuli"), pl.Int64),
+        "population": pl.String,
+    }
+    schema = {name: trials.schema[name] for name in by} | types
     if not parts:
         return pl.DataFrame(schema=schema)
     keys, groups, figures = zip(*parts, strict=True)

@@ -13,6 +13,7 @@ import polars as pl
 
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.images import Images, images_of
+from synthesight.analysis._stats.units import IDENTITY, Units, units_of
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.names import is_shown
 from synthesight.trials.schema import conform
@@ -40,6 +41,8 @@ class ResponseMatrix:
         Name → float64, shape (S, C): sums over these trials.
     images
         What is resampled: the image of each stimulus.
+    units
+        What is sampled: images, shapes and textures, by numbers that all matrices share.
     """
 
     key: tuple[object, ...]
@@ -47,6 +50,7 @@ class ResponseMatrix:
     seen: np.ndarray
     values: dict[str, np.ndarray]
     images: Images
+    units: Units
 
 
 @any_frame
@@ -125,8 +129,12 @@ def response_matrices(
     arrays = {name: sums[name].to_numpy() for name in values}
     row_of = _numbered(trials[units], IMAGE)[0]
     images = images_of(row_of, stratum[units])
+    named = ("dataset", "category", "texture", "unit")
+    identity = [column for column in IDENTITY if column in trials.columns]
+    units_of_rows = units_of(trials[units].select(*named, *identity))
     keys = trials[shown].select(strata).rows() if strata else [()]
     names = trials[who].select(columns)
+    first = _starts(height)
     for number, (start, image) in enumerate(zip(_starts(width), images, strict=True)):
         of, shape = members[number], (int(height[number]), int(width[number]))
         yield ResponseMatrix(
@@ -135,6 +143,7 @@ def response_matrices(
             _totals(cell[of], None, shape),
             {name: _totals(cell[of], array[of], shape) for name, array in arrays.items()},
             image,
+            units_of_rows[first[number] : first[number] + shape[0]],
         )
 
 
