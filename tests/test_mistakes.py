@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from unittest.mock import patch
 
-from builders import command, done, picture, sentence
+import pytest
+import typer
+
+import builders
+from builders import ENVIRONMENT, command, done, picture, process, refused, sentence
 from synthesight.cli import mistakes
+from synthesight.cli.commands import all_commands, translate, understood
+from synthesight.cli.main import app
+from synthesight.cli.words import COMMANDS, EXAMPLES
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("version", "There is no command `synthesight version`: type `synthesight --version`."),
         ("modls", "There is no command `synthesight modls`: did you mean `synthesight models`."),
-        ("data download x", "synthesight data get NAME"),
+        ("list-models", "type `synthesight models`."),
+        ("results runs/1", "type `synthesight report runs/1`."),
+        ("rm runs/1", "a run is a folder, which you can delete as any other."),
+        ("data download edge", "type `synthesight data get edge`."),
         ("train mine", "choose one of generative, tokens, discriminative."),
-        ("classify a.png --classes cat dog", "as in --classes cat,dog."),
-        ("classify a.png --class cat", "There is no option --class: type --classes cat,dog."),
+        ("cat.jpg", "type `synthesight classify cat.jpg`."),
+        ("natural-32 cat.jpg --json", "type `synthesight classify cat.jpg --model natural-32 --js"),
+        ("cue-conflict", "type `synthesight evaluate --stimuli cue-conflict`."),
+        ("eval.yaml", "type `synthesight study eval.yaml`."),
+        (
+            "classify a.png --class cat --class dog",
+            "There is no option --class: type --classes cat,dog.",
+        ),
         ("classify a.png --promt x", "There is no option --promt: did you mean --prompt."),
-        ("classify --image a.png", "There is no option --image: give images without an option"),
-        ("classify a.png --quiet", "`synthesight classify -h` lists what it takes."),
-        ("evaluate natural-32 mine", "--stimuli is missing: type, for example, `synthesight eval"),
-        ("evaluate --stimuli a --out b -m c --model d", "--model is given 2 times: give it once"),
-        ("power --accuracy 0.8,0.7 --kappa 0.3", "--accuracy 0.8 --accuracy 0.7 --kappa 0.3`."),
+        ("classify --image a.png", "There is no option --image: give a.png without an option"),
+        ("classify a.png --steps 50", "There is no option --steps: type --max-draws 50."),
+        ("classify a.png --csv", "There is no option --csv: type --out results.csv."),
+        ("classify a.png --gpu", "There is no option --gpu: type --device cuda."),
+        ("classify a.png --quiet", "progress goes to standard error"),
+        ("classify a.png --keep-draws", "it belongs to `synthesight evaluate`."),
+        ("classify a.png --rainbow", "`synthesight classify -h` lists what it takes."),
+        ("classify a.png --seed x", "--seed should be a whole number: type, for example,"),
+        ("classify https://example.org/cat.jpg", "type `curl -Lo cat.jpg https://example.org/cat."),
+        (
+            "evaluate cue-conflict",
+            "type, for example, `synthesight evaluate natural-32 --stimuli",
+        ),
+        ("evaluate --config eval.yaml", "type `synthesight study eval.yaml`"),
+        ("evaluate -m natural-32 -m natural-32 --stimuli a", "natural-32 is given twice"),
+        ("evaluate --stimuli a --resume", "the same command goes on with an unfinished run."),
+        ("classify a.png -m c --model d", "--model is given 2 times: give it once"),
+        ("export runs/1", "type, for example, `synthesight export runs/1 --out csv`."),
+        ("power --accuracy 0.8 --kappa 0.3", "as in --accuracy 0.8,0.7."),
+        ("models sd-1.5", "did you mean stable-diffusion-1.5."),
+        ("demo now", "`synthesight demo` takes no 'now'"),
     ],
 )
 def test_what_is_not_understood_is_answered_by_what_to_type(typed, said):
@@ -34,7 +66,71 @@ def test_what_is_not_understood_is_answered_by_what_to_type(typed, said):
 def test_a_command_alone_is_answered_by_its_help():
     result = command("data")
     assert result.returncode == 2
-    assert result.stderr.startswith("Usage: synthesight data ")
+    assert "Usage: synthesight data " in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("a.png --classes cat dog car", "a.png --classes cat,dog,car"),
+        ("--classes cat, dog, car a.png --json", "--classes cat,dog,car a.png --json"),
+        ("-c cat dog missing/a.png", "-c cat,dog missing/a.png"),
+        ("--classes cat,dog photos", "--classes cat,dog photos"),
+        ("--classes words.txt photos", "--classes words.txt photos"),
+        ("--classes cat dog natural-32", "--classes cat,dog natural-32"),
+        ("a.png --batch_size=8 --max_draws 4", "a.png --batch-size=8 --max-draws 4"),
+        ("a.png -model natural-32", "a.png --model natural-32"),
+        ("a.png --classes", "a.png --classes"),
+    ],
+)
+def test_what_is_typed_is_read_as_it_is_meant(typed, read):
+    command = typer.main.get_command(app).commands["classify"]  # type: ignore[attr-defined]
+    assert understood(command, typed.split()) == read.split()
+
+
+def test_a_class_that_is_a_folder_too_is_not_guessed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "car").mkdir()
+    said = refused("classify", "cat.jpg", "--classes", "cat", "dog", "car")
+    assert "car is a file or folder here, and may be a class: write commas" in said
+    assert "--classes cat,dog,car" in said
+    assert "--data car --out trained`" in refused("train", "car")
+
+
+def test_a_parameter_of_another_command_is_named_with_it():
+    refused("power", "--accuracy", "1", "--kappa", "0")  # the command that runs
+    assert translate("give `keep_draws`, or `kappa=0.5`") == (
+        "give `evaluate --keep-draws`, or --kappa 0.5"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in all_commands(typer.main.get_command(app)) if not one.hidden]
+)
+def test_every_command_has_an_example_and_a_panel(name):
+    assert EXAMPLES[name].startswith(name)
+    assert any(name.split()[0] in names for names in COMMANDS.values())
+
+
+def test_help_has_panels_and_an_example_at_any_width():
+    for columns in ("40", "80", "120"):
+        with patch.dict(builders.ENVIRONMENT, COLUMNS=columns):
+            said = done("evaluate", "--help")
+        assert max(map(len, said.splitlines())) <= int(columns)
+        assert "Example: synthesight evaluate" in " ".join(said.split())
+        assert "repeatable." in said
+        assert ("Decision" in said) == (columns != "40")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_few_letters_is_shown_what_it_has(encoding):
+    few = {"env": os.environ | ENVIRONMENT | {"PYTHONIOENCODING": encoding}, "encoding": encoding}
+    helped = process("evaluate", "-h", **few)
+    assert helped.returncode == 0, helped.stderr
+    assert "+- Decision -" in helped.stdout
+    assert ("cat,dog,..." if encoding == "ascii" else "cat,dog,…") in helped.stdout
+    assert "\\u9d28 is not a run" in process("status", "鴨", **few).stderr
 
 
 def test_places_to_write_to_have_the_names_of_other_programs(tmp_path):

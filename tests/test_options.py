@@ -48,7 +48,7 @@ def test_signatures_name_each_option(function, kind):
 @pytest.mark.parametrize(
     ("name", "kind", "own"),
     [
-        ("classify", ModelOptions, {"model", "json", "range", "map", "of", "against"}),
+        ("classify", ModelOptions, {"model", "out", "json", "range", "map", "of", "against"}),
         ("evaluate", EvaluateOptions, {"model", "stimuli", "out", "print_sbatch"}),
     ],
 )

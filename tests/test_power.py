@@ -73,7 +73,7 @@ def test_the_command_line_says_how_many_trials():
     for wrong, message in (
         (["--kappa", "0.99"], "cannot have"),
         (["--kappa", "nan"], "cannot have"),
-        (["--kappa", "0.3", "--accuracy", "1.0"], "two accuracies"),
+        (["--kappa", "0.3", "--accuracy", "1.0"], "no pair of numbers"),
     ):
         assert message in refused(*arguments, *wrong)
     with pytest.raises(SynthesightError, match="undefined"):

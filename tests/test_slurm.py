@@ -98,7 +98,7 @@ def test_the_printed_batch_file_runs_the_command_as_an_array(photos, tmp_path):
     result = subprocess.run(["bash"], input=played, text=True, capture_output=True, check=False)
     assert result.returncode == 0
     command, requeued = result.stdout.splitlines()
-    assert command.endswith(f"--stimuli {photos} --out {out} --shard 2/3")
+    assert command.endswith(f"--out {out} --stimuli {photos} --shard 2/3")
     assert "--backend" not in command
     assert "--slurm" not in command
     assert requeued == "requeued 7_2"

@@ -116,5 +116,30 @@ def latex(text: str) -> str:
     return printable(text).translate(_LATEX)
 
 
+# What a terminal that knows few letters is shown instead.
+_PLAIN = {
+    "±": "+-", "×": "x", "→": "->", "…": "...", "–": "-", "—": "-", "−": "-", "’": "'", "‘": "'",
+    "“": '"', "”": '"', "≤": "<=", "≥": ">=", "α": "alpha", "δ": "delta", "ε": "epsilon",
+    "η": "eta", "κ": "kappa", "σ": "sigma", "°": " degrees",
+}  # fmt: skip
+
+
+def plain(error: UnicodeError) -> tuple[str, int]:
+    """Write what a terminal cannot in letters that it has: a handler of encoding errors.
+
+    Examples
+    --------
+    >>> import codecs
+    >>> codecs.register_error("plain", plain)
+    >>> "κ = .3 ± .1, 猫".encode("ascii", "plain")
+    b'kappa = .3 +- .1, \\\\u732b'
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    written = (_PLAIN.get(each) or _written_out(each) for each in text)
+    return "".join(written), error.end
+
+
 def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

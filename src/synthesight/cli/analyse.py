@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthesight.cli.options import Commands, written_to
-from synthesight.errors import SynthesightError
+from synthesight.cli.tables import FIGURES, check_kind, write_table
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,7 @@ analyse = typer.Typer(
 )
 
 Run = Annotated[Path, typer.Argument(help="Run of `evaluate --keep-draws`.")]
-Out = Annotated[Path | None, written_to("Table to write: a .csv, .parquet or .json file.")]
+Out = Annotated[Path | None, written_to("Table to write: a .csv, .parquet, .json or .jsonl.")]
 Figure = Annotated[Path | None, typer.Option(help="Figure to write: an .svg, .png or .pdf file.")]
 Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples behind the intervals.")]
 Weighting = Annotated[
@@ -29,8 +29,6 @@ Weighting = Annotated[
         help="jaini, epsilon, elbo, uniform, or a JSON file with one. Default: the run's own."
     ),
 ]
-WRITERS = {".csv": "write_csv", ".parquet": "write_parquet", ".json": "write_json"}
-FIGURES = (".svg", ".png", ".pdf")
 
 
 @analyse.command("weighting")
@@ -112,27 +110,15 @@ def _weighting(given: str | None) -> Any:
 
 
 def _check(out: Path | None, figure: Path | None) -> None:
-    """Refuse kinds of files that are not written, before the work and not after it."""
-    for name, path, kinds in (("out", out, tuple(WRITERS)), ("figure", figure, FIGURES)):
-        if path is not None and path.suffix.lower() not in kinds:
-            raise SynthesightError(
-                f"`{name}={str(path)!r}` is of no kind that is written here: end it in "
-                f"{', '.join(kinds[:-1])} or {kinds[-1]}."
-            )
+    check_kind("out", out)
+    check_kind("figure", figure, FIGURES)
 
 
 def _write(found: pl.DataFrame, out: Path | None, figure: Path | None, draw: Any) -> None:
-    import io
-
-    from synthesight import files
-
     if out is not None:
-        buffer = io.BytesIO()
-        getattr(found, WRITERS[out.suffix.lower()])(buffer)
-        with files.writing(out):
-            files.make_folder(out.parent)
-            files.write(out, buffer.getvalue())
+        write_table(found, out)
     if figure is not None:
+        from synthesight import files
         from synthesight.report.saving import save_figure
 
         with files.writing(figure, "`figure`"):

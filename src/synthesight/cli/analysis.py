@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, pairs, say, written_to
+from synthesight.cli.options import pairs, say, seeded, written_to
+from synthesight.cli.runs import Unfinished, expanded
 from synthesight.errors import SynthesightError
 
 PAPER = "Figures and names for a paper"
 studies = typer.Typer()
-Unfinished = Annotated[
-    bool, typer.Option("--unfinished", help="Take runs also before all stimuli have a trial.")
-]
+RUNS = Path("runs")  # where `evaluate` puts them
 
 
 @studies.command()
@@ -22,7 +21,8 @@ def report(
     runs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Runs of `evaluate`, folders of published CSV trials, or folders of probes."
+            help="Runs of `evaluate` or folders of them, of published CSV trials, or of probes. "
+            "Default: those in ./runs, else people and networks alone."
         ),
     ] = None,
     out: Annotated[Path, written_to("Folder for the page, figures and tables.")] = Path("report"),
@@ -64,6 +64,7 @@ def report(
             rich_help_panel=PAPER,
         ),
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
 ) -> None:
     """Compare runs with people: one page, its figures and its tables."""
     import polars as pl
@@ -81,9 +82,12 @@ def report(
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
     style = Style(width, font_size, dark, pairs(names, "names"))
-    findings = [read_section(run) for run in runs or [] if is_section(run)]
-    runs = [run for run in runs or [] if not is_section(run)]
+    places = expanded(runs or ([RUNS] if expanded([RUNS]) != [RUNS] else []))
+    findings = [read_section(place) for place in places if is_section(place)]
+    runs = [place for place in places if not is_section(place)]
     notes = check_finished(runs, unfinished=unfinished)
+    if not places:
+        notes.append("No run was named and ./runs holds none: this is of people and networks.")
     trials = pl.DataFrame()
     if runs or not findings:
         trials = gather(runs, data, fetch=True, note=notes.append)
@@ -104,6 +108,10 @@ def report(
     print(f"{' and '.join(shown)}; open {page}")
     for note in notes:
         say(note)
+    if show:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
     if len(trials) and (problems := strangers(with_people(trials))):
         for problem in problems:
             say(problem)
@@ -125,6 +133,7 @@ def export(
     from synthesight.trials.reading import read_trials
     from synthesight.trials.state import check_finished
 
+    runs = expanded(runs)
     notes = check_finished(runs, unfinished=unfinished)
     trials = pl.concat([read_trials(run) for run in runs], how="diagonal_relaxed")
     files = write_csv(trials, out)
@@ -143,28 +152,36 @@ def cite(
     """Print BibTeX of the methods, models, data and libraries that runs used."""
     from synthesight.citation import cite as bibtex
 
-    print(bibtex(*(runs or [])), end="")
+    print(bibtex(*expanded(runs or [])), end="")
 
 
 @studies.command()
 def power(
-    accuracy: Annotated[list[float], typer.Option(help="Of each of the two observers: twice.")],
+    accuracy: Annotated[
+        list[str], typer.Option(help="Of the two observers: 0.8,0.7, or the option twice.")
+    ],
     kappa: Annotated[float, typer.Option(help="Their true error consistency.")],
     difference: Annotated[
         float | None, typer.Option(help="Of another observer's κ, which the study should see.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the simulation.")] = 0,
+    seed: Annotated[int, seeded("Of the simulation.")] = 0,
 ) -> None:
     """Say how many trials a study of error consistency needs."""
     from synthesight.analysis import power as simulate
     from synthesight.analysis import trials_needed
     from synthesight.cli.output import print_power
 
-    if len(accuracy) != 2:
-        raise SynthesightError("`accuracy`: give two accuracies, one for each observer.")
+    texts = [text for given in accuracy for text in given.split(",")]
+    try:
+        first, second = map(float, texts)
+    except ValueError:
+        raise SynthesightError(
+            f"`accuracy={','.join(texts)!r}` is no pair of numbers: give one for each observer, as "
+            "in `accuracy='0.8,0.7'`."
+        ) from None
     if difference == 0:
         raise SynthesightError(f"`difference={difference}` is none to see: give another.")
-    table = simulate(accuracy[0], accuracy[1], kappa, difference=difference, seed=seed)
+    table = simulate(first, second, kappa, difference=difference, seed=seed)
     print_power(table, kappa)
     if difference is not None:
         needed = trials_needed(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import with_options, written_to
+from synthesight.cli.options import Model, with_options, written_to
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 calibrating = typer.Typer()
 
-Model = Annotated[
-    str, typer.Option("--model", "-m", help="A name of `synthesight models`, a folder or file.")
-]
 Stimuli = Annotated[
     list[str] | None,
     typer.Option(help="Labelled images, as `evaluate --stimuli` takes; repeatable."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Data, end, split, written_to
+from synthesight.cli.options import Commands, Data, end, seeded, split, written_to
 from synthesight.errors import SynthesightError
 
 PEOPLE = "people"  # what `data get` calls their trials
@@ -164,9 +164,7 @@ def data_make(
         typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="A balanced sample of so many images.")] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Of noise, phases and displacements.")
-    ] = 0,
+    seed: Annotated[int, seeded("Of noise, phases and displacements.")] = 0,
 ) -> None:
     """Make a parametric dataset, such as `contrast`, from any photographs."""
     from synthesight.progress import Progress
@@ -191,9 +189,7 @@ def data_draw(
         str | None, typer.Option(help="Categories of both cues: cat,dog,…; default: all 16.")
     ] = None,
     per_pair: Annotated[int, typer.Option(help="Images of each shape in each texture.")] = 1,
-    seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="Of sizes, turns and the textures' grain.")
-    ] = 0,
+    seed: Annotated[int, seeded("Of sizes, turns and the textures' grain.")] = 0,
 ) -> None:
     """Draw a cue-conflict dataset, offline: our shapes filled with our textures."""
     from synthesight.progress import Progress

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Data, Device, end, split, written_to
+from synthesight.cli.options import Commands, Data, Device, end, seeded, split, written_to
 from synthesight.cli.train import chosen_device
 from synthesight.errors import SynthesightError
 
@@ -37,7 +37,7 @@ def experiment_people(
     trials: Annotated[
         int | None, typer.Option(help="Of each participant; default: all stimuli.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of orders and names.")] = 0,
+    seed: Annotated[int, seeded("Of orders and names.")] = 0,
     offline: Annotated[
         bool, typer.Option("--offline", help="Bring jsPsych by npm, so that no page needs the web.")
     ] = False,

@@ -3,63 +3,34 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from synthesight.cli.words import (
+    ALONE,
+    EXAMPLES,
+    NO_COMMANDS,
+    NO_OPTIONS,
+    OF_COMMANDS,
+    OTHER_COMMANDS,
+    OTHER_OPTIONS,
+    WITH_PATHS,
+)
 from synthesight.errors import SynthesightError, first_line
 
-# What other programs call our commands, and what to type instead.
-COMMANDS = {
-    "version": "--version",
-    "help": "-h",
-    "list-models": "models",
-    "list": "models",
-    "run": "evaluate --stimuli photos/ --out runs/1",
-    "predict": "classify cat.jpg",
-    "results": "report RUN",
-    "accuracy": "report RUN",
-    "plot": "report RUN",
-    "compare": "report RUN RUN",
-    "download": "data get NAME",
-    "datasets": "data list",
-    "data download": "data get NAME",
-    "data ls": "data list",
-}
-# What other programs call our options.
-OPTIONS = {
-    "--class": "--classes cat,dog",
-    "--dataset": "--stimuli NAME",
-    "--draws": "--max-draws",
-    "--steps": "--max-draws",
-    "--num-samples": "--max-draws",
-    "--samples": "--max-draws",
-    "--n": "--limit",
-    "--csv": "--json",
-}
-# What a command needs, where something is missing.
-EXAMPLES = {
-    "classify": "classify cat.jpg --classes cat,dog",
-    "evaluate": "evaluate --model natural-32 --stimuli photos/ --out runs/1",
-    "export": "export runs/1 --out csv",
-    "reproduce": "reproduce jaini2024 --out reproduction",
-    "analyse weighting": "analyse weighting runs/1",
-    "calibrate": "calibrate --self-generated 200 --out calibration.json",
-    "fit-weighting": "fit-weighting --self-generated 200 --out weighting.json",
-    "power": "power --accuracy 0.8 --accuracy 0.7 --kappa 0.3",
-    "data get": "data get cue-conflict",
-    "data import": "data import results.csv --out people --kind human",
-    "data make": "data make --from photos/ --manipulation contrast --out made",
-    "data draw": "data draw --out drawn",
-    "experiment people": "experiment people edge --out site",
-    "experiment serve": "experiment serve site",
-    "experiment augmentation": "experiment augmentation --train train.parquet --test test.parquet "
-    "--out augmentation",
-    "experiment cues": "experiment cues --out cues",
-    "train generative": "train generative --data cifar10.parquet --out trained",
-    "train discriminative": "train discriminative --data cifar10.parquet --out trained",
-}
+# What the library that checks numbers says, and what we say.
+_NUMBERS = (
+    (r"a valid integer.*", "a whole number"),
+    (r"a valid number.*", "a number"),
+    (r"greater than or equal to (\S+)", r"\1 or more"),
+    (r"less than or equal to (\S+)", r"\1 or less"),
+)
+_LONGEST = 100  # characters of a command that an answer repeats
 
 
 def is_usage(error: Exception) -> bool:
@@ -96,8 +67,6 @@ def in_words(error: Exception) -> str | None:
 def sentence(error: Any) -> str:
     """Return what is wrong with a command that was typed, and what to type.
 
-    A command of which nothing was typed but its name is answered by its help.
-
     Parameters
     ----------
     error
@@ -105,56 +74,145 @@ def sentence(error: Any) -> str:
     """
     command = error.ctx.command if error.ctx else None
     path = error.ctx.command_path if error.ctx else "synthesight"
-    text = error.format_message().strip()
-    if text.startswith("Usage:"):
-        return text
-    text = text.removesuffix(".")
+    text = error.format_message().strip().removesuffix(".")
     look = f"`{path} -h` lists what it takes"
-    example = EXAMPLES.get(path.removeprefix("synthesight "))
+    place = path.partition(" ")[2]
     if hasattr(error, "possibilities"):
-        wrong = f"There is no option {error.option_name}"
-        return f"synthesight: {wrong}: {_option(error.option_name, command) or look}."
+        name = error.option_name
+        hint = _option(name, place, command, error.ctx.find_root().command) or look
+        return f"synthesight: There is no option {name}: {hint}."
     param = getattr(error, "param", None)
     if param is not None and text.startswith("Missing"):
-        text = f"{param.opts[0] if param.opts[0].startswith('-') else param.name} is missing"
-    hint = f"type, for example, `synthesight {example}`" if example else look
+        option = param.opts[0].startswith("-")
+        text = f"{param.opts[0] if option else param.name} is missing"
+        hint = f"type, for example, `synthesight {_completed(place, param)}`"
+        return f"synthesight: {text}: {hint if place in EXAMPLES else look}."
+    if extra := re.search(r"unexpected extra argument.*\((.*)\)", text):
+        text = f"`{path}` takes no {extra[1]!r}"
+    if param is not None and "Input should be" in text:
+        wrong = text.partition("Input should be ")[2]
+        for pattern, words in _NUMBERS:
+            wrong = re.sub(pattern, words, wrong)
+        text = f"{param.opts[0]} should be {wrong}"
+    hint = f"type, for example, `synthesight {EXAMPLES[place]}`" if place in EXAMPLES else look
     return f"synthesight: {text}: {hint}."
 
 
-def _option(unknown: str, command: Any) -> str | None:
+def _typed(words: Sequence[str]) -> str:
+    return " ".join(
+        word if re.fullmatch(r"[\w./,:=*-]+", word) else shlex.quote(word) for word in words
+    )
+
+
+def _completed(place: str, param: Any) -> str:
+    """Return what was typed with the option that is missing, or else the example."""
+    example = EXAMPLES.get(place, "")
+    words, typed = shlex.split(example), sys.argv[1:]
+    given = next((at for at, word in enumerate(words) if word in param.opts), None)
+    if given is None or words.count(words[given]) > 1 or len(typed) == len(place.split()):
+        return example
+    completed = _typed([*typed, *words[given : given + 2]])
+    return completed if len(completed) <= _LONGEST else example
+
+
+def _values(name: str) -> str:
+    """Return the values that were typed after an option that there is not."""
+    values = []
+    for at, word in enumerate(sys.argv):
+        if word.startswith(f"{name}="):
+            values.append(word.partition("=")[2])
+        elif word == name and sys.argv[at + 1 : at + 2] and sys.argv[at + 1][0:1] not in ("-", ""):
+            values.append(sys.argv[at + 1])
+    return _typed([",".join(values)]) if values else ""
+
+
+def _option(unknown: str, place: str, command: Any, root: Any) -> str | None:
+    """Return what to do about an option that a command has not."""
     names = [name for each in getattr(command, "params", ()) for name in each.opts]
-    known = [name for name in names if name.startswith("-")]
-    meant = OPTIONS.get(unknown, "")
-    if meant.split(" ")[0] in known:
-        return f"type {meant}"
-    near = get_close_matches(unknown, known, n=1, cutoff=0.75)
-    if near:
+    known = [name for name in names if name.startswith("-")] + ["--help"]
+    value = _values(unknown)
+    plain = unknown.replace("_", "-").lower()
+    if (said := OF_COMMANDS.get(f"{place} {plain}")) is not None:
+        return said.format(value=value or "map.png")
+    for meant, others in OTHER_OPTIONS.items():
+        if plain in others and meant.split()[0] in known:
+            return f"type {meant}" + ("" if " " in meant or not value else f" {value}")
+    near = get_close_matches(plain, known, n=1, cutoff=0.75)
+    if near and not _of(NO_OPTIONS, plain):
         return f"did you mean {near[0]}"
-    bare = get_close_matches(unknown.strip("-"), set(names) - set(known), n=1, cutoff=0.75)
-    return f"give {bare[0]} without an option before them" if bare else None
+    bare = [name for name in names if not name.startswith("-")]
+    if bare and plain in (*OTHER_OPTIONS["--stimuli"], *OTHER_OPTIONS["--model"]):
+        return f"give {value or bare[0]} without an option before it"
+    if said := _of(NO_OPTIONS, plain):
+        return said
+    if get_close_matches(plain.strip("-"), bare, n=1, cutoff=0.75):
+        return f"give {value or bare[0]} without an option before it"
+    elsewhere = [words for words, each in _every(root) if plain in each]
+    return f"it belongs to `synthesight {elsewhere[0]}`" if elsewhere else None
 
 
-def no_command(typed: str, path: str, known: Sequence[str]) -> SynthesightError:
+def _every(root: Any, path: str = "") -> Iterable[tuple[str, list[str]]]:
+    """Yield every command's words and options."""
+    for name, command in getattr(root, "commands", {}).items():
+        words = f"{path} {name}".strip()
+        yield words, [option for each in command.params for option in each.opts]
+        yield from _every(command, words)
+
+
+def _of(answers: Mapping[str, Sequence[str]], word: str) -> str | None:
+    return next((answer for answer, words in answers.items() if word in words), None)
+
+
+def no_command(typed: Sequence[str], path: str, known: Sequence[str]) -> SynthesightError:
     """Return the error of a command that there is not.
 
     Parameters
     ----------
     typed
-        What was typed for a command.
+        What was typed for a command, and after it.
     path
         The command that it was typed after.
     known
         The commands there.
     """
-    place = path.removeprefix("synthesight").strip()
-    near = get_close_matches(typed, known, n=1, cutoff=0.75)
-    if meant := COMMANDS.get(f"{place} {typed}".strip()):
-        hint = f"type `synthesight {meant}`"
+    word, *rest = typed
+    place = path.partition(" ")[2]
+    full = f"{place} {word}".strip().lower().replace("_", "-")
+    near = get_close_matches(full.split(" ")[-1], known, n=1, cutoff=0.75)
+    if full in NO_COMMANDS:
+        hint = NO_COMMANDS[full]
+    elif meant := _of(OTHER_COMMANDS, full):
+        bare = meant if meant in ALONE else EXAMPLES.get(meant, meant)
+        hint = f"type `synthesight {_typed([*meant.split(), *rest]) if rest else bare}`"
     elif near:
         hint = f"did you mean `{path} {near[0]}`"
+    elif said := _thing(word, rest, place):
+        hint = f"type `synthesight {said}`"
     else:
-        hint = f"choose one of {', '.join(known)}"
-    return SynthesightError(f"There is no command `{path} {typed}`: {hint}.")
+        shown = ", ".join(known) if len(known) < 10 else ""
+        hint = f"choose one of {shown}" if shown else f"`{path} -h` lists them all"
+    return SynthesightError(f"There is no command `{path} {word}`: {hint}.")
+
+
+def _thing(word: str, rest: Sequence[str], place: str) -> str | None:
+    """Return what to type where a file, a folder, a model or a dataset stands for a command."""
+    from synthesight.observers.registry import entries
+
+    if place:
+        return WITH_PATHS[place].format(word) if Path(word).exists() else None
+    if word in entries():
+        # Of what follows, the first word is what is shown to the model.
+        image = rest[:1] if rest and not rest[0].startswith("-") else ["cat.jpg"]
+        return _typed(["classify", *image, "--model", word, *rest[1:]])
+    if word.endswith((".yaml", ".yml")):
+        return _typed(["study", word])
+    if (Path(word) / "run.json").is_file():
+        return _typed(["report", word])
+    if re.search(r"[.*/\\]", word) or Path(word).exists():
+        return _typed(["classify", word, *rest])
+    from synthesight.stimuli.datasets import datasets
+
+    return _typed(["evaluate", "--stimuli", word, *rest]) if word in datasets() else None
 
 
 def check_once(command: Any, arguments: Sequence[str]) -> None:
@@ -173,19 +231,3 @@ def check_once(command: Any, arguments: Sequence[str]) -> None:
                 f"{each.opts[0]} is given {times} times: give it once, and run the command again "
                 "for another value."
             )
-
-
-def check_no_classes(images: Sequence[str], classes: Any) -> None:
-    """Refuse classes that are given between blanks and so are taken for images.
-
-    Raises
-    ------
-    SynthesightError
-        With the classes between commas.
-    """
-    strays = [name for name in images if name.isalpha() and not Path(name).exists()]
-    if strays and isinstance(classes, list):
-        raise SynthesightError(
-            f"There is no file or folder {strays[0]}: write commas between the classes, as in "
-            f"`classes={[*classes, *strays]}`."
-        )

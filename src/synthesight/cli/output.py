@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from synthesight.encoding import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
@@ -27,34 +28,6 @@ SHOWN = 5  # classes in a table of one image
 def _cell(text: str) -> str:
     """Return a text as rich prints it: no styles, and nothing that a terminal obeys."""
     return markup.escape(printable(text))
-
-
-def json_line(response: Response, classes: list[str]) -> str:
-    """Return one response as one line of JSON."""
-    record: dict[str, Any] = {"image": response.stimulus.id, "response": response.response}
-    if isinstance(response.stimulus.source, Path):
-        record["path"] = str(response.stimulus.source)  # two files may have one name
-    if response.error is not None:
-        record["error"] = response.error
-    else:
-        record |= {
-            "classes": classes,
-            "score": [round(float(value), 6) for value in response.score],
-            # NaN, which JSON has not, where the error is not known.
-            "score_se": [
-                None if value != value else round(float(value), 6) for value in response.score_se
-            ],
-            **(
-                {}
-                if response.probability is None
-                else {"probability": [round(float(value), 6) for value in response.probability]}
-            ),
-            "evidence": [round(float(value), 6) for value in response.evidence],
-            "draws": response.draws.tolist(),
-            "evaluations": response.evaluations,
-            "stopped": response.stopped,
-        }
-    return json.dumps(record)
 
 
 def response_table(response: Response, classes: list[str]) -> Table:
@@ -114,32 +87,62 @@ def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
     return table
 
 
-def print_accuracy(trials: pl.DataFrame) -> None:
-    """Print a line for each dataset of a run: trials, accuracy, cost."""
+def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
+    """Print a line for each observer and dataset of runs: trials, accuracy, cost."""
     import polars as pl
 
-    table = Table()
-    for column in ("dataset", "trials", "accuracy", "draws", "evaluations an image"):
-        table.add_column(column, justify="left" if column == "dataset" else "right")
-    summary = (
-        trials.filter(pl.col("error").is_null())
-        .group_by("dataset", maintain_order=True)
-        .agg(
-            pl.len(),
-            (pl.col("response") == pl.col("category")).mean().alias("accuracy"),
-            pl.col("draws").mean(),
-            pl.col("evaluations").mean(),
-        )
+    from synthesight.analysis import accuracy
+
+    trials = pl.concat(tables, how="diagonal_relaxed").filter(pl.col("error").is_null())
+    by = ["observer", "dataset"]
+    measured = trials.filter(pl.col("category").is_not_null())
+    costs = trials.group_by(by, maintain_order=True).agg(
+        pl.len(), pl.col("draws").mean(), pl.col("evaluations").mean()
     )
-    for dataset, count, accuracy, draws, evaluations in summary.iter_rows():
-        shown = "-" if accuracy is None else f"{100 * accuracy:.1f} %"
-        table.add_row(
-            _cell(dataset) or "-", str(count), shown, f"{draws:.1f}", f"{evaluations:.1f}"
-        )
-    Console().print(table)
+    if len(measured):
+        costs = costs.join(accuracy(measured, by), on=by, how="left", maintain_order="left")
+    shown = Table()
+    for column in ("model", "dataset", "trials", "accuracy", "95 % interval", "draws",
+                   "evaluations\nan image"):  # fmt: skip
+        shown.add_column(column, justify="left" if column in ("model", "dataset") else "right")
+    for row in costs.iter_rows(named=True):
+        share = [row.get(name) for name in ("estimate", "low", "high")]
+        estimate, low, high = ("-" if value is None else f"{100 * value:.1f}" for value in share)
+        shown.add_row(
+            _cell(row["observer"]), _cell(row["dataset"]) or "-", str(row["len"]),
+            f"{estimate} %", f"{low} to {high} %", f"{row['draws']:.1f}",
+            f"{row['evaluations']:.1f}",
+        )  # fmt: skip
+    Console().print(shown)
 
 
-def print_models(pattern: str) -> None:
+def print_comparison(rows: Sequence[dict[str, Any]], first: str, second: str) -> None:
+    """Print the differences of two observers, each with its interval and p-value."""
+    title = f"{first} minus {second}"
+    shown = Table(title=_cell(title), title_justify="left")
+    for column in ("measure", "dataset", "difference", "95 % interval", "p", "n"):
+        shown.add_column(column, justify="left" if column in ("measure", "dataset") else "right")
+    for row in rows:
+        p = f"{row['p']:.4f}" if row["p"] >= 0.0001 else "< 0.0001"
+        shown.add_row(
+            row["measure"].replace("_", " "), _cell(row["dataset"]), f"{row['estimate']:+.3f}",
+            f"{row['low']:+.3f} to {row['high']:+.3f}", p, str(row["n"]),
+        )  # fmt: skip
+    Console().print(shown)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print what is known of one thing, fact by fact."""
+    shown = Table(show_header=False)
+    shown.add_column(style="bold")
+    shown.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            shown.add_row(name, "\n".join(map(_cell, value.split("\n"))))
+    Console().print(shown)
+
+
+def print_models(pattern: str, as_json: bool = False) -> None:
     """Print the known models whose name matches; all that is known, where it is only one."""
     from synthesight.errors import SynthesightError
     from synthesight.observers import registry
@@ -151,14 +154,11 @@ def print_models(pattern: str) -> None:
             f"did you mean {' or '.join(near)}" if near else "`synthesight models` lists them all"
         )
         raise SynthesightError(f"No known model matches {pattern!r}: {hint}.")
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in found], indent=2))
+        return
     if len(found) == 1:
-        facts = Table(show_header=False)
-        facts.add_column(style="bold")
-        facts.add_column(overflow="fold")
-        for label, value in found[0].facts().items():
-            if value:
-                facts.add_row(label, _cell(value))
-        Console().print(facts)
+        print_facts(found[0].facts())
         return
     table = Table(
         box=SIMPLE_HEAD,

@@ -9,18 +9,12 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from synthesight.cli.options import with_options, written_to
+from synthesight.cli.options import Model, with_options, written_to
 from synthesight.observers.options import ModelOptions
 from synthesight.probes.registry import Probe, probes
 
 Images = Annotated[
     list[str], typer.Argument(help="Images, or what `evaluate --stimuli` takes: folders, tables.")
-]
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model", "-m", help="A name of `synthesight models`, a folder or file, or owner/model."
-    ),
 ]
 
 
@@ -88,6 +82,6 @@ def _option(function: Callable[..., Any], name: str) -> Any:
     facts = next((each for each in get_args(hint)[1:] if isinstance(each, dict)), None)
     if facts is None:
         return None
-    about = typer.Option(help=facts["help"], min=facts["least"], max=facts["most"])
+    about = typer.Option(help=facts["help"], min=facts["least"])
     text: Any = facts["text"]
     return Annotated[text | None, about]

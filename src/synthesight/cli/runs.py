@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as encoding
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,23 @@ if TYPE_CHECKING:
     from synthesight.trials.state import State
 
 runs = typer.Typer()
-Runs = Annotated[list[Path], typer.Argument(help="Runs of `evaluate`.")]
+Runs = Annotated[list[Path], typer.Argument(help="Runs of `evaluate`, or folders of runs.")]
+Unfinished = Annotated[
+    bool, typer.Option("--unfinished", help="Take runs also before all stimuli have a trial.")
+]
+
+
+def expanded(places: Sequence[Path]) -> list[Path]:
+    """Return runs and other places, with the runs that a folder of runs holds in its stead."""
+    from synthesight.trials.record import RECORD
+
+    found: list[Path] = []
+    for place in places:
+        below = []
+        if not (place / RECORD).exists():
+            below = [*place.glob(f"*/{RECORD}"), *place.glob(f"*/*/{RECORD}")]
+        found += sorted(record.parent for record in below) or [place]
+    return found
 
 
 @runs.command()
@@ -27,7 +44,7 @@ def status(
     from synthesight.trials.state import state_of
 
     damaged = False
-    for run in runs:
+    for run in expanded(runs):
         state = state_of(run)
         damaged |= bool(state.damaged)
         if json:
@@ -55,7 +72,7 @@ def check(
 
     shown = find_stimuli(stimuli) if stimuli else None
     wrong = False
-    for run in runs:
+    for run in expanded(runs):
         found = check_run(run, shown)
         for sentence in found:
             say(sentence)
@@ -78,6 +95,7 @@ def merge(
     from synthesight.trials.merging import merge as merge_runs
     from synthesight.trials.state import state_of
 
+    runs = expanded(runs)
     merged, remarks = merge_runs(runs, out)
     state = state_of(merged.folder)
     print(f"{printable(str(merged.folder))}, of {len(runs)} runs: {state.sentence}")

@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli.options import MOST_SEED, Commands, Device, written_to
+from synthesight.cli.options import Commands, Device, seeded, written_to
 from synthesight.errors import SynthesightError
 from synthesight.stopping import code_of
 
-TrainingSeed = Annotated[
-    int, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
-]
+TrainingSeed = Annotated[int, seeded("Of first weights, order and noise.")]
 
 training = typer.Typer(
     cls=Commands, help="Train models, such as the small ones that ship.", no_args_is_help=True
@@ -135,9 +133,7 @@ def train_discriminative(
     test: Annotated[
         str | None, typer.Option(help="Images with labels, to measure the accuracy on at the end.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, max=MOST_SEED, help="Of first weights, order and noise.")
-    ] = None,
+    seed: Annotated[int | None, seeded("Of first weights, order and noise.")] = None,
     device: Device = None,
 ) -> None:
     """Train a network: the recipe of natural-32-cnn, or another; alone or by accelerate launch."""

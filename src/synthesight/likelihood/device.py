@@ -21,6 +21,8 @@ def check_device(device: str | torch.device) -> torch.device:
     SynthesightError
         If this machine has no such device, or the device cannot compute in float64.
     """
+    if isinstance(device, str):
+        device = device.lower().replace("gpu", "cuda")  # gpu:1, as other libraries write it
     try:
         place = torch.device(device)
     except RuntimeError as error:

@@ -34,7 +34,6 @@ def about(
     text: type = str,
     many: bool = False,
     least: int | None = None,
-    most: int | None = None,
 ) -> dict[str, Any]:
     """Return what the command line has to know about an option.
 
@@ -46,10 +45,10 @@ def about(
         Type of the value on the command line; ``list`` for names between commas.
     many
         Whether the command line takes the option several times.
-    least, most
-        Bounds of a number.
+    least
+        Bound of a number, below which it is refused.
     """
-    return {"help": help, "text": text, "many": many, "least": least, "most": most}
+    return {"help": help, "text": text, "many": many, "least": least}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +167,7 @@ class ModelOptions:
     )
     seed: int = field(
         default=0,
-        metadata=about("Seed of draws and samples.", text=int, least=0, most=MOST_SEED),
+        metadata=about("Seed of draws and samples.", text=int),
     )
     config: str | Path | None = field(
         default=None,

@@ -19,6 +19,7 @@ toolbox gives them.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -169,9 +170,31 @@ def find(pattern: str = "*") -> list[Entry]:
 
 
 def nearest(name: str) -> list[str]:
-    """Return at most three known names that resemble a name, the nearest first."""
-    known = {each.lower(): each for each in entries()}
-    return [known[each] for each in get_close_matches(name.lower(), known, n=3, cutoff=0.4)]
+    """Return at most three known names that resemble a name, the nearest first.
+
+    Examples
+    --------
+    >>> nearest("SD 1.5")
+    ['stable-diffusion-1.5']
+    """
+    wanted = _letters(name)
+    known = {_letters(each): each for each in entries()}
+    # What begins alike, or is a part, is near however long it is.
+    parts = [each for each in known if len(wanted) > 2 and (wanted in each or each in wanted)]
+    if wanted in parts:
+        return [known[wanted]]
+    close = get_close_matches(wanted, known, n=3, cutoff=0.6)
+    if len(wanted) > 5:  # a family, or a typo in its name
+        begin = {each[: len(wanted)]: each for each in reversed(known)}
+        close += [begin[each] for each in get_close_matches(wanted, begin, n=3, cutoff=0.75)]
+    return [known[each] for each in dict.fromkeys([*sorted(parts, key=len)[:3], *close])][:3]
+
+
+def _letters(name: str) -> str:
+    """Return a name of a model as names are compared: letters and digits, abbreviations whole."""
+    last = name.lower().rpartition("/")[2].rpartition(":")[2]
+    letters = "".join(re.findall(r"[a-z0-9]+", last))
+    return re.sub(r"^sd(?=[0-9]|$|turbo)", "stablediffusion", letters).replace("v1", "1")
 
 
 def resolve(name: str) -> tuple[str | Path, Entry | None]:

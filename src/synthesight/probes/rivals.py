@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
 
 
 def rivals(options: ModelOptions) -> ModelOptions:
     """Return options in which whole prompts, given without classes, are the classes.
+
+    Raises
+    ------
+    SynthesightError
+        If there is only one, which is no choice.
 
     Examples
     --------
@@ -26,4 +32,9 @@ def rivals(options: ModelOptions) -> ModelOptions:
     texts = [text for text in given if isinstance(text, str) and "{" not in text]
     if len(texts) != len(given):
         return options
+    if len(texts) == 1:
+        raise SynthesightError(
+            f"`prompt={texts[0]!r}` has no rival: give a second `prompt` that describes the image "
+            "otherwise."
+        )
     return replace(options, classes=texts, prompt={text: text for text in texts})

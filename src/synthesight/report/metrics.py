@@ -6,7 +6,7 @@ import polars as pl
 
 from synthesight.analysis import Metric, Ratio
 from synthesight.errors import SynthesightError
-from synthesight.report.metric_figures import bars, chance_of, lines_by_condition
+from synthesight.report.metric_figures import bars, lines_by_condition
 from synthesight.report.section import Section, order, sorted_table
 from synthesight.stimuli.datasets import datasets
 
@@ -39,7 +39,7 @@ def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Se
     pooled = "people are pooled" if metric.groups else "the row of people is people with each other"
     text = (
         f"{metric.text} Intervals are 95 % confidence intervals, bootstrap over images{exact}; "
-        f"{pooled}.{' Dashed lines are chance.' if metric.chance else ''}"
+        f"{pooled}."
     )
     section = Section(name, metric.title, text, tables)
     drawn = {
@@ -47,16 +47,12 @@ def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Se
         for key, table in tables.items()
         if {"category", "texture"}.isdisjoint(table.columns)
     }
-    chance = chance_of(metric, everyone)
     for key, table in drawn.items():
-        lines = "condition" in table.columns and lines_by_condition(
-            metric, table, observers, chance
-        )
-        if lines:
+        if "condition" in table.columns and (lines := lines_by_condition(metric, table, observers)):
             section.figures[key] = lines
     # Bars are of the first grouping, which has the most trials.
     for table in list(drawn.values())[:1]:
-        if figure := bars(metric, table, observers, chance):
+        if figure := bars(metric, table, observers):
             section.figures[f"{name}-bars"] = figure
     return section
 

@@ -120,7 +120,11 @@ def _from_text(source: str, data: str | Path | None) -> list[Stimulus]:
     if not source:
         raise SynthesightError("A path is empty: name an image, a folder or a dataset.")
     if source.startswith(("http://", "https://")):
-        raise SynthesightError(f"{source} is an address: download it, and give the file.")
+        name = source.split("?")[0].rstrip("/").rpartition("/")[2] or "FILE"
+        raise SynthesightError(
+            f"{source} is an address, and images are not downloaded unseen: type `curl -Lo {name} "
+            f"{source}`, and give {name}."
+        )
     path = Path(source).expanduser()
     label = printable(str(path))
     try:
