@@ -9,11 +9,12 @@ import pytest
 
 import synthesight
 from synthesight.analysis import metrics
-from synthesight.citation import DIALS, GENERATIVE, LIBRARIES, NOISES, RULES, WEIGHTINGS, cite
+from synthesight.citation import cite
 from synthesight.errors import SynthesightError
 from synthesight.observers.registry import entries
 from synthesight.probes.registry import probes
 from synthesight.references import reference, references
+from synthesight.report.works import DIALS, GENERATIVE, LIBRARIES, NOISES, RULES, WEIGHTINGS
 from synthesight.showing import LIBRARIES as RECORDED
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials import published_people

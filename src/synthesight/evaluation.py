@@ -134,7 +134,7 @@ def run_evaluation(
         "observer": observer.describe(),
         "classes": chosen,
         "datasets": sorted({stimulus.dataset for stimulus in shown}),
-        "options": named | options.record(),
+        "options": named | _places(stimuli) | options.record(),
         "versions": installed(),
         "platform": platform.platform(),
         "device": observer.device_name,
@@ -161,6 +161,15 @@ def run_evaluation(
     with answering_alike(observer) if options.reproducible else nullcontext():
         show(observer, shown[part::parts], chosen, run, row, progress=progress)
     return run
+
+
+def _places(stimuli: Any) -> dict[str, list[str]]:
+    """Return where the stimuli are, if they were named, by paths that hold in any folder."""
+    named = [stimuli] if isinstance(stimuli, str | Path) else stimuli
+    if not isinstance(named, list | tuple) or not all(isinstance(n, str | Path) for n in named):
+        return {}
+    paths = [(name, Path(name).expanduser()) for name in named]
+    return {"stimuli": [str(path.resolve() if path.exists() else name) for name, path in paths]}
 
 
 def _observer(model: Any, options: EvaluateOptions) -> Observer:

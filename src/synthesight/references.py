@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
+from synthesight import __version__
 from synthesight.errors import SynthesightError
 
 
@@ -32,6 +33,17 @@ class Reference:
         names = [name.split(",")[0].strip("{}") for name in fields["author"].split(" and ")]
         authors = " & ".join(names) if len(names) < 3 else f"{names[0]} et al."
         return f"{authors} ({fields['year']})" if "year" in fields else authors
+
+    @property
+    def in_brackets(self) -> str:
+        """Authors and year, as they stand in brackets.
+
+        Examples
+        --------
+        >>> reference("clark2023text").in_brackets
+        'Clark & Jaini, 2023'
+        """
+        return re.sub(r" \((\w+)\)$", r", \1", self.short)
 
 
 @cache
@@ -67,6 +79,28 @@ def reference(text: str) -> Reference:
             f"There is no reference {text!r}: give a key of references.bib, or a BibTeX entry."
         )
     return known[text]
+
+
+def bibtex(parts: Mapping[str, Iterable[Reference]]) -> str:
+    """Return BibTeX of works in parts, each once, where it comes first.
+
+    Synthesight's own entry has the version at hand.
+    """
+    cited: set[str] = set()
+    texts = []
+    for title, works in parts.items():
+        new = {each.key: each for each in works if each.key not in cited}
+        cited.update(new)
+        if new:
+            entries = "\n\n".join(_with_version(each) for each in new.values())
+            texts.append(f"% {title}\n{entries}\n")
+    return "\n".join(texts)
+
+
+def _with_version(work: Reference) -> str:
+    if work.key != "synthesight":
+        return work.bibtex
+    return work.bibtex.removesuffix("}") + f"  version = {{{__version__}}},\n}}"
 
 
 def _key(entry: str) -> str | None:

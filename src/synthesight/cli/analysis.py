@@ -71,6 +71,7 @@ def report(
     from rich.console import Console
 
     from synthesight.analysis import with_people
+    from synthesight.citation import papers
     from synthesight.report.coverage import strangers
     from synthesight.report.kept import is_section, read_section
     from synthesight.report.looks import counted
@@ -99,6 +100,8 @@ def report(
             notes=notes,
             findings=findings,
             style=style,
+            data=data,
+            papers=papers,
             report=lambda what: status.update(f"Reporting: {what}"),
         )
     shown = [counted(len(findings), "probe")] if findings else []

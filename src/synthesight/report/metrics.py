@@ -41,7 +41,7 @@ def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Se
         f"{metric.text} Intervals are 95 % confidence intervals, bootstrap over images{exact}; "
         f"{pooled}."
     )
-    section = Section(name, metric.title, text, tables)
+    section = Section(name, metric.title, text, tables, metrics=[metric.name])
     drawn = {
         key: table
         for key, table in tables.items()

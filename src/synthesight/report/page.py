@@ -15,7 +15,8 @@ from synthesight.report.saving import FORMATS
 from synthesight.report.section import Section
 from synthesight.report.tables import shown_table, sides
 
-LONG = 12  # rows; a longer table is folded
+LONG = 15  # rows; a longer table is folded
+WRAPPED = 44  # characters; a longer cell is wrapped
 PRINTED = 40  # rows; a longer table stays folded on paper
 HUGE = 500  # rows; a longer table is only linked to
 TABLES = (".csv", ".md", ".tex")
@@ -28,6 +29,7 @@ def write_page(
     path: Path,
     *,
     notes: Sequence[str] = (),
+    full: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the page from its template, ``page.html``, with ``page.css`` and ``page.js`` in it.
 
@@ -43,6 +45,8 @@ def write_page(
         Path of the page; it links to ``figures/`` and ``tables/`` beside it.
     notes
         Sentences for its head.
+    full
+        Names that are shortened on the page, with what they are in full.
 
     Returns
     -------
@@ -62,7 +66,13 @@ def write_page(
             vars(section) | {"shown": [_cells(*each) for each in section.tables.items()]}
             for section in sections
         ],
-        specs=specs,
+        specs={
+            name: {"description": f"{section.title}: {name.replace('-', ' ')}"} | specs[name]
+            for section in sections
+            for name in section.figures
+        },
+        full=full or {},
+        long=WRAPPED,
         figure_files=FORMATS,
         table_files=TABLES,
         libraries=bundle.replace("</script", "<\\/script"),

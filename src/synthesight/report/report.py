@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
 from altair.utils.schemapi import debug_mode
 
 from synthesight import files
-from synthesight.analysis import RESAMPLES, with_people
-from synthesight.encoding import sentence, short_columns
+from synthesight.analysis import IS_HUMAN, RESAMPLES, with_people
+from synthesight.encoding import sentence, short, short_columns
 from synthesight.errors import SynthesightError
+from synthesight.references import Reference, bibtex
+from synthesight.report.galleries import galleries_section
 from synthesight.report.looks import counted
+from synthesight.report.methods import as_latex, as_text, methods, reported_metrics
 from synthesight.report.page import write_page
+from synthesight.report.provenance import Provenance, provenance_section, provenances
 from synthesight.report.saving import FORMATS, save_figures
 from synthesight.report.section import Section, named, named_apart, order, spec_of
 from synthesight.report.sections import sections as all_sections
+from synthesight.report.sources import RUN
 from synthesight.report.style import Style
 from synthesight.report.tables import write_table
+from synthesight.report.works import Record, works
+from synthesight.trials.obtain import published_people
+
+# Columns of names that a page shows.
+NAMES = ("observer", "dataset", "condition", "category", "texture", "response")
 
 
 def write_report(
@@ -29,9 +39,14 @@ def write_report(
     notes: Sequence[str] = (),
     findings: Sequence[Section] = (),
     style: Style | None = None,
+    data: Path | None = None,
+    papers: Callable[[Record], Iterable[Reference]] = lambda record: (),
     report: Callable[[str], None] = lambda what: None,
 ) -> Path:
     """Write ``index.html``, ``figures/`` (SVG, PDF, PNG) and ``tables/`` (CSV, Markdown, LaTeX).
+
+    Beside them are ``methods.txt`` and ``methods.tex``, the paragraph of what was done, and
+    ``references.bib``.
 
     Parameters
     ----------
@@ -48,6 +63,10 @@ def write_report(
     style
         Size and ground of the files of figures, and names of observers; None for figures of
         180 mm. The page shows them in its own size.
+    data
+        Data folder with the images of named datasets; None for SYNTHESIGHT_DATA, else the cache.
+    papers
+        Returns what to cite for the model that a run's record names.
     report
         Called with the name of each part when it is begun.
 
@@ -69,7 +88,8 @@ def write_report(
     # Altair would check every record of every figure, which takes most of the time.
     with debug_mode(False):
         if not answered.is_empty():
-            everyone = named(with_people(short_columns(answered)), style.names)
+            told = named(with_people(answered), style.names)
+            everyone = short_columns(told.drop(RUN, strict=False))
             observers = order(everyone)
             for name, make in all_sections().items():
                 report(name)
@@ -84,6 +104,17 @@ def write_report(
                     0
                 ].text += f" {counted(unread, 'image')} could not be read and {be} left out."
         sections += named_apart(findings)
+        if not answered.is_empty():
+            report("images")
+            made = provenances(told)
+            sections += filter(
+                None,
+                [
+                    galleries_section(told, made, data),
+                    provenance_section(made),
+                    _for_a_paper(told, made, sections, resamples, papers),
+                ],
+            )
         specs = {
             name: spec_of(figure)
             for section in sections
@@ -93,11 +124,58 @@ def write_report(
         for section in sections:
             for name, table in section.tables.items():
                 write_table(table, out / "tables", name)
+            for name, text in section.copied.items():
+                files.write(out / name, text)
         jobs = [
             (spec, [out / "figures" / f"{name}{suffix}" for suffix in FORMATS])
             for name, spec in specs.items()
         ]
         save_figures(jobs, style, lambda done: report(f"writing figures, {done} of {len(jobs)}"))
         return write_page(
-            sections, specs, observers, out / "index.html", notes=[*map(sentence, notes)]
+            sections,
+            specs,
+            observers,
+            out / "index.html",
+            notes=[*map(sentence, notes)],
+            full=_in_full(trials),
         )
+
+
+def _in_full(trials: pl.DataFrame) -> dict[str, str]:
+    """Return the names that the report shortens, with what they are."""
+    columns = (trials[name] for name in NAMES if name in trials.columns)
+    names = {name for column in columns for name in column.drop_nulls().unique()}
+    return {short(name): sentence(name) for name in names if short(name) != name}
+
+
+def _for_a_paper(
+    trials: pl.DataFrame,
+    made: Sequence[Provenance],
+    sections: Sequence[Section],
+    resamples: int,
+    papers: Callable[[Record], Iterable[Reference]],
+) -> Section:
+    """Return what a paper takes over: the Methods paragraph and its references."""
+    people = trials.filter(IS_HUMAN)
+    if RUN in trials.columns:
+        people = people.filter(pl.col(RUN).is_null())
+    published = [name for name in published_people() if name in set(people["dataset"])]
+    text = methods(trials, made, sections, resamples=resamples, people=published, papers=papers)
+    cited = works(
+        [each.record for each in made if each.record],
+        datasets=trials["dataset"].unique().sort(),
+        people=published,
+        metrics=reported_metrics(sections),
+        dial="dial" in trials.columns,
+        papers=papers,
+    )
+    return Section(
+        "methods",
+        "Methods and references",
+        "What was done, from the records of the runs, and the works to cite.",
+        copied={
+            "methods.txt": as_text(text) + "\n",
+            "methods.tex": as_latex(text) + "\n",
+            "references.bib": bibtex(cited),
+        },
+    )

@@ -15,6 +15,25 @@ from synthesight.errors import SynthesightError, suggestion
 from synthesight.stimuli.datasets import datasets
 
 
+@dataclass(frozen=True)
+class Picture:
+    """One image of a gallery: where it is, what it shows, and what was answered, line by line."""
+
+    url: str
+    alt: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images of one kind, with what they have in common; shown when asked for, if folded."""
+
+    title: str
+    text: str
+    pictures: Sequence[Picture]
+    folded: bool = False
+
+
 @dataclass
 class Section:
     """One part of the report.
@@ -27,6 +46,12 @@ class Section:
         By file name; a figure as an Altair chart, or as Vega-Lite has it.
     folded
         Whether figures are shown only when asked for, because there are many.
+    metrics
+        Names of the metrics whose values it shows.
+    galleries
+        Rows of images.
+    copied
+        Texts to take over into a paper, by the file beside the page that holds each.
     """
 
     name: str
@@ -35,6 +60,9 @@ class Section:
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     figures: dict[str, alt.TopLevelMixin | dict[str, Any]] = field(default_factory=dict)
     folded: bool = False
+    metrics: Sequence[str] = ()
+    galleries: list[Gallery] = field(default_factory=list)
+    copied: dict[str, str] = field(default_factory=dict)
 
 
 def spec_of(figure: alt.TopLevelMixin | dict[str, Any]) -> dict[str, Any]:

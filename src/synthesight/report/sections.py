@@ -194,6 +194,7 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
                 published if len(common) == len(datasets()) else None,
             )
         },
+        metrics=BENCHMARK_METRICS,
     )
     if published is not None:
         add_benchmark_references(section, published, len(common))
@@ -244,6 +245,7 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         "table) are 95 %, bootstrap over images.",
         {"error-consistency": means},
         dict(figures),
+        metrics=["error_consistency"],
     )
 
 

@@ -17,6 +17,8 @@ from synthesight.trials.people import MODEL, load_human_trials, load_model_trial
 from synthesight.trials.reading import read_trials
 from synthesight.trials.schema import KEY
 
+RUN = "_run"  # column of what trials were read from; null for published ones that were added
+
 
 def gather(
     runs: Sequence[Path],
@@ -46,12 +48,19 @@ def gather(
         What the observer of each run is called; without any, those that share a name are told
         apart by their runs.
 
+    Returns
+    -------
+    The trial table, with the column :data:`RUN`: which of ``runs`` a trial is of.
+
     Raises
     ------
     SynthesightError
         If there are neither runs nor published trials, or one cannot be read.
     """
-    tables = [_by_source(read_trials(run), run, note) for run in runs]
+    tables = [
+        _by_source(read_trials(run), run, note).with_columns(pl.lit(str(run)).alias(RUN))
+        for run in runs
+    ]
     if called:
         tables = [
             table.with_columns(observer=pl.lit(name))
