@@ -397,13 +397,13 @@ def test_published_rows_are_set_apart_and_fold_no_table(tmp_path):
     rows = [(f"o{n}", None) for n in range(3)] + [(f"p{n}", "A (2024)") for n in range(20)]
     table = pl.DataFrame(rows, schema=["observer", "source"], orient="row")
     page = write_page([Section("s", "S", "", {"t": table})], {}, ["o0"], tmp_path / "p.html")
-    html = page.read_text().split("<script")[0]
+    html = page.read_text().split("<script")[0].split("<main")[1]
     assert "<details" not in html
     assert html.count('<tr class="published">') == 20
     assert '<tr><td class="text">o2</td>' in html
     whole = table.with_columns(source=pl.lit(None, pl.String))
     page = write_page([Section("s", "S", "", {"t": whole})], {}, ["o0"], tmp_path / "p.html")
-    assert "<details" in page.read_text().split("<script")[0]
+    assert "<details" in page.read_text().split("<script")[0].split("<main")[1]
 
 
 def test_people_alone_and_one_model_alone_are_reported(trials, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,6 @@ def write_page(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     html = templates.get_template("page.html").render(
         version=__version__,
         observers=observers,
@@ -75,11 +75,18 @@ def write_page(
         long=WRAPPED,
         figure_files=FORMATS,
         table_files=TABLES,
-        libraries=bundle.replace("</script", "<\\/script"),
+        libraries=_libraries(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, html)
     return path
+
+
+@cache
+def _libraries() -> str:
+    """Return what draws figures, as a page's script can hold it."""
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle.replace("</script", "<\\/script")
 
 
 def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:
