@@ -65,9 +65,9 @@ def page_of(names, folder) -> str:
     )  # fmt: skip
     page = write_page(
         [section], {"accuracy": spec_of(section.figures["accuracy"])}, shown, folder / "page.html",
-        notes=shown, full=dict(zip(shown, names, strict=True)),
+        notes=shown, full={a: b for a, b in zip(shown, names, strict=True) if a != b},
     )  # fmt: skip
-    return page.read_text(encoding="utf-8")
+    return page.read_text(encoding="utf-8").partition("<script>")[0]  # without Vega
 
 
 def outline_of(html: str) -> Outline:
@@ -83,7 +83,7 @@ def place(tmp_path_factory):
 
 @given(st.lists(st.one_of(st.text(min_size=1, max_size=80), st.sampled_from(HOSTILE)),
                 min_size=3, max_size=3, unique_by=short))  # fmt: skip
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_no_name_adds_an_element_or_leaves_its_script(place, names):
     usual = outline_of(page_of(["one", "two", "three"], place))
     html = page_of(names, place)
@@ -137,40 +137,38 @@ def hostile_page(tmp_path_factory):
     specs = {"confusion": spec_of(section.figures["confusion"])}
     return write_page(
         [section], specs, names, tmp_path_factory.mktemp("hostile") / "index.html",
-        full={short(name): name for name in HOSTILE},
+        full={short(name): name for name in HOSTILE if short(name) != name},
     )  # fmt: skip
 
 
-@pytest.fixture
-def browser(tmp_path):
-    with Browser(tmp_path) as browser:
+@pytest.fixture(scope="module")
+def browser(hostile_page, tmp_path_factory):
+    """The page, open; how long that took is in ``took``."""
+    with Browser(tmp_path_factory.mktemp("browser")) as browser:
+        begun = time.monotonic()
+        browser.open(hostile_page.as_uri())
+        browser.wait("document.querySelector('.marks') !== null")
+        browser.took = time.monotonic() - begun
         yield browser
 
 
-def opened(browser, page: Path) -> None:
-    browser.open(page.as_uri())
-    browser.wait("document.readyState === 'complete' && document.querySelector('.marks')")
-
-
-def test_hostile_names_neither_break_nor_slow_the_page(hostile_page, browser):
-    begun = time.monotonic()
-    opened(browser, hostile_page)
-    assert time.monotonic() - begun < 20
+def test_hostile_names_neither_break_nor_slow_the_page(browser):
+    assert browser.took < 15
     assert browser.problems == []
     assert browser.run("window.hacked === undefined")
-    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
-    browser.resize(390, 800)
-    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    for width in (390, 1280):
+        browser.resize(width, 800)
+        assert browser.wait("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_it_is_used_by_keyboard(hostile_page, browser):
-    opened(browser, hostile_page)
+def test_it_is_used_by_keyboard(browser):
     browser.key("Tab")
     assert browser.run("document.activeElement.textContent") == "Skip to the report"
     browser.key("Enter")
     assert browser.wait("document.activeElement.id === 'main'")
     # What scrolls sideways can be reached.
     browser.resize(390, 800)
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = true; 0")
     assert browser.wait(
         "[...document.querySelectorAll('.scroll')].every("
         "each => each.scrollWidth <= each.clientWidth || each.tabIndex === 0)"
@@ -182,16 +180,16 @@ def test_it_is_used_by_keyboard(hostile_page, browser):
 
 @pytest.mark.skipif(find_spec("axe_playwright_python") is None, reason="axe-core is not here")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(hostile_page, browser, scheme):
+def test_axe_finds_nothing_serious(browser, scheme):
     browser.ask(
         "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
     )
-    opened(browser, hostile_page)
     folder = Path(find_spec("axe_playwright_python").submodule_search_locations[0])
-    browser.run((folder / "axe.min.js").read_text(encoding="utf-8") + "; 0")
+    browser.run((folder / "axe.min.js").read_text(encoding="utf-8") + "; var found; 0")
+    browser.run("found = undefined; 0")
     # Marks are many, and named by Vega itself.
-    browser.run("axe.run({exclude: ['.marks']}).then(all => { window.found = all.violations; }); 0")
-    browser.wait("window.found !== undefined", 60)
+    browser.run("axe.run({exclude: ['.marks']}).then(all => { found = all.violations; }); 0")
+    browser.wait("found !== undefined", 60)
     found = browser.run(
         "found.filter(each => ['serious', 'critical'].includes(each.impact))"
         ".map(each => `${each.id}: ${each.nodes[0].html}`)"

@@ -17,6 +17,7 @@ from synthesight.files import is_remote
 from synthesight.report.looks import counted, listed
 from synthesight.report.provenance import PEOPLE_KINDS, Provenance
 from synthesight.report.section import Gallery, Picture, Section, datasets_of
+from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import local_folder
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
@@ -35,7 +36,6 @@ HUB = "hf:"
 
 ITEM = ["dataset", "condition", "image", "category"]
 PLACE = ITEM[:3]
-Places = Mapping[tuple[str, str, str], Stimulus]
 
 
 def galleries_section(
@@ -55,9 +55,8 @@ def galleries_section(
     items = _items(trials)
     if items.is_empty():
         return None
-    places = _places(trials, made, data)
-    found = pl.DataFrame(list(places), schema=dict.fromkeys(PLACE, pl.String), orient="row")
-    here = items.join(found, on=PLACE, how="semi")
+    stimuli = _stimuli(trials, made, data)
+    here = _found(items, stimuli)
     missing = sorted({*datasets_of(items)} - {*datasets_of(here)})
     where = listed([short(name) or "no named dataset" for name in missing])
     text = (
@@ -67,7 +66,6 @@ def galleries_section(
         else ""
     )
     section = Section("galleries", "Images and answers", "")
-    digests = _digests(trials)
     replaced: set[str] = set()
     recorded = [each.name for each in made if each.record]
     names = here["model"].unique().sort().to_list()
@@ -77,14 +75,12 @@ def galleries_section(
         for row in rows.iter_rows(named=True):
             if len(pictures) == PICTURES:
                 break
-            stimulus = places[row["dataset"], row["condition"], row["image"]]
             try:
-                picture = stimulus.read()
+                picture = stimuli[row["place"]].read()
             except UnreadableImage:
                 continue
-            known = digests.get((row["dataset"], row["condition"], row["image"]))
-            if known and known != picture.digest:
-                replaced.add(row["image"])
+            if row["digest"] and row["digest"] != picture.digest:
+                replaced.add(row["stimulus"])
                 continue
             pictures.append(Picture(thumbnail(picture.image), _alt(row), tuple(_lines(row))))
         if pictures:
@@ -109,13 +105,14 @@ def galleries_section(
 def _items(trials: pl.DataFrame) -> pl.DataFrame:
     """Return a row for each image and model, in random order.
 
-    Columns: of an image ``dataset``, ``condition``, ``image``, ``category`` and ``texture``;
+    Columns: of an image ``dataset``, ``condition``, ``image``, ``category``, ``texture``,
+    ``stimulus`` and ``digest``;
     ``model``, its ``answer``, whether it is ``right``, and the ``share`` of people who gave it;
     people's ``answers`` and ``shares``, the most frequent first, ``people`` who answered, and
     ``human``, the share of them that was right; ``machine``, the share of ``models`` that was.
     """
     judged = trials.filter(pl.col("category").is_not_null(), pl.col("error").is_null()).select(
-        *ITEM, "texture", "observer", "kind",
+        *ITEM, "texture", "observer", "kind", "stimulus", "digest",
         answer=pl.col("response").fill_null(NO_ANSWER),
         right=(pl.col("response") == pl.col("category")).fill_null(False),
     )  # fmt: skip
@@ -212,33 +209,49 @@ def thumbnail(image: Image.Image) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _places(trials: pl.DataFrame, made: Sequence[Provenance], data: Path | None) -> Places:
-    """Return the stimuli that are here, by dataset, condition and image.
+def _stimuli(trials: pl.DataFrame, made: Sequence[Provenance], data: Path | None) -> list[Stimulus]:
+    """Return the stimuli that are here.
 
     Nothing is downloaded. Runs tell where their images were; those of named datasets are in the
     data folder.
     """
     sources: dict[str, object] = {}
-    for name in trials["dataset"].unique().sort():
-        if name and (folder := local_folder(name, data)):
-            sources[str(folder)] = None
     for each in made:
         options = each.record.get("options") or {}
         for place in options.get("stimuli") or ():
-            if not is_remote(place) and not place.startswith(HUB):
+            if not is_remote(place) and not place.startswith(HUB) and place not in datasets():
                 sources[place] = options.get("range")
-    found: dict[tuple[str, str, str], Stimulus] = {}
+    for name in trials["dataset"].unique().sort():
+        if name and (folder := local_folder(name, data)):
+            sources.setdefault(str(folder), None)
+    found: list[Stimulus] = []
     for source, depth in sources.items():
         try:
-            stimuli = find_stimuli(source, data=data, range=depth)
+            found += find_stimuli(source, data=data, range=depth)
         except SynthesightError:
             continue  # it is not here any more
-        for one in stimuli:
-            found[one.dataset, one.condition, image_of(one.id.rsplit("/", 1)[-1])] = one
     return found
 
 
-def _digests(trials: pl.DataFrame) -> dict[tuple[str, str, str], str]:
-    """Return the digest of what was shown, as far as trials keep it."""
-    known = trials.select(*PLACE, "digest").drop_nulls().unique(PLACE, keep="first")
-    return {row[:3]: row[3] for row in known.iter_rows()}
+def _found(items: pl.DataFrame, stimuli: Sequence[Stimulus]) -> pl.DataFrame:
+    """Return the images that are here, with their ``place`` among the stimuli.
+
+    A run knows an image by its id; published trials by the name that only one image of the dataset
+    and condition has.
+    """
+    known = pl.DataFrame(
+        [
+            (n, one.id, one.dataset, one.condition, image_of(one.id.rsplit("/", 1)[-1]))
+            for n, one in enumerate(stimuli)
+        ],
+        schema={"place": pl.Int64, **dict.fromkeys(["stimulus", *PLACE], pl.String)},
+        orient="row",
+    )
+    by_id = known.unique("stimulus", keep="first").select("stimulus", "place")
+    by_name = known.unique("stimulus", keep="first").unique(PLACE, keep="none")
+    return (
+        items.join(by_id, on="stimulus", how="left", maintain_order="left")
+        .join(by_name.select(*PLACE, named="place"), on=PLACE, how="left", maintain_order="left")
+        .with_columns(pl.coalesce("place", "named"))
+        .filter(pl.col("place").is_not_null())
+    )

@@ -73,7 +73,9 @@ class Provenance:
         name, most = rule.pop("name", "?"), rule.pop("max_draws", None)
         greek = {"delta": "δ", "eta": "η"}
         options = [
-            f"{greek.get(key, key)} = {_said(value)}" for key, value in rule.items() if value
+            f"{greek.get(key, key.replace('_', ' '))} = {_said(value)}"
+            for key, value in rule.items()
+            if value
         ]
         what = "draws or parts" if name in ("exhaustive", "staged") else "draws"
         options += [f"at most {most} {what}"] if most else []
