@@ -173,6 +173,7 @@ def test_it_is_used_by_keyboard(browser):
         "[...document.querySelectorAll('.scroll')].every("
         "each => each.scrollWidth <= each.clientWidth || each.tabIndex === 0)"
     )
+    browser.run("for (const each of document.querySelectorAll('details')) each.open = false; 0")
     browser.click("Copy")
     assert browser.wait("document.body.textContent.includes('Copied methods.txt')")
     assert browser.run("getSelection().toString().trim()") == "What was done."
