@@ -58,7 +58,9 @@ def results_figure(figures: pl.DataFrame, table: pl.DataFrame) -> Any:
     for one in panels:
         rows = alt.Y("label:N", sort=order, title=None)
         own = points.filter(panel=one)
-        x = alt.X("value:Q", title=None, scale=alt.Scale(zero=bool((own["value"] >= 0).all())))
+        share = not one.startswith("error consistency")  # which alone may be below 0
+        scale = alt.Scale(domain=[0, 1]) if share else alt.Scale(zero=False)
+        x = alt.X("value:Q", title=None, scale=scale)
         mean = alt.Chart(alt.Data(values=_rows(means.filter(panel=one), "mean", "low", "high")))
         charts.append(
             alt.layer(
