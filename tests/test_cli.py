@@ -27,6 +27,7 @@ from builders import (
     sentence,
 )
 from synthesight.errors import SynthesightWarning
+from synthesight.observers import registry
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.categories import CIFAR10, SHARED_SEVEN
 from synthesight.stimuli.make.drawn import drawn_objects, save
@@ -96,6 +97,63 @@ def test_classify_writes_json_lines(photos, model):
         assert record["evidence"][record["classes"].index(record["response"])] == 0
     if model == "natural-32":
         assert all(0 < record["evaluations"] <= 24 for record in records)
+
+
+def test_classify_writes_tables(photos, tmp_path):
+    broken = save_pictures(tmp_path, "broken.png")
+    broken.write_bytes(b"broken")
+    model = ["--model", "natural-32-cnn", "--classes", "car", "cat", *CPU]
+    for kind, read in {
+        "csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson,
+        "json": pl.read_json,
+    }.items():  # fmt: skip
+        out = tmp_path / f"results.{kind}"
+        result = command("classify", photos, broken, *model, "-o", out)
+        assert result.returncode == 2
+        assert f"7 images are in {out}." in result.stdout
+        table = read(out)
+        assert len(table) == 7
+        assert table["error"].null_count() == 6
+        if kind == "csv":
+            whole = table.drop_nulls("response")
+            assert (whole["score_car"] + whole["score_cat"] - 1).abs().max() < 1e-4
+        else:
+            assert table["classes"].to_list()[0] in (["car", "cat"], None)
+    assert "end it in .csv, .parquet, .json or .jsonl" in refused(
+        "classify", photos, *model, "-o", tmp_path / "results.xlsx"
+    )
+
+
+def test_several_models_are_evaluated_compared_and_reported(photos, tmp_path, monkeypatch):
+    import shutil
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path))
+    other = shutil.copytree(registry.ZOO / "natural-32-cnn", tmp_path / "other")
+    shown = done("evaluate", "natural-32-cnn", "-m", other, "--stimuli", photos, *CPU)
+    runs = [Path(f"runs/{name}-{photos.name}") for name in ("natural-32-cnn", "other")]
+    assert [len(Run.open(run)) for run in runs] == [6, 6]
+    assert "95 % interval" in shown
+    assert f"synthesight compare {runs[0]} {runs[1]}" in shown
+    line = json.loads(done("compare", "runs", "--json", "--resamples", "50", "-o", "a.parquet"))
+    assert line["measure"] == "accuracy"
+    assert (line["estimate"], line["n"]) == (0, 6)
+    assert pl.read_parquet("a.parquet")["n"].to_list() == [6]
+    assert "6 of 6" in done("status", "runs")
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert "12 trials in 1 dataset" in done("report", "--open", "--resamples", "2")
+    assert opened == [(tmp_path / "report" / "index.html").as_uri()]
+
+
+def test_what_is_known_of_models_and_of_this_machine():
+    (entry,) = json.loads(done("models", "natural-32", "--json"))
+    assert (entry["source"], entry["resolution"]) == ("bundled", 32)
+    facts = json.loads(done("info", "--json"))
+    assert facts["versions"]["synthesight"] == done("version").split()[1]
+    assert "natural-32" in facts["bundled models"]
+    assert "timm" in facts["extras"]
+    assert "GiB free" in done("info")
 
 
 @pytest.mark.parametrize("rule", ["exhaustive", "staged", "repeated-t"])
@@ -280,8 +338,6 @@ def test_an_interrupted_run_resumes_and_loses_nothing(tmp_path, monkeypatch):
 
 def test_pickled_weights_are_refused(photos, tmp_path):
     import shutil
-
-    from synthesight.observers import registry
 
     folder = tmp_path / "pickled"
     shutil.copytree(registry.ZOO / "natural-32", folder)

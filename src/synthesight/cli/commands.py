@@ -63,9 +63,11 @@ class Commands(TyperGroup):
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise no_command(args, ctx.command_path, list(self.commands))
         name, command, words = super().resolve_command(ctx, args)
+        _running.set(_Running(flags(command), ctx.find_root().command))
+        if words == ["help"]:
+            raise SynthesightError(f"Help is an option: type `{ctx.command_path} {name} -h`.")
         words = understood(command, words)
         check_once(command, words)
-        _running.set(_Running(flags(command), ctx.find_root().command))
         return name, command, words
 
     def invoke(self, ctx: Any) -> Any:

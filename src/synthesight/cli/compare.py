@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthesight.cli.options import Data, say, seeded, written_to
-from synthesight.cli.runs import Unfinished
+from synthesight.cli.options import Data, say, seeded, translate, written_to
+from synthesight.cli.runs import Unfinished, expanded
 from synthesight.cli.tables import check_kind, write_table
 from synthesight.errors import SynthesightError
 
@@ -24,8 +24,10 @@ MEASURES = ("accuracy", "shape_bias", "error_consistency")
 
 @comparing.command()
 def compare(
-    first: Annotated[Path, typer.Argument(help="Run of `evaluate`, or a folder of CSV trials.")],
-    second: Annotated[Path, typer.Argument(help="Another one, of the same stimuli.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Two runs of `evaluate`, a folder of two, or folders of CSV trials."),
+    ],
     measure: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,10 +50,15 @@ def compare(
     from synthesight.trials.state import check_finished
 
     check_kind("out", out)
-    runs = (first, second)
+    runs = expanded(runs)
+    if len(runs) != 2:
+        raise SynthesightError(
+            f"{len(runs)} {'run is' if len(runs) == 1 else 'runs are'} named: name two to compare."
+        )
     notes = check_finished(runs, unfinished=unfinished)
     trials, names = _trials(runs, data, notes)
     rows: list[dict[str, Any]] = []
+    undefined: dict[str, str] = {}
     shown = [None, *sorted(set(trials["dataset"].unique()))]
     for name in dict.fromkeys(measure or MEASURES):
         for dataset in shown if len(shown) > 2 else shown[:1]:
@@ -61,13 +68,15 @@ def compare(
             except SynthesightError as error:
                 if measure and dataset is None:
                     raise
+                undefined[name] = str(error)
                 if dataset is None:
-                    notes.append(f"{name} is left out. {error}")
                     break
-                continue  # a dataset on which it is not defined
+                continue
             rows.append({"measure": name, "dataset": dataset or "all", **asdict(found)})
     if not rows:
-        raise SynthesightError(notes[-1])
+        raise SynthesightError(next(iter(undefined.values())))
+    for name in undefined:
+        notes.append(f"{name} is not defined for all of these trials: `measure={name!r}` says why.")
     for row in rows:
         if json:
             print(encoding.dumps({"first": names[0], "second": names[1], **row}))
@@ -78,7 +87,7 @@ def compare(
     if not json:
         print_comparison(rows, *names)
     for note in notes:
-        say(note)
+        say(translate(note))
 
 
 def _trials(

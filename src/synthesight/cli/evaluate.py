@@ -83,6 +83,10 @@ def evaluate(
                 kept = getattr(stopped, "__notes__", ["no trial was made yet."])[0]
                 print(f"Stopped{by(stopped)}: {kept}", flush=True)
             raise typer.Exit(code_of(stopped)) from None
+        except SynthesightError:
+            if made:  # of those before, nothing is lost
+                _say_what_next(list(made))
+            raise
     tables = [run.trials() for run in made.values()]
     print_accuracy(tables)
     _say_what_next(list(made))
@@ -107,6 +111,11 @@ def _stimuli(given: list[str] | None, names: Sequence[str], options: EvaluateOpt
     from synthesight.stimuli.datasets import datasets
 
     if given:
+        if stray := next((n for n in names if n in datasets() and n not in entries()), None):
+            raise SynthesightError(
+                f"{stray} is a dataset and no model: write --stimuli before each dataset, as in "
+                f"--stimuli {given[0]} --stimuli {stray}."
+            )
         return given
     if str(options.config).endswith((".yaml", ".yml", ".toml")):
         raise SynthesightError(

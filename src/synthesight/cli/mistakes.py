@@ -13,6 +13,7 @@ from typing import Any
 
 from synthesight.cli.words import (
     ALONE,
+    COMMANDS,
     EXAMPLES,
     NO_COMMANDS,
     NO_OPTIONS,
@@ -30,6 +31,7 @@ _NUMBERS = (
     (r"greater than or equal to (\S+)", r"\1 or more"),
     (r"less than or equal to (\S+)", r"\1 or less"),
 )
+STUDIES = (".yaml", ".yml")
 _LONGEST = 100  # characters of a command that an answer repeats
 
 
@@ -84,7 +86,7 @@ def sentence(error: Any) -> str:
     param = getattr(error, "param", None)
     if param is not None and text.startswith("Missing"):
         option = param.opts[0].startswith("-")
-        text = f"{param.opts[0] if option else param.name} is missing"
+        text = f"{param.opts[0]} is missing" if option else f"`{path}` needs {param.name}"
         hint = f"type, for example, `synthesight {_completed(place, param)}`"
         return f"synthesight: {text}: {hint if place in EXAMPLES else look}."
     if extra := re.search(r"unexpected extra argument.*\((.*)\)", text):
@@ -132,8 +134,10 @@ def _option(unknown: str, place: str, command: Any, root: Any) -> str | None:
     known = [name for name in names if name.startswith("-")] + ["--help"]
     value = _values(unknown)
     plain = unknown.replace("_", "-").lower()
-    if (said := OF_COMMANDS.get(f"{place} {plain}")) is not None:
-        return said.format(value=value or "map.png")
+    own = [name for name, others in OTHER_OPTIONS.items() if plain in others]
+    for name in (plain, *own):
+        if (said := OF_COMMANDS.get(f"{place} {name}".strip())) is not None:
+            return said.format(value=value or "map.png")
     for meant, others in OTHER_OPTIONS.items():
         if plain in others and meant.split()[0] in known:
             return f"type {meant}" + ("" if " " in meant or not value else f" {value}")
@@ -147,13 +151,24 @@ def _option(unknown: str, place: str, command: Any, root: Any) -> str | None:
         return said
     if get_close_matches(plain.strip("-"), bare, n=1, cutoff=0.75):
         return f"give {value or bare[0]} without an option before it"
-    elsewhere = [words for words, each in _every(root) if plain in each]
-    return f"it belongs to `synthesight {elsewhere[0]}`" if elsewhere else None
+    typed = [word for word in sys.argv[1:] if word in getattr(command, "commands", ())]
+    every = list(_every(command, place)) if hasattr(command, "commands") else []
+    after = [words for words, options in every if plain in options]
+    if after and len(plain) > 2:
+        first = next((words for words in after if words.split()[-1] in typed), after[0])
+        return f"give it after a command, as in `synthesight {first} {_typed([plain])}`"
+    elsewhere = [words for words, options in _every(root) if plain in options]
+    if elsewhere and len(plain) > 2:
+        return f"it is an option of `synthesight {elsewhere[0]}`"
+    return None
 
 
 def _every(root: Any, path: str = "") -> Iterable[tuple[str, list[str]]]:
     """Yield every command's words and options."""
-    for name, command in getattr(root, "commands", {}).items():
+    order = [name for names in COMMANDS.values() for name in names]
+    below = getattr(root, "commands", {})
+    for name in sorted(below, key=lambda one: order.index(one) if one in order else 99):
+        command = below[name]
         words = f"{path} {name}".strip()
         yield words, [option for each in command.params for option in each.opts]
         yield from _every(command, words)
@@ -182,6 +197,8 @@ def no_command(typed: Sequence[str], path: str, known: Sequence[str]) -> Synthes
     if full in NO_COMMANDS:
         hint = NO_COMMANDS[full]
     elif meant := _of(OTHER_COMMANDS, full):
+        if rest and rest[0].endswith(STUDIES):
+            meant = "study"
         bare = meant if meant in ALONE else EXAMPLES.get(meant, meant)
         hint = f"type `synthesight {_typed([*meant.split(), *rest]) if rest else bare}`"
     elif near:
@@ -197,21 +214,21 @@ def no_command(typed: Sequence[str], path: str, known: Sequence[str]) -> Synthes
 def _thing(word: str, rest: Sequence[str], place: str) -> str | None:
     """Return what to type where a file, a folder, a model or a dataset stands for a command."""
     from synthesight.observers.registry import entries
+    from synthesight.stimuli.datasets import datasets
 
     if place:
-        return WITH_PATHS[place].format(word) if Path(word).exists() else None
+        known = Path(word).exists() or (place in ("data", "experiment") and word in datasets())
+        return WITH_PATHS[place].format(word) if known else None
     if word in entries():
         # Of what follows, the first word is what is shown to the model.
         image = rest[:1] if rest and not rest[0].startswith("-") else ["cat.jpg"]
         return _typed(["classify", *image, "--model", word, *rest[1:]])
-    if word.endswith((".yaml", ".yml")):
+    if word.endswith(STUDIES):
         return _typed(["study", word])
     if (Path(word) / "run.json").is_file():
         return _typed(["report", word])
     if re.search(r"[.*/\\]", word) or Path(word).exists():
         return _typed(["classify", word, *rest])
-    from synthesight.stimuli.datasets import datasets
-
     return _typed(["evaluate", "--stimuli", word, *rest]) if word in datasets() else None
 
 
@@ -227,7 +244,7 @@ def check_once(command: Any, arguments: Sequence[str]) -> None:
     for each in getattr(command, "params", ()):
         times = sum(names.count(name) for name in each.opts)
         if each.param_type_name == "option" and not each.multiple and each.nargs == 1 and times > 1:
-            raise SynthesightError(
-                f"{each.opts[0]} is given {times} times: give it once, and run the command again "
-                "for another value."
-            )
+            way = "and run the command again for another value"
+            if each.name == "classes":
+                way = "with commas between the classes, as in `classes='cat,dog'`"
+            raise SynthesightError(f"{each.opts[0]} is given {times} times: give it once, {way}.")

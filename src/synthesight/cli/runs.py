@@ -11,6 +11,7 @@ import typer
 
 from synthesight.cli.options import say, written_to
 from synthesight.encoding import printable
+from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
     from synthesight.trials.state import State
@@ -23,11 +24,23 @@ Unfinished = Annotated[
 
 
 def expanded(places: Sequence[Path]) -> list[Path]:
-    """Return runs and other places, with the runs that a folder of runs holds in its stead."""
+    """Return runs and other places, with the runs that a folder of runs holds in its stead.
+
+    Raises
+    ------
+    SynthesightError
+        If a place is the name of a model.
+    """
+    from synthesight.observers.registry import entries
     from synthesight.trials.record import RECORD
 
     found: list[Path] = []
     for place in places:
+        if not place.exists() and str(place) in entries():
+            raise SynthesightError(
+                f"{place} is a model and no run: type `synthesight evaluate {place} --stimuli "
+                "photos/` first, and name the run."
+            )
         below = []
         if not (place / RECORD).exists():
             below = [*place.glob(f"*/{RECORD}"), *place.glob(f"*/*/{RECORD}")]

@@ -107,7 +107,7 @@ OTHER_COMMANDS = {
     "data make": ("manipulate", "distort", "corrupt", "data manipulate", "data create"),
     "data import": ("import", "data read", "data load"),
     "reconstruct": ("generate", "sample", "denoise", "reconstruction", "imagine"),
-    "illusion classics": ("illusions", "duck-rabbit"),
+    "illusion classics": ("illusions", "duck-rabbit", "illusion duck-rabbit", "illusion classic"),
     "experiment people": ("people", "humans", "human", "participants", "survey", "psychophysics"),
     "power": ("sample-size", "samplesize", "trials"),
     "train discriminative": ("fit", "finetune", "fine-tune", "train cnn", "train resnet",
@@ -198,7 +198,7 @@ NO_OPTIONS = {
     "progress goes to standard error: leave it out, and add 2>/dev/null to hide progress": (
         "--quiet", "-q", "--silent", "--no-progress", "--progress"),
     "leave it out: progress and messages are always shown": (
-        "--verbose", "-v", "--debug", "-vv", "--log-level", "--info"),
+        "--verbose", "-v", "--debug", "-vv", "--log-level"),
     "leave it out: the same command goes on with an unfinished run": (
         "--resume", "--continue", "--restart", "--resume-from"),
     "no run is overwritten: give another --out, or delete its folder first": (
@@ -222,6 +222,9 @@ NO_OPTIONS = {
 }  # fmt: skip
 # And of one command.
 OF_COMMANDS = {
+    "--info": "type `synthesight info`",
+    "--list-models": "type `synthesight models`",
+    "report --html": "leave it out: the page is HTML",
     "report --format": "the page is HTML with figures as SVG and PNG: open it, and print it as PDF",
     "report --pdf": "the page is HTML with figures as SVG and PNG: open it, and print it as PDF",
     "export --format": "leave it out: CSV in the published layout is what is written",
