@@ -10,6 +10,7 @@ more than 7 % should reject it. ± is the Monte-Carlo standard error. Designs ar
 from __future__ import annotations
 
 import json
+import sys
 import time
 from importlib import import_module
 from pathlib import Path
@@ -122,6 +123,7 @@ def main(
                 continue
             rows.append(row(each, n, run(each, n, studies, resamples, seed)))
             table.add_row(*cells(rows[-1]))
+            print(*cells(rows[-1]), sep="  ", file=sys.stderr, flush=True)
     Console(width=140).print(table)
     print(f"{time.process_time() - started:.0f} s of CPU")
     if out:

@@ -13,8 +13,9 @@ over classes beside people's), ``shape_preference`` (shape over texture by rank)
 (trials that a study needs).
 
 All take the trial table as a polars DataFrame or LazyFrame, or as a pandas DataFrame, which gives
-pandas back. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0`` leaves the
-intervals out.
+pandas back. ``population`` says what an interval lets vary: new stimuli, new people, or both; each
+row of a table names it. ``by="observer"`` is the same as ``by=["observer"]``, and ``resamples=0``
+leaves the intervals out.
 """
 
 # Imported at once: each metric has the name of its module, which would hide it from a lazy import.
@@ -29,6 +30,12 @@ from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.trivial import without_trivial
+from synthesight.analysis._stats.units import (
+    POPULATION,
+    POPULATIONS,
+    Population,
+    check_population,
+)
 from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
 from synthesight.analysis.compare import Difference, compare
@@ -65,13 +72,17 @@ __all__ = [
     "IS_HUMAN",
     "PARTICIPANT",
     "PEOPLE",
+    "POPULATION",
+    "POPULATIONS",
     "RESAMPLES",
     "Agreement",
     "Difference",
     "Metric",
+    "Population",
     "Ratio",
     "accuracy",
     "benchmark",
+    "check_population",
     "compare",
     "confusion",
     "doubt",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import pairs, say, seeded, written_to
+from synthesight.cli.options import Population, pairs, say, seeded, written_to
 from synthesight.cli.runs import Unfinished, expanded
 from synthesight.errors import SynthesightError
 
@@ -33,8 +33,9 @@ def report(
             "else the cache."
         ),
     ] = None,
+    population: Population = "new-stimuli",
     resamples: Annotated[
-        int, typer.Option(help="Bootstrap resamples behind the intervals.")
+        int, typer.Option(help="Bootstrap resamples behind some of the intervals.")
     ] = 2000,
     unfinished: Unfinished = False,
     width: Annotated[
@@ -70,7 +71,7 @@ def report(
     import polars as pl
     from rich.console import Console
 
-    from synthesight.analysis import with_people
+    from synthesight.analysis import check_population, with_people
     from synthesight.citation import papers
     from synthesight.report.coverage import strangers
     from synthesight.report.kept import is_section, read_section
@@ -82,6 +83,7 @@ def report(
 
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
+    chosen = check_population(population)
     style = Style(width, font_size, dark, pairs(names, "names"))
     places = expanded(runs or ([RUNS] if expanded([RUNS]) != [RUNS] else []))
     findings = [read_section(place) for place in places if is_section(place)]
@@ -96,6 +98,7 @@ def report(
         page = write_report(
             trials,
             out,
+            population=chosen,
             resamples=resamples,
             notes=notes,
             findings=findings,

@@ -31,6 +31,14 @@ Data = Annotated[
 
 
 SHORT = {"classes": "-c"}  # of the options that dataclasses describe
+Population = Annotated[
+    str,
+    typer.Option(
+        help="Whom and what intervals speak of: these (images and people), new-stimuli, new-people "
+        "or new-people-and-stimuli.",
+        metavar="POPULATION",
+    ),
+]
 
 
 def written_to(help: str) -> Any:

@@ -257,7 +257,7 @@ def _measures(sections: Sequence[Section], resamples: int) -> Iterable[Text]:
         )
         speaks = f"; they speak of {listed(of)}" if of else ""
         yield [
-            "Intervals are 95 % confidence intervals from "
+            "Intervals are 95 % confidence intervals with cluster-robust variances, or else from "
             f"{resamples:,} resamples of the bootstrap{speaks}."
         ]
 

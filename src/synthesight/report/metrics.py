@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
+
 import polars as pl
 
-from synthesight.analysis import Metric, Ratio
+from synthesight.analysis import POPULATION, POPULATIONS, Metric, Population
 from synthesight.errors import SynthesightError
 from synthesight.report.metric_figures import bars, lines_by_condition
 from synthesight.report.section import Section, order, sorted_table
 from synthesight.stimuli.datasets import datasets
 
 
-def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Section | None:
+def metric_section(
+    metric: Metric, everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
     """Return the section of a metric; None where the trials do not allow it.
 
     Parameters
@@ -21,26 +27,28 @@ def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Se
     everyone
         The trial table, with ``who``: the observer, or people.
     resamples
-        Resamples of the bootstrap.
+        Resamples of the bootstrap, where there is one.
+    population
+        Of which the intervals speak, where the metric can choose.
     """
     observers = order(everyone)
+    options: dict[str, Any] = {"resamples": resamples}
+    if chooses := "population" in signature(metric.function).parameters:
+        options["population"] = population
     name = metric.name.replace("_", "-")
     if metric.groups:
-        tables = _grouped(metric, name, everyone, resamples)
+        tables = _grouped(metric, name, everyone, options)
     else:
         try:
-            tables = {name: metric.function(everyone.drop("who"), resamples=resamples)}
+            tables = {name: metric.function(everyone.drop("who"), **options)}
         except SynthesightError:
             return None  # such as without people to compare with
     tables = {key: sorted_table(table, observers) for key, table in tables.items()}
     if all(table["estimate"].null_count() == len(table) for table in tables.values()):
         return None
-    exact = ", exact where all responses are alike" if isinstance(metric.statistic, Ratio) else ""
+    target = f"for {POPULATIONS[population]}" if chooses else "for new stimuli like these"
     pooled = "people are pooled" if metric.groups else "the row of people is people with each other"
-    text = (
-        f"{metric.text} Intervals are 95 % confidence intervals, bootstrap over images{exact}; "
-        f"{pooled}."
-    )
+    text = f"{metric.text} Intervals are 95 % confidence intervals {target}; {pooled}."
     section = Section(name, metric.title, text, tables, metrics=[metric.name])
     drawn = {
         key: table
@@ -58,7 +66,7 @@ def metric_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Se
 
 
 def _grouped(
-    metric: Metric, name: str, everyone: pl.DataFrame, resamples: int
+    metric: Metric, name: str, everyone: pl.DataFrame, options: Mapping[str, Any]
 ) -> dict[str, pl.DataFrame]:
     """Return a table for each grouping that the metric declares."""
     tables: dict[str, pl.DataFrame] = {}
@@ -71,7 +79,7 @@ def _grouped(
         if trials.is_empty():
             continue
         by = ("who", *grouping)
-        table = metric.function(trials, by=by, resamples=resamples).rename({"who": "observer"})
+        table = metric.function(trials, by=by, **options).rename({"who": "observer"})
         if not table.is_empty():
             first = grouping == metric.by[0]
             tables[name if first else f"{name}-by-{grouping[-1]}"] = table

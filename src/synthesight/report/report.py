@@ -9,7 +9,14 @@ import polars as pl
 from altair.utils.schemapi import debug_mode
 
 from synthesight import files
-from synthesight.analysis import IS_HUMAN, RESAMPLES, with_people
+from synthesight.analysis import (
+    IS_HUMAN,
+    POPULATION,
+    RESAMPLES,
+    Population,
+    check_population,
+    with_people,
+)
 from synthesight.encoding import sentence, short, short_columns
 from synthesight.errors import SynthesightError
 from synthesight.references import Reference, bibtex
@@ -35,6 +42,7 @@ def write_report(
     trials: pl.DataFrame,
     out: Path,
     *,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
     notes: Sequence[str] = (),
     findings: Sequence[Section] = (),
@@ -54,8 +62,10 @@ def write_report(
         The trial table: of models, of people, or of both. None at all where there are findings.
     out
         Folder of the report; files of an earlier one are replaced.
+    population
+        Of which the intervals speak: see :func:`synthesight.analysis.accuracy`.
     resamples
-        Resamples of the bootstrap behind the 95 % confidence intervals.
+        Resamples of the bootstrap behind some of the 95 % confidence intervals.
     notes
         Sentences for the head of the page, such as whose trials are missing.
     findings
@@ -77,8 +87,9 @@ def write_report(
     Raises
     ------
     SynthesightError
-        If there are no trials, or the folder cannot be written.
+        If there are no trials, no such population, or the folder cannot be written.
     """
+    check_population(population)
     answered = trials.filter(pl.col("error").is_null()) if len(trials) else trials
     if answered.is_empty() and not findings:
         raise SynthesightError("There are no trials to report: name a run that has some.")
@@ -91,7 +102,7 @@ def write_report(
             told = named(with_people(answered), style.names)
             everyone = short_columns(told.drop(RUN, strict=False))
             observers = order(everyone)
-            for name, make in all_sections().items():
+            for name, make in all_sections(population).items():
                 report(name)
                 section = make(everyone, resamples)
                 if section is not None:

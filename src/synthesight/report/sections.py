@@ -12,7 +12,10 @@ from synthesight.analysis import (
     IS_HUMAN,
     PARTICIPANT,
     PEOPLE,
+    POPULATION,
+    POPULATIONS,
     Metric,
+    Population,
     benchmark,
     confusion,
     get_metric,
@@ -46,22 +49,24 @@ CROWD = 12  # observers of a dataset; the matrices of more would take minutes
 Make = Callable[[pl.DataFrame, int], Section | None]
 
 
-def sections() -> dict[str, Make]:
+def sections(population: Population = POPULATION) -> dict[str, Make]:
     """Return the sections of a report by name, in their order.
+
+    Intervals are for a population: see :func:`synthesight.analysis.accuracy`.
 
     Every registered metric has one. Shape bias adds the figure of its field to it; the metrics of
     the benchmark are in its tables.
     """
     special: dict[str, Make] = {
         "trials": trials_section,
-        "shape bias": shape_bias_section,
-        "benchmark": benchmark_section,
+        "shape bias": partial(shape_bias_section, population=population),
+        "benchmark": partial(benchmark_section, population=population),
         "dial": dials_section,
         "calibration": calibration_section,
     }
     elsewhere = {shape_bias.__name__, "expected_calibration_error", *BENCHMARK_METRICS}
     declared: dict[str, Make] = {
-        metric.title.lower(): partial(declared_section, metric)
+        metric.title.lower(): partial(declared_section, metric, population=population)
         for name, metric in metrics().items()
         if name not in elsewhere
     }
@@ -119,17 +124,21 @@ def trials_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: 
     )
 
 
-def declared_section(metric: Metric, everyone: pl.DataFrame, resamples: int) -> Section | None:
+def declared_section(
+    metric: Metric, everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
     """Show what a metric declares, beside published figures of it."""
-    section = metric_section(metric, everyone, resamples)
+    section = metric_section(metric, everyone, resamples, population)
     if section is not None:
         add_references(section, metric.name)
     return section
 
 
-def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+def shape_bias_section(
+    everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
     """Show which of two conflicting cues decides."""
-    section = metric_section(get_metric("shape_bias"), everyone, resamples)
+    section = metric_section(get_metric("shape_bias"), everyone, resamples, population)
     if section is None:
         return None
     overall = section.tables["shape-bias"].drop_nulls("estimate")
@@ -138,7 +147,7 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
     people = conflict.filter(IS_HUMAN)
     if not people.is_empty():
         section.tables["shape-bias-of-people"] = shape_bias(
-            people, by=["dataset", "observer"], resamples=resamples
+            people, by=["dataset", "observer"], population=population, resamples=resamples
         )
     section.figures = {}
     for dataset in datasets_of(overall):
@@ -156,14 +165,16 @@ def shape_bias_section(everyone: pl.DataFrame, resamples: int) -> Section | None
     return section
 
 
-def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
+def benchmark_section(
+    everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
     """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
     compared = without_trivial(everyone)
     common, left_out = _benchmark_datasets(compared)
     if not common:
         return None
     compared = compared.filter(pl.col("dataset").is_in(common), ~pl.col("who").is_in(left_out))
-    table = benchmark(compared.drop("who"), resamples=resamples)
+    table = benchmark(compared.drop("who"), population=population, resamples=resamples)
     trials = compared.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
     table = table.join(trials, on="observer", how="left", maintain_order="left")
     accuracy = table.select("observer", "trials", r"^ood_accuracy.*$")
@@ -181,7 +192,7 @@ def benchmark_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         f"observers saw ({', '.join(common)}), without undistorted and chance-level conditions. "
         "Error consistency is agreement on which images are hard, beyond what accuracy implies. "
         "The squared accuracy difference is the toolbox's accuracy difference. The row of people "
-        "is people with each other. Intervals are 95 %, bootstrap over images. "
+        f"is people with each other. Intervals are 95 %, for {POPULATIONS[population]}. "
         + _incomplete("Left out, because they saw fewer of these datasets", left_out)
         + _incomplete("Over fewer conditions than others", fewer_conditions(compared))
         + _incomplete("Over fewer images than others", fewer_images(compared)),

@@ -8,7 +8,7 @@ vary is its target population.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,15 @@ from synthesight.stimuli.names import cue_columns
 
 Population = Literal["these", "new-stimuli", "new-people", "new-people-and-stimuli"]
 POPULATION: Population = "new-stimuli"
+# What an interval of each is for, in words.
+POPULATIONS: dict[Population, str] = {
+    "these": "these images and these people, were they asked again",
+    "new-stimuli": "new stimuli like these (in cue conflict, new shapes and new textures) and "
+    "these people",
+    "new-people": "these images and new people like these",
+    "new-people-and-stimuli": "new stimuli like these (in cue conflict, new shapes and new "
+    "textures) and new people like these",
+}
 POOL = "_pool"  # column of the dataset that people's names belong to
 IS_HUMAN = (pl.col("kind") == "human").fill_null(False)
 
@@ -63,11 +72,18 @@ class Units:
         return bool((self.shape != self.texture).any())
 
 
-def check_population(population: str) -> None:
-    """Raise SynthesightError if there is no such population."""
-    if population not in get_args(Population):
-        near = suggestion(population, get_args(Population))
+def check_population(population: str) -> Population:
+    """Return the population of a name.
+
+    Raises
+    ------
+    SynthesightError
+        If there is none.
+    """
+    if population not in POPULATIONS:
+        near = suggestion(population, POPULATIONS)
         raise SynthesightError(f"There is no `population={population!r}`: {near}.")
+    return population
 
 
 def units_of(rows: pl.DataFrame) -> Units:
