@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from builders import trial_table
+from builders import done, refused, trial_table
 from synthesight.analysis import benchmark, get_metric, shape_bias, with_people
 from synthesight.errors import SynthesightError
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
@@ -473,3 +473,24 @@ def test_a_run_without_categories_shows_no_empty_table(trials, tmp_path):
     assert row["categories"] == 0
     assert row["trials"] == len(unread) - 4
     assert "4 images could not be read and are left out." in (tmp_path / "index.html").read_text()
+
+
+def test_the_population_is_named_beside_the_numbers(tmp_path):
+    shown = [f"{n}.png" for n in range(12)]
+    trials = pl.concat(
+        [
+            trial_table(["cat"] * n + ["dog"] * (12 - n), name, "d", kind=kind, stimulus=shown)
+            for name, n, kind in (("m", 6, "generative"), ("a", 9, "human"), ("b", 11, "human"))
+        ]
+    )
+    folder = tmp_path / "trials.parquet"
+    trials.write_parquet(folder)
+    done("report", folder, "--out", tmp_path / "r", "--population", "new-people")
+    table = pl.read_csv(tmp_path / "r" / "tables" / "accuracy.csv")
+    assert dict(table.select("observer", "population").iter_rows()) == {
+        "people": "new-people", "m": "these",
+    }  # fmt: skip
+    assert "for these images and new people like these" in (tmp_path / "r/index.html").read_text()
+    message = refused("report", folder, "--out", tmp_path / "s", "--population", "new-persons")
+    assert "--population" in message
+    assert "did you mean new-people" in message
