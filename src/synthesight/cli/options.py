@@ -22,7 +22,7 @@ Model = Annotated[
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option(help="cpu, cuda or cuda:1. Default: the GPU if there is one.")
+    str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: the GPU if there is one.")
 ]
 Data = Annotated[
     Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,10 @@ from synthesight.errors import SynthesightError
 from synthesight.stopping import code_of
 
 TrainingSeed = Annotated[int, seeded("Of first weights, order and noise.")]
+
+Track = Annotated[
+    str | None, typer.Option(help="Log the loss to jsonl:FILE, trackio:PROJECT or wandb:PROJECT.")
+]
 
 training = typer.Typer(
     cls=Commands, help="Train models, such as the small ones that ship.", no_args_is_help=True
@@ -26,6 +31,7 @@ def train_generative(
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
     width: Annotated[int, typer.Option(help="Width of the transformer, a multiple of 64.")] = 128,
     seed: TrainingSeed = 0,
+    track: Track = None,
     device: Device = None,
 ) -> None:
     """Train a text-conditional flow model such as natural-32, and fit its time weighting."""
@@ -41,7 +47,7 @@ def train_generative(
         steps=steps, batch_size=batch_size, width=width, heads=width // 64, seed=seed
     )
     place, images = chosen_device(device), LabelledImages.from_parquet(data, progress=True)
-    folder = _train(generative, images, out, options, steps, place)
+    folder = _train(generative, images, out, options, steps, place, track)
     total = weighting.evaluations(images)
     with Progress("Fitting its time weighting", total, show=True) as progress:
         right = weighting.measure(
@@ -64,6 +70,7 @@ def train_tokens(
     steps: Annotated[int, typer.Option(help="Of learning how likely tokens are.")] = 6000,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 512,
     seed: TrainingSeed = 0,
+    track: Track = None,
     device: Device = None,
 ) -> None:
     """Train a model of image tokens such as natural-32-ar, and fit its weight of each token."""
@@ -85,7 +92,7 @@ def train_tokens(
     seconds = None if minutes is None else 60 * minutes
     place, images = chosen_device(device), LabelledImages.from_parquet(data, progress=True)
     total = tokens.steps_of(images, options)
-    folder = _train(tokens, images, out, options, total, place, seconds=seconds)
+    folder = _train(tokens, images, out, options, total, place, track, seconds=seconds)
     print(tokens.summary(folder))
     print(f"The model is in {folder}.")
 
@@ -134,6 +141,7 @@ def train_discriminative(
         str | None, typer.Option(help="Images with labels, to measure the accuracy on at the end.")
     ] = None,
     seed: Annotated[int | None, seeded("Of first weights, order and noise.")] = None,
+    track: Track = None,
     device: Device = None,
 ) -> None:
     """Train a network: the recipe of natural-32-cnn, or another; alone or by accelerate launch."""
@@ -166,7 +174,8 @@ def train_discriminative(
         progress=bool(first),
     )
     total = discriminative.steps_of(images, options)
-    folder = _train(discriminative, images, out, options, total, place, show=first)
+    track = track if first else None
+    folder = _train(discriminative, images, out, options, total, place, track, show=first)
     if not first:
         return
     print(f"The model is in {folder}.")
@@ -177,11 +186,9 @@ def train_discriminative(
 
 def chosen_device(device: str | None) -> Any:
     """Return the device of a training: the one that is named, else the GPU if there is one."""
-    import torch
+    from synthesight.likelihood.device import best_device, check_device
 
-    from synthesight.likelihood.device import check_device
-
-    return check_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return check_device(device or best_device())
 
 
 def _train(
@@ -191,21 +198,31 @@ def _train(
     options: Any,
     total: int,
     place: Any,
+    track: str | None,
     *,
     show: bool = True,
     **limits: Any,
 ) -> Path:
     """Train with progress, and return the folder of the model."""
     from synthesight.progress import Progress
+    from synthesight.tracking import open_tracker
 
     try:
-        with Progress("Training", total, show=show) as progress:
+        with (
+            open_tracker(track, out, asdict(options)) as tracker,
+            Progress("Training", total, show=show) as progress,
+        ):
+
+            def report(step: int, loss: float) -> None:
+                progress.at(step, f"loss {loss:.4f}")
+                tracker.log({"loss": loss}, step=step)
+
             return recipe.train(
                 images,
                 out,
                 options,
                 device=place,
-                report=lambda step, loss: progress.at(step, f"loss {loss:.4f}"),
+                report=report,
                 **limits,
             )
     except KeyboardInterrupt as stopped:

@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 
+from synthesight.tracking import JsonLines
+
 
 class Log:
     """Append to ``log.jsonl`` of a training, which may have been begun by another process.
@@ -17,16 +19,14 @@ class Log:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "log.jsonl"
+        self.lines = JsonLines(folder / "log.jsonl")
         self.seconds, self.since = seconds_so_far(folder), time.perf_counter()
 
     def write(self, step: int, loss: float) -> None:
         """Append the step, its loss and the seconds of all processes so far."""
         now = time.perf_counter()
         self.seconds, self.since = self.seconds + now - self.since, now
-        row = {"step": step, "loss": round(loss, 5), "seconds": round(self.seconds, 1)}
-        with self.path.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+        self.lines.log({"loss": round(loss, 5), "seconds": round(self.seconds, 1)}, step=step)
 
 
 def seconds_so_far(folder: Path) -> float:

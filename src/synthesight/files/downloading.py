@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -159,9 +160,8 @@ def fetch(
 
 def hash_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    import pooch
-
-    return str(pooch.file_hash(str(path), alg="sha256"))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_sha256(sha256: str) -> str:

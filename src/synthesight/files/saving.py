@@ -20,9 +20,9 @@ UNFINISHED = ".tmp"
 
 def cache_folder() -> Path:
     """Return the folder of downloads in the user's cache, which need not exist yet."""
-    import pooch
+    import platformdirs
 
-    return Path(pooch.os_cache("synthesight"))
+    return Path(platformdirs.user_cache_dir("synthesight"))
 
 
 @contextmanager

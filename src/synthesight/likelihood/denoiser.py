@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import WITHOUT_FLOAT64, summing_device
 from synthesight.likelihood.plumbing import dtype_of
 from synthesight.likelihood.schedule import Prediction, Schedule, clean_estimate
 
@@ -111,7 +112,10 @@ class DenoiserModel:
             torch.as_tensor(values, dtype=torch.float32, device=self.device)
             for values in (schedule.alpha, schedule.sigma)
         )
-        self._timesteps = torch.as_tensor(schedule.timesteps, device=self.device)
+        timesteps = torch.as_tensor(schedule.timesteps)
+        if timesteps.is_floating_point() and self.device.type in WITHOUT_FLOAT64:
+            timesteps = timesteps.float()
+        self._timesteps = timesteps.to(self.device)
 
     @property
     def network(self) -> nn.Module:
@@ -204,7 +208,7 @@ class DenoiserModel:
             Where x̂ is infinite or NaN.
         """
         estimate = self._estimate(x.to(self.device), noise, steps, conditioning, rows)
-        self._check_finite(estimate.flatten(1).sum(1, dtype=torch.float64), steps)
+        self._check_finite(self._sums(estimate), steps)
         return estimate
 
     @torch.no_grad()
@@ -220,9 +224,13 @@ class DenoiserModel:
         """
         x = x.to(self.device)
         estimate = self._estimate(x, noise, steps, conditioning, rows)
-        errors = (x - estimate).square().flatten(1).sum(1, dtype=torch.float64)
+        errors = self._sums((x - estimate).square())
         self._check_finite(errors, steps)
         return errors
+
+    def _sums(self, values: Tensor) -> Tensor:
+        """Return the sum of each image, in float64: added in it, not only at the end."""
+        return values.to(summing_device(self.device)).flatten(1).sum(1, dtype=torch.float64)
 
     def _estimate(
         self, x: Tensor, noise: Tensor, steps: Tensor, conditioning: Any, rows: Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,36 @@ import torch
 from synthesight.errors import SynthesightError
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+WITHOUT_FLOAT64 = ("mps",)  # kinds of devices: what is summed in float64 is summed on the CPU
+
+
+def best_device() -> str:
+    """Return the device that models run on where none is named: cuda, mps (Apple's GPU) or cpu."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def summing_device(device: torch.device) -> torch.device:
+    """Return where float64 numbers of a device's work are: there, or the CPU if it has none.
+
+    Examples
+    --------
+    >>> summing_device(torch.device("mps")), summing_device(torch.device("cuda", 1))
+    (device(type='cpu'), device(type='cuda', index=1))
+    """
+    return torch.device("cpu") if device.type in WITHOUT_FLOAT64 else device
+
+
+def in_float64(values: torch.Tensor) -> torch.Tensor:
+    """Return values in float64, on the :func:`summing_device` of theirs.
+
+    Examples
+    --------
+    >>> in_float64(torch.ones(2, dtype=torch.bfloat16)).dtype
+    torch.float64
+    """
+    return values.to(summing_device(values.device)).double()
 
 
 def check_device(device: str | torch.device) -> torch.device:
@@ -19,7 +50,7 @@ def check_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     SynthesightError
-        If this machine has no such device, or the device cannot compute in float64.
+        If this machine has no such device.
     """
     if isinstance(device, str):
         device = device.lower().replace("gpu", "cuda")  # gpu:1, as other libraries write it
@@ -27,7 +58,8 @@ def check_device(device: str | torch.device) -> torch.device:
         place = torch.device(device)
     except RuntimeError as error:
         raise SynthesightError(
-            f"There is no device {str(device)!r}: choose cpu, cuda or, of several GPUs, cuda:1."
+            f"There is no device {str(device)!r}: choose cpu, cuda, mps (Apple's GPU) or, of "
+            "several GPUs, cuda:1."
         ) from error
     if place.type == "cpu" and place.index:
         raise SynthesightError(f"There is no {place}: choose `device=cpu`, which is all of it.")
@@ -37,9 +69,13 @@ def check_device(device: str | torch.device) -> torch.device:
             "`device=cpu`, or install the build of torch for this machine's GPU."
         )
     if place.type == "mps":
-        raise SynthesightError(
-            "The device mps lacks float64, in which errors are summed: choose `device=cpu`."
-        )
+        if not torch.backends.mps.is_available():
+            raise SynthesightError(
+                "torch sees no GPU of Apple's here, which mps is: choose `device=cpu`."
+            )
+        # Operations that it lacks are then computed on the CPU. torch reads this when it first
+        # uses the device.
+        os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     try:
         torch.empty(1, device=place)
     # A kind of device that another package would bring is a module that cannot be imported.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import in_float64, summing_device
 from synthesight.likelihood.draws import normal_noise, uniforms
 from synthesight.likelihood.protocol import (
     Denoiser,
@@ -57,7 +58,7 @@ class DenoiserLikelihood:
             self._grid = gap.argmin(axis=1)
             factor = weights(weighting, denoiser.schedule)
         self._factors = factor
-        self._factor = torch.from_numpy(factor).to(denoiser.device)
+        self._factor = torch.from_numpy(factor).to(summing_device(denoiser.device))
 
     @property
     def name(self) -> str:
@@ -129,7 +130,8 @@ class DenoiserLikelihood:
                 f"{self.name} gave a non-finite error{kind and f' in {kind}'} at time "
                 f"{time:.3f}: run it in float32, and check its weights and what it divides by."
             )
-        return -errors.double() * self._factor[steps]
+        errors = in_float64(errors)
+        return -errors * self._factor[steps.to(errors.device)]
 
     def residuals(
         self,
@@ -157,8 +159,9 @@ class DenoiserLikelihood:
             )
         steps, noise = draws
         estimate = self.denoiser.estimate(x, noise, steps, conditioning, rows)
-        factor = self._factor[steps].sqrt().view(-1, *(1,) * (x.ndim - 1))
-        return (x - estimate).double() * factor
+        rest = in_float64(x - estimate)
+        factor = self._factor[steps.to(rest.device)].sqrt().view(-1, *(1,) * (x.ndim - 1))
+        return rest * factor
 
     def nat_maps(
         self,

@@ -231,7 +231,7 @@ class Evaluator:
         with torch.inference_mode():
             ask = self.ask or self.model.nats
             nats = ask(chosen, given, self.conditioning, row)  # type: ignore[arg-type]
-            found = nats[:count].double().cpu().numpy()
+            found = nats[:count].cpu().double().numpy()
         self.usage.network_seconds += time.perf_counter() - started
         self.usage.evaluations += count * self._passes(increment)
         self._check(nats, found, increment, len(slot))

@@ -417,7 +417,7 @@ class PipelineDenoiser(DenoiserModel):
 def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:
     """The schedule with the timesteps and the noise that the pipeline itself has."""
     schedule = replace(schedule, noise_scale=_noise_scale(first.sample))
-    timesteps, sigmas = (None if values is None else values.double().cpu().numpy()
+    timesteps, sigmas = (None if values is None else values.cpu().double().numpy()
                          for values in first.clock)  # fmt: skip
     if not schedule.continuous or sigmas is None or timesteps is None or schedule.data_scale != 1:
         return schedule

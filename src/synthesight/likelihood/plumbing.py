@@ -276,7 +276,7 @@ def _rate(values: list[Any], times: Tensor) -> tuple[float, float]:
     """
     half = isinstance(values[0], Tensor) and values[0].dtype in (torch.float16, torch.bfloat16)
     digits, bound = (2, 1e-2) if half else (6, 1e-5)
-    read, told = list(map(_number, values)), times.double().tolist()
+    read, told = list(map(_number, values)), times.cpu().double().tolist()
     slope = (read[1] - read[0]) / (told[1] - told[0])
     rate = float(f"{slope:.{digits}g}")
     offset = float(f"{read[0] - slope * told[0]:.{digits}g}")

@@ -189,7 +189,7 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
             f"{name} has a scheduler of class {kind}, which has neither alphas_cumprod nor "
             "straight paths: choose a DDPM-like, a FlowMatch or an EDM scheduler."
         )
-    schedule = Schedule.diffusion(as_tensor(bar).double().numpy())
+    schedule = Schedule.diffusion(as_tensor(bar).cpu().double().numpy())
     if prediction == "epsilon" and not schedule.alpha.all():
         raise SynthesightError(
             f"{name} predicts ε under a schedule that ends in pure noise, from which x̂ cannot be "

@@ -115,11 +115,9 @@ def open_given(model: Any, given: dict[str, Any]) -> Observer:
     if (protocol := given.pop("protocol", None)) is not None:
         check_protocol(protocol, place)
         given |= {"protocol": protocol} if protocol == PUBLISHED else {}
-    import torch
+    from synthesight.likelihood.device import best_device, check_device
 
-    from synthesight.likelihood.device import check_device
-
-    given["device"] = given.get("device") or ("cuda" if torch.cuda.is_available() else "cpu")
+    given["device"] = given.get("device") or best_device()
     check_device(given["device"])
     noise = given.pop("test_noise", None)
     kind, open_it = next((kind, opener) for fits, kind, opener in OPENERS if fits(place))

@@ -189,7 +189,7 @@ class ModelOptions:
         metadata=about("Image size in pixels: 512, or 512x768 (height x width). Default: its own."),
     )
     device: str | torch.device | None = field(
-        default=None, metadata=about("cpu, cuda or cuda:1. Default: the GPU if there is one.")
+        default=None, metadata=about("cpu, cuda, cuda:1 or mps. Default: the GPU if there is one.")
     )
     dtype: str | torch.dtype | None = field(
         default=None,

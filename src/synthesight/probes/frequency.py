@@ -173,8 +173,10 @@ def band_powers(residuals: Any, edges: np.ndarray) -> Any:
     """
     import torch
 
+    from synthesight.likelihood.device import in_float64
+
     height, width = residuals.shape[-2:]
-    power = torch.fft.fft2(residuals.double(), norm="ortho").abs().square()
+    power = torch.fft.fft2(in_float64(residuals), norm="ortho").abs().square()
     power = power.flatten(1, -3).sum(dim=1).flatten(1)
     cycles = np.hypot(
         *np.meshgrid(np.fft.fftfreq(height) * height, np.fft.fftfreq(width) * width, indexing="ij")

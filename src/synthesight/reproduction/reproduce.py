@@ -171,12 +171,11 @@ def run_models(
     SynthesightError
         If there is no GPU and no device was named: a large model would take months.
     """
-    import torch
-
     from synthesight.evaluation import run_evaluation
+    from synthesight.likelihood.device import best_device
 
     options = options or EvaluateOptions(rule="repeated-t")
-    if options.device is None and not torch.cuda.is_available():
+    if options.device is None and best_device() == "cpu":
         raise SynthesightError(
             "This machine has no GPU, on which the paper's models run: use one, or name "
             "`device='cpu'` to run them here all the same."

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import in_float64
 from synthesight.likelihood.draws import normal_noise, uniforms
 from synthesight.likelihood.plumbing import cast
 from synthesight.likelihood.protocol import Resolution
@@ -143,7 +144,7 @@ class Amused:
         """Return N / m · Σ log p of the masked codes: float64, (B,)."""
         (mask,) = draws
         nats = self._masked_nats(x, mask, conditioning, rows)
-        return nats.flatten(1).sum(dim=1) * mask[0].numel() / mask.flatten(1).double().sum(dim=1)
+        return nats.flatten(1).sum(dim=1) * mask[0].numel() / in_float64(mask).flatten(1).sum(dim=1)
 
     def nat_maps(
         self, x: Tensor, draws: tuple[Tensor, ...], conditioning: Any, rows: Tensor
@@ -153,7 +154,7 @@ class Amused:
         See :class:`~synthesight.likelihood.protocol.Located`.
         """
         (mask,) = draws
-        share = mask.double().mean(dim=(1, 2), keepdim=True)
+        share = in_float64(mask).mean(dim=(1, 2), keepdim=True)
         return self._masked_nats(x, mask, conditioning, rows) / share
 
     def decode(self, x: Tensor) -> Tensor:
@@ -173,7 +174,7 @@ class Amused:
         scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
         scheduler.set_timesteps(RESAMPLING, (2, 0), self.device)
         generator = torch.Generator().manual_seed(seed)
-        share = float(mask.double().mean())
+        share = float(in_float64(mask).mean())
         codes = torch.where(mask, self._mask_id, x)
         with torch.inference_mode():
             for step in scheduler.timesteps:
@@ -189,7 +190,8 @@ class Amused:
     def _masked_nats(self, x: Tensor, mask: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
         """Return log p of the masked codes, and 0 of the others: float64, the shape of ``x``."""
         logits = self._logits(torch.where(mask, self._mask_id, x), conditioning, rows)
-        return code_nats(logits.movedim(1, -1), x, name=self.name).masked_fill(~mask, 0.0)
+        nats = code_nats(logits.movedim(1, -1), x, name=self.name)
+        return nats.masked_fill(~mask.to(nats.device), 0.0)
 
     def _logits(self, codes: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
         return self.network(

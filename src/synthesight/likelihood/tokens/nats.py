@@ -15,6 +15,7 @@ from torch import Tensor
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.denoiser import NonFiniteOutput
+from synthesight.likelihood.device import in_float64
 
 LOGITS = 2**26
 """Logits that exist at once: 256 MiB of float32, however many images, tokens and codes."""
@@ -50,8 +51,8 @@ def code_nats(logits: Tensor, codes: Tensor, *, name: str) -> Tensor:
     tensor(-1.3863, dtype=torch.float64)
     """
     logits = logits.float()
-    own = logits.gather(-1, codes[..., None])[..., 0].double()
-    nats = own - logits.logsumexp(dim=-1).double()
+    own = in_float64(logits.gather(-1, codes[..., None])[..., 0])
+    nats = own - in_float64(logits.logsumexp(dim=-1))
     # A NaN or +inf is also in the sum. A masked logit would not be: it is just never chosen.
     if not (torch.isfinite(nats).all() and (logits > MASKED).all()):
         raise NonFiniteOutput(
@@ -124,7 +125,7 @@ def part_nats(nats: Tensor, edges: Sequence[int]) -> Tensor:
     >>> part_nats(torch.tensor([[1.0, 2.0, 3.0]]), (0, 2, 3))
     tensor([[3., 3.]], dtype=torch.float64)
     """
-    sums = torch.nn.functional.pad(nats.double().cumsum(dim=1), (1, 0))
+    sums = torch.nn.functional.pad(in_float64(nats).cumsum(dim=1), (1, 0))
     return sums[:, list(edges[1:])] - sums[:, list(edges[:-1])]
 
 

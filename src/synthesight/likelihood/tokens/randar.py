@@ -198,7 +198,11 @@ class RandAR(LabelModel):
         states = self.network(conditioning[rows], tokens, order)
         own = self.config
         found = head_nats(states, self.network.head, tokens, count=own.codes, name=self.name)
-        return torch.zeros_like(found).scatter(1, order, found).unflatten(1, (own.side, own.side))
+        return (
+            torch.zeros_like(found)
+            .scatter(1, order.to(found.device), found)
+            .unflatten(1, (own.side, own.side))
+        )
 
 
 def rotations(side: int, width: int, device: torch.device) -> Tensor:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from synthesight.likelihood.device import in_float64, summing_device
 from synthesight.likelihood.tokens.code_network import CodeNetwork
 
 
@@ -49,7 +50,7 @@ def redraw(
 
     made, cache = codes.clone(), DynamicCache()
     chance = np.random.default_rng(seed).random(tuple(codes.shape))
-    uniform = torch.from_numpy(chance).to(codes.device)
+    uniform = torch.from_numpy(chance).to(summing_device(codes.device))
     begin = int(mask.any(dim=0).long().argmax()) if mask.any() else codes.shape[1]
     seen, embedded = known.long(), network.text(text)
     new = _with_row_ends(made[:, :begin], 0, width, row_end)
@@ -63,9 +64,9 @@ def redraw(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state[:, -1]
-        total = network.head(states.float()).double().softmax(dim=1).cumsum(dim=1)
+        total = in_float64(network.head(states.float())).softmax(dim=1).cumsum(dim=1)
         drawn = torch.searchsorted(total, uniform[:, place, None].contiguous(), right=True)[:, 0]
-        drawn = drawn.clamp(max=total.shape[1] - 1)
+        drawn = drawn.clamp(max=total.shape[1] - 1).to(made.device)
         made[:, place] = torch.where(mask[:, place], drawn, made[:, place])
         new = _with_row_ends(made[:, place, None], place, width, row_end)
         embedded = embedded[:, :0]

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import summing_device
 from synthesight.likelihood.draws import normal_noise
 from synthesight.likelihood.tokens.labels import LabelModel
 from synthesight.likelihood.tokens.nats import head_nats, part_nats
@@ -276,12 +277,13 @@ class VAR(LabelModel):
     def nat_maps(self, x: Tensor, parts: range, conditioning: Tensor, rows: Tensor) -> Tensor:
         """Return where nats are, float64 (B, side, side): a token's are spread over its place."""
         finest = self.config.sides[-1]
-        total = torch.zeros(len(x), finest, finest, dtype=torch.float64, device=x.device)
+        place = summing_device(x.device)
+        total = torch.zeros(len(x), finest, finest, dtype=torch.float64, device=place)
         for nats, first, end in self._copies(x, parts, conditioning[rows]):
             sides = self.config.sides[first:end]
             scales = nats.split([side**2 for side in sides], dim=1)
             for own, side in zip(scales, sides, strict=True):
-                share = overlaps(side, finest).to(x.device)
+                share = overlaps(side, finest).to(place)
                 total += share @ own.unflatten(1, (side, side)) @ share.T / self.smoothing
         return total
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import in_float64, summing_device
 from synthesight.observers.discriminative.network import Network
 from synthesight.observers.discriminative.toolbox import IMAGENET_MEAN, IMAGENET_STD
 from synthesight.stimuli.categories import canonical, imagenet_to_16
@@ -97,7 +98,8 @@ class ImageNetNetwork(Network):
                 f"{self.name} has no ImageNet classes for {missing[0]!r}: choose `classes` among "
                 f"{', '.join(self.categories)}."
             )
-        groups = [torch.tensor(known[canonical(name)], device=self.device) for name in classes]
+        place = summing_device(self.device)
+        groups = [torch.tensor(known[canonical(name)], device=place) for name in classes]
 
         def scores(images: torch.Tensor) -> torch.Tensor:
             output = self.network((images - self.mean) / self.std)
@@ -107,7 +109,7 @@ class ImageNetNetwork(Network):
                     f"{self.name} has {logits.shape[-1]} outputs, not the {OUTPUTS} of ImageNet: "
                     "choose a network that was trained on ImageNet-1k."
                 )
-            log_p = torch.log_softmax(logits.double(), dim=1)
+            log_p = torch.log_softmax(in_float64(logits), dim=1)
             return torch.stack(
                 [log_p[:, g].logsumexp(dim=1) - math.log(len(g)) for g in groups], dim=1
             )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import in_float64
 from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.reproducible import BATCH as SAME
 from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
@@ -158,7 +159,7 @@ class Network(Observer):
         """Return log probabilities, float64 (B, K); None where so many do not fit in memory."""
         try:
             with torch.inference_mode():
-                found = scores(pixels.to(self.device).float()).double()
+                found = in_float64(scores(pixels.to(self.device).float()))
                 log_p = torch.log_softmax(found, dim=1).cpu().numpy()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):

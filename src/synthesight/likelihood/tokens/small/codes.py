@@ -8,6 +8,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from synthesight.likelihood.device import in_float64
+
 LLOYD_STEPS = 20
 CHUNK = 4096  # vectors whose distances to all code words exist at once
 
@@ -83,7 +85,7 @@ class NearestCodes(nn.Module):
 
         ``whitening`` is 0 for components as large as they are, 1 for equally large ones.
         """
-        vectors = vectors.double()
+        vectors = in_float64(vectors)
         self.centre.copy_(vectors.mean(dim=0))
         values, turned = torch.linalg.eigh(torch.cov(vectors.T))
         most = self.groups * self.components

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from synthesight import files
 from synthesight.errors import SynthesightError
+from synthesight.likelihood.device import in_float64, summing_device
 from synthesight.likelihood.tokens.nats import code_nats, part_nats
 from synthesight.likelihood.tokens.small.network import NetworkSizes, TokenNetwork
 from synthesight.likelihood.tokens.small.text import small_text_encoder
@@ -141,7 +142,7 @@ class SmallTokenModel:
         self.cost: Sequence[float]
         self.horizon = len(self.edges) - 1
         self.cost = tuple((np.diff(self.edges) / end).tolist())
-        self._weights = torch.from_numpy(weights).to(self.device)
+        self._weights = torch.from_numpy(weights).to(summing_device(self.device))
 
     @classmethod
     def from_folder(
@@ -283,7 +284,7 @@ class SmallTokenModel:
         int64, shape (B, N).
         """
         chance = np.random.default_rng(seed).random((len(x), self.tokens))
-        uniform = torch.from_numpy(chance).to(self.device)
+        uniform = torch.from_numpy(chance).to(summing_device(self.device))
         codes, mask = x.clone(), mask.to(self.device)
         transformer, prompt = self.network.transformer, conditioning.vectors[rows]
         with torch.inference_mode():
@@ -291,9 +292,9 @@ class SmallTokenModel:
                 seen = transformer.look(self.network.tokenizer, codes[:, :place])
                 states = transformer(seen, prompt)[:, place:]
                 (logits,) = transformer.logits(states, start=place)
-                total = logits[:, 0].double().softmax(dim=1).cumsum(dim=1)
+                total = in_float64(logits[:, 0]).softmax(dim=1).cumsum(dim=1)
                 drawn = torch.searchsorted(total, uniform[:, place, None].contiguous(), right=True)
-                drawn = drawn[:, 0].clamp(max=logits.shape[2] - 1)
+                drawn = drawn[:, 0].clamp(max=logits.shape[2] - 1).to(codes.device)
                 codes[:, place] = torch.where(mask[:, place], drawn, codes[:, place])
         return codes
 
