@@ -43,19 +43,21 @@ class AppleGPU(TorchFunctionMode):
     A module's parameters stay what they are, and are known by having been sent there.
     """
 
-    seen = 0  # results on the device
-
     def __init__(self) -> None:
         super().__init__()
+        self.seen = 0  # results on the device
         self.sent: dict[int, torch.Tensor] = {}
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):  # noqa: C901
+    def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         name = getattr(func, "__name__", "")
         owner = getattr(getattr(func, "__self__", None), "__name__", "")
-        if name == "__get__" and owner == "device":
-            if is_apple(args[0]) or id(args[0]) in self.sent:
-                return MPS
+        if (
+            name == "__get__"
+            and owner == "device"
+            and (is_apple(args[0]) or id(args[0]) in self.sent)
+        ):
+            return MPS
         if func is torch.Tensor.to and args:
             wants = [torch.device(each) for each in (*args[1:], *kwargs.values())
                      if isinstance(each, str | torch.device)]  # fmt: skip
@@ -92,7 +94,7 @@ class AppleGPU(TorchFunctionMode):
     def checked(self, result: Any) -> Any:
         for each in flat(result):
             if is_apple(each):
-                AppleGPU.seen += 1
+                self.seen += 1
                 if each.dtype == torch.float64:
                     raise TypeError("the MPS framework doesn't support float64")
         return result

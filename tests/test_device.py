@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
+import numpy as np
 import pytest
 import torch
 
+import synthesight
+from apple import AppleGPU
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.device import check_device, exact_float32
+from synthesight.likelihood.device import best_device, check_device, exact_float32
 
 
 @pytest.mark.parametrize(
@@ -34,3 +39,35 @@ def test_products_are_exact_inside_and_settings_stay():
         assert matmul.fp32_precision == "tf32"
     finally:
         matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("natural-32-cnn", {}), ("natural-32-ar", {}),
+     ("natural-32", {"rule": "exhaustive", "max_draws": 4, "dtype": "float32"})],
+)  # fmt: skip
+def test_apples_gpu_answers_as_the_cpu_does(model, options):
+    """On a stand-in for it, which refuses float64 and float64 of other devices."""
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    given = {"classes": ["cat", "dog"], **options}
+    expected = synthesight.load(model, device="cpu", **given).classify(images)
+    with patch.object(torch.backends.mps, "is_available", return_value=True), AppleGPU() as gpu:
+        assert best_device() == "mps"
+        observer = synthesight.load(model, **given)
+        assert observer.device_name == "mps"
+        found = observer.classify(images)
+    assert gpu.seen > 50
+    np.testing.assert_allclose(found.evidence, expected.evidence, rtol=1e-9, atol=1e-9)
+
+
+def test_the_stand_in_refuses_what_apples_gpu_refuses():
+    with AppleGPU():
+        there = torch.ones(3).to("mps")
+        assert there.device.type == "mps"
+        for wrong in (
+            there.double, lambda: torch.zeros(2, dtype=torch.float64, device="mps"),
+            lambda: torch.ones(3, dtype=torch.float64).to("mps"), there.numpy,
+            lambda: there * torch.ones(3, dtype=torch.float64),
+        ):  # fmt: skip
+            with pytest.raises((TypeError, RuntimeError), match=r"float64|numpy|same device"):
+                wrong()

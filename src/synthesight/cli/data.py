@@ -156,12 +156,13 @@ def data_make(
         str, typer.Option("--from", help="Folder <category>/<image>, list, table or archive.")
     ],
     manipulation: Annotated[
-        str, typer.Option(help="contrast, low-pass, eidolonI, …: a parametric dataset's name.")
+        str,
+        typer.Option(help="contrast, low-pass, eidolonI, …, or of ImageNet-C, as imagenet-c:fog."),
     ],
     out: Annotated[Path, written_to("Folder of the new dataset.")],
     level: Annotated[
         list[str] | None,
-        typer.Option(help="Condition, such as c10; repeatable. Default: all published ones."),
+        typer.Option(help="Condition, such as c10, or severity; repeatable. Default: all."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="A balanced sample of so many images.")] = None,
     seed: Annotated[int, seeded("Of noise, phases and displacements.")] = 0,

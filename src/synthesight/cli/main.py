@@ -27,6 +27,7 @@ from synthesight.cli.illusion import illusion
 from synthesight.cli.info import informing
 from synthesight.cli.options import Commands, say, translate, written_to
 from synthesight.cli.probes import add_probes
+from synthesight.cli.push import pushing
 from synthesight.cli.reproduce import reproducing
 from synthesight.cli.runs import runs
 from synthesight.cli.study import studying
@@ -53,6 +54,7 @@ app.add_typer(informing)
 app.add_typer(runs)
 app.add_typer(studies)
 app.add_typer(studying)
+app.add_typer(pushing)
 app.add_typer(calibrating)
 app.add_typer(analyse, name="analyse")
 app.add_typer(reproducing)

@@ -24,13 +24,19 @@ if TYPE_CHECKING:
         save,
     )
     from synthesight.stimuli.make.eidolon import partially_coherent_disarray
-    from synthesight.stimuli.make.manipulations import MANIPULATIONS, manipulate, mean_amplitude
+    from synthesight.stimuli.make.manipulations import (
+        CORRUPTIONS,
+        MANIPULATIONS,
+        manipulate,
+        mean_amplitude,
+    )
     from synthesight.stimuli.make.published import make_dataset
     from synthesight.stimuli.make.shapes import SHAPES, silhouette
     from synthesight.stimuli.make.textures import TEXTURES, texture
 
 __all__ = [
     "CLASSICS",
+    "CORRUPTIONS",
     "MANIPULATIONS",
     "SHAPES",
     "TEXTURES",
@@ -70,7 +76,7 @@ __getattr__, __dir__ = lazy.attach(
         ],
         "drawn": ["drawn_cue_conflict", "drawn_mask", "drawn_objects", "save"],
         "eidolon": ["partially_coherent_disarray"],
-        "manipulations": ["MANIPULATIONS", "manipulate", "mean_amplitude"],
+        "manipulations": ["CORRUPTIONS", "MANIPULATIONS", "manipulate", "mean_amplitude"],
         "published": ["make_dataset"],
         "shapes": ["SHAPES", "silhouette"],
         "textures": ["TEXTURES", "texture"],

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, suggestion
+from synthesight.stimuli.make.corruptions import corruptions, severity
 from synthesight.stimuli.make.eidolon import partially_coherent_disarray
 
 LUMA = np.array([0.2125, 0.7154, 0.0721])  # ITU-R BT.709, as Geirhos et al. (2018) make greys
@@ -65,13 +66,13 @@ def manipulate(
     image
         uint8, shape (H, W, 3).
     manipulation
-        A name among :data:`MANIPULATIONS`.
+        A name among :data:`MANIPULATIONS` or :data:`CORRUPTIONS`.
     condition
         As published: colour cr bw; contrast c10 (per cent); high-pass and low-pass the standard
         deviation of the Gaussian in pixels (high-pass inf: unchanged); phase-scrambling and
         rotation degrees; power-equalisation 0 pow; false-colour True (true colours) False;
         eidolonI, II, III reach-coherence-grain such as 8-10-10; uniform-noise the noise's
-        half-width.
+        half-width. Of ImageNet-C's corruptions, the severity: 1 to 5.
     rng
         Random generator of noise, phases and eidolons; None for a fixed one.
     amplitude
@@ -102,11 +103,12 @@ def manipulate(
 
 def named(manipulation: str) -> Manipulation:
     """Return the manipulation of a name, or raise with a list of them."""
-    if manipulation not in MANIPULATIONS:
+    known = MANIPULATIONS | CORRUPTIONS
+    if manipulation not in known:
         raise SynthesightError(
-            f"There is no `manipulation={manipulation!r}`: choose among {', '.join(MANIPULATIONS)}."
+            f"There is no `manipulation={manipulation!r}`: {suggestion(manipulation, known)}."
         )
-    return MANIPULATIONS[manipulation]
+    return known[manipulation]
 
 
 def level_of(manipulation: str, condition: str) -> float:
@@ -289,4 +291,7 @@ MANIPULATIONS: dict[str, Manipulation] = {
     "eidolonII": _eidolon(0.3),
     "eidolonIII": _eidolon(0.0),
     "uniform-noise": Manipulation(_uniform_noise, _number(0, 1), "0.2"),
+}
+CORRUPTIONS: dict[str, Manipulation] = {
+    name: Manipulation(apply, severity, "3") for name, apply in corruptions().items()
 }

@@ -14,7 +14,9 @@ from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import dataset, datasets
 from synthesight.stimuli.images import UnreadableImage, to_array
+from synthesight.stimuli.make.corruptions import SEVERITIES
 from synthesight.stimuli.make.manipulations import (
+    CORRUPTIONS,
     level_of,
     manipulate,
     mean_amplitude,
@@ -46,13 +48,14 @@ def make_dataset(
     stimuli
         Images with categories.
     manipulation
-        A name among :data:`~synthesight.stimuli.make.manipulations.MANIPULATIONS`.
+        A name among :data:`~synthesight.stimuli.make.manipulations.MANIPULATIONS`, or
+        :data:`~synthesight.stimuli.make.manipulations.CORRUPTIONS` of ImageNet-C.
     out
         Folder of the new dataset: ``dnn/session-1/`` is made in it, which
         :func:`~synthesight.stimuli.find.find_stimuli` reads with conditions and categories.
         Each image depends on seed, its id and the condition alone.
     conditions
-        Conditions to make; without any, all published ones of that manipulation.
+        Conditions to make; without any, all published ones of that manipulation, or severities.
     size
         Side, in pixels, to which images are scaled and cropped first.
     seed
@@ -75,7 +78,8 @@ def make_dataset(
     """
     out = Path(out)
     named(manipulation)
-    conditions = list(dict.fromkeys(conditions or dataset(manipulation).conditions))
+    all_of_them = SEVERITIES if manipulation in CORRUPTIONS else dataset(manipulation).conditions
+    conditions = list(dict.fromkeys(conditions or all_of_them))
     for condition in conditions:
         level_of(manipulation, condition)
     made = _files(stimuli, conditions)
