@@ -80,7 +80,9 @@ def test_a_dataset_of_all_severities(corrupt, tmp_path):
 def test_mistakes(image, tmp_path, monkeypatch):
     save_pictures(tmp_path, "photos/cat/1.png", "photos/dog/2.png")
     made = ("data", "make", "--from", tmp_path / "photos", "--out", tmp_path / "out")
-    assert "did you mean imagenet-c:fog" in refused(*made, "--manipulation", "imagenet-c:fg")
+    assert "or, of ImageNet-C, imagenet-c:gaussian-noise" in refused(
+        *made, "--manipulation", "imagenet-c:fg"
+    )
     message = refused(*made, "--manipulation", "imagenet-c:fog", "--level", "6")
     assert "6" in message
     monkeypatch.setitem(__import__("sys").modules, "imagecorruptions", None)

@@ -44,7 +44,8 @@ def test_products_are_exact_inside_and_settings_stay():
 @pytest.mark.parametrize(
     ("model", "options"),
     [("natural-32-cnn", {}), ("natural-32-ar", {}),
-     ("natural-32", {"rule": "exhaustive", "max_draws": 4, "dtype": "float32"})],
+     pytest.param("natural-32", {"rule": "exhaustive", "max_draws": 4, "dtype": "float32"},
+                  marks=pytest.mark.stress)],
 )  # fmt: skip
 def test_apples_gpu_answers_as_the_cpu_does(model, options):
     """On a stand-in for it, which refuses float64 and float64 of other devices."""

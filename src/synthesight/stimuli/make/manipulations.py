@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from synthesight.errors import SynthesightError, suggestion
+from synthesight.errors import SynthesightError
 from synthesight.stimuli.make.corruptions import corruptions, severity
 from synthesight.stimuli.make.eidolon import partially_coherent_disarray
 
@@ -106,7 +106,8 @@ def named(manipulation: str) -> Manipulation:
     known = MANIPULATIONS | CORRUPTIONS
     if manipulation not in known:
         raise SynthesightError(
-            f"There is no `manipulation={manipulation!r}`: {suggestion(manipulation, known)}."
+            f"There is no `manipulation={manipulation!r}`: choose among {', '.join(MANIPULATIONS)}; "
+            f"or, of ImageNet-C, {', '.join(CORRUPTIONS)}."
         )
     return known[manipulation]
 
