@@ -29,10 +29,7 @@ def push_runs(
         bool, typer.Option("--dry-run", "-n", help="Print files and card, and push nothing.")
     ] = False,
 ) -> None:
-    """Push runs to a dataset repository of the Hugging Face Hub, with a card; no images.
-
-    For example: synthesight push runs/a me/my-runs --dry-run
-    """
+    """Push runs to a dataset repository of the Hugging Face Hub, with a card; no images."""
     from synthesight.encoding import printable
     from synthesight.publishing import plan_push, push
 

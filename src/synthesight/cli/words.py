@@ -8,7 +8,7 @@ COMMANDS = {
     "Analyse and report": (
         "report", "compare", "analyse", "export", "cite", "power", "reproduce",
     ),
-    "Look after runs": ("status", "check", "merge"),
+    "Look after runs": ("status", "check", "merge", "push"),
     "Probe": ("reconstruct", "frequency", "illusion"),
     "Stimuli and people": ("data", "experiment"),
     "Make models": ("calibrate", "fit-weighting", "train", "convert"),
@@ -50,6 +50,7 @@ EXAMPLES = {
     "status": "status runs/1",
     "check": "check runs/1",
     "merge": "merge runs/1 runs/2 --out runs/both",
+    "push": "push runs/1 me/my-runs --dry-run",
     "reconstruct": 'reconstruct cat.jpg --prompt "a cat" --prompt "a dog"',
     "frequency": "frequency photos/ --classes cat,dog",
     "calibrate": "calibrate --self-generated 200 --out calibration.json",

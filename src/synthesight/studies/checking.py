@@ -13,7 +13,7 @@ from synthesight.likelihood.rules import find_rule
 from synthesight.likelihood.weighting import WEIGHTINGS
 from synthesight.observers.fitness import default_rule, increments_of
 from synthesight.observers.loading import DTYPES, Place, check_protocol, read_given
-from synthesight.observers.options import EvaluateOptions
+from synthesight.observers.options import MOST_SEED, EvaluateOptions
 from synthesight.observers.registry import resolve
 from synthesight.studies.cells import AXES
 from synthesight.studies.reading import Keys, Origin
@@ -54,9 +54,10 @@ def check_option(option: str, value: Any, origin: Origin, keys: Keys) -> None:
         raise origin.error(
             keys, f"`{option}={value!r}` cannot be: give {words.get(facts['text'], 'a text')}."
         )
-    least, most = facts["least"], facts["most"]
-    if (least is not None and value < least) or (most is not None and value > most):
-        raise origin.error(keys, f"`{option}={value}` cannot be: give {least} to {most}.")
+    if option == "seed" and not 0 <= value <= MOST_SEED:
+        raise origin.error(keys, f"`seed={value}` cannot be: give 0 to {MOST_SEED}.")
+    if (least := facts["least"]) is not None and value < least:
+        raise origin.error(keys, f"`{option}={value}` cannot be: give {least} or more.")
     named = isinstance(value, str) and not value.endswith(".json")
     if option == "weighting" and named and value not in WEIGHTINGS:
         raise origin.error(

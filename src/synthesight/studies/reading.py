@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from synthesight.errors import SynthesightError
 
 LARGEST = 2**20  # bytes; a study is written by hand
 MOST = 10_000  # values, once what is named by * stands in its places
+
+_PARAMETER = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 
 Keys = tuple[str | int, ...]
 
@@ -38,7 +41,9 @@ class Origin:
         known = next((self.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in
                       self.lines), None)  # fmt: skip
         line = "" if known is None else f":{known}"
-        return SynthesightError(f"{self.path}{line}: {text}")
+        # In a file they are keys, and no options of the command line.
+        plain = _PARAMETER.sub(lambda found: " ".join(filter(None, found.groups())), text)
+        return SynthesightError(f"{self.path}{line}: {plain}")
 
     def beside(self, text: Any) -> Any:
         """Return the path of a file or folder that lies beside the study's, or the text itself."""

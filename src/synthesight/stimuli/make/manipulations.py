@@ -106,8 +106,8 @@ def named(manipulation: str) -> Manipulation:
     known = MANIPULATIONS | CORRUPTIONS
     if manipulation not in known:
         raise SynthesightError(
-            f"There is no `manipulation={manipulation!r}`: choose among {', '.join(MANIPULATIONS)}; "
-            f"or, of ImageNet-C, {', '.join(CORRUPTIONS)}."
+            f"There is no `manipulation={manipulation!r}`: choose among "
+            f"{', '.join(MANIPULATIONS)}; or, of ImageNet-C, {', '.join(CORRUPTIONS)}."
         )
     return known[manipulation]
 
