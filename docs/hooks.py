@@ -69,23 +69,42 @@ def models() -> str:
 def command_line() -> str:
     """Return the help of every command as Markdown."""
     command = typer.main.get_command(app)
+    whole_summaries(command)
     context = command.make_context("synthesight", [], resilient_parsing=True)
     text = get_docs_for_click(obj=command, ctx=context, name="synthesight", title="Command line")
     return "---\nhide: [navigation]\n---\n" + text
 
 
+def whole_summaries(command: Any) -> None:
+    """Give each command its first sentence as its summary, which is else cut after some words."""
+    if command.help and not command.short_help:
+        command.short_help = " ".join(command.help.split("\n\n")[0].split())
+    for each in getattr(command, "commands", {}).values():
+        whole_summaries(each)
+
+
 def package() -> str:
     """Return the page of the names that `import synthesight` offers, without the rooms."""
-    return _page("synthesight", "synthesight", "\n      show_submodules: false")
+    return page_of("synthesight", "\n      show_submodules: false")
 
 
 def room(name: str) -> str:
     """Return the page of one room."""
-    return _page(f"synthesight.{name}", f"synthesight.{name}")
+    return page_of(f"synthesight.{name}")
 
 
-def _page(title: str, module: str, more: str = "") -> str:
-    return f"# {title}\n\n::: {module}\n    options:\n      members: {offered(module)}{more}\n"
+def page_of(module: str, more: str = "") -> str:
+    """Return the page of a package: what its docstring says, then each name that it offers."""
+    folder = SOURCE.parent.joinpath(*module.split("."))
+    names = offered(module)
+    # A function that is called as its file, such as accuracy, would be taken for the module.
+    files = [name for name in names if (folder / f"{name}.py").is_file()]
+    others = [name for name in names if name not in files]
+    page = f"# {module}\n\n::: {module}\n    options:\n      members: {others}{more}\n"
+    for name in files:
+        page += f"\n::: {module}.{name}.{name}\n    options:\n      show_root_heading: true\n"
+        page += "      show_root_toc_entry: true\n      show_root_full_path: false\n"
+    return page
 
 
 def offered(module: str) -> list[str]:
