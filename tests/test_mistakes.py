@@ -11,8 +11,9 @@ import typer
 import builders
 from builders import ENVIRONMENT, command, done, picture, process, refused, sentence
 from synthesight.cli import mistakes
-from synthesight.cli.commands import all_commands, translate, understood
+from synthesight.cli.commands import translate, understood
 from synthesight.cli.main import app
+from synthesight.cli.mistakes import all_commands
 from synthesight.cli.words import COMMANDS, EXAMPLES
 
 
@@ -172,13 +173,13 @@ def test_errors_of_the_system_in_words(error, words):
     assert said is None if words is None else said.startswith(words)
 
 
-def test_a_reader_that_has_seen_enough_is_no_mistake(monkeypatch):
-    def closed(**_):
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr("synthesight.cli.main.app", closed)
-    result = command("models")
-    assert (result.returncode, result.stderr) == (141, "")
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    for words in (["models", "--json"], ["evaluate", "-h"]):
+        read, write = os.pipe()
+        os.close(read)
+        result = process(*words, stdout=write)
+        os.close(write)
+        assert (result.returncode, result.stderr) == (141, "")
 
 
 def test_what_is_wrong_beside_the_pixels_is_not_said(tmp_path, recwarn):

@@ -140,7 +140,8 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
     except PermissionError:
         raise
     except OSError as error:
-        raise SynthesightError(f"{path} cannot be read ({error.strerror}).") from error
+        reason = (error.strerror or "the system refuses").lower()
+        raise SynthesightError(f"{path} cannot be read ({reason}): check the file.") from error
     except UnicodeError:
         raise _no_text(path, "a damaged text") from None
     if not head.strip():

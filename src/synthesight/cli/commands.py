@@ -6,7 +6,7 @@ import ast
 import re
 import shutil
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from synthesight.cli.mistakes import check_once, no_command
+from synthesight.cli.mistakes import all_commands, check_once, no_command
 from synthesight.cli.words import COMMANDS, EXAMPLES, MANY, OPTIONS
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError
@@ -169,16 +169,6 @@ def flags(command: Any) -> dict[str, str]:
         for each in getattr(command, "params", ())
         if each.param_type_name == "option"
     }
-
-
-def all_commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every command below a group, with its words."""
-    for name, command in group.commands.items():
-        words = f"{path} {name}".strip()
-        if hasattr(command, "commands"):
-            yield from all_commands(command, words)
-        else:
-            yield words, command
 
 
 def given_words(context: typer.Context, left_out: Collection[str]) -> list[str]:

@@ -36,6 +36,8 @@ from synthesight.encoding import plain, sentence
 from synthesight.errors import SynthesightWarning
 from synthesight.stopping import code_of, stoppable
 
+SIGPIPE = 128 + 13  # as shells count it
+
 ABOUT = "Classify images with generative models, and measure how human-like they see."
 
 app = typer.Typer(
@@ -134,7 +136,10 @@ def main() -> None:
         sys.exit(code_of(stopped.__cause__ or stopped))
     except BrokenPipeError:  # `| head` has seen enough
         _discard_output()
-        sys.exit(128 + 13)  # as shells count SIGPIPE
+        sys.exit(SIGPIPE)
+    except SystemExit as ended:
+        # Libraries that print may have met the closed pipe, and end with 1.
+        sys.exit(SIGPIPE if isinstance(ended.__context__, BrokenPipeError) else ended.code)
     except Exception as error:
         if mistakes.is_usage(error):
             # A command alone is answered by its help, which is printed by then.

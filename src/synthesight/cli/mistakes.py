@@ -6,7 +6,7 @@ import errno
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ def _values(name: str) -> str:
 
 def _option(unknown: str, place: str, command: Any, root: Any) -> str | None:
     """Return what to do about an option that a command has not."""
-    names = [name for each in getattr(command, "params", ()) for name in each.opts]
+    names = _names(command)
     known = [name for name in names if name.startswith("-")] + ["--help"]
     value = _values(unknown)
     plain = unknown.replace("_", "-").lower()
@@ -152,26 +152,31 @@ def _option(unknown: str, place: str, command: Any, root: Any) -> str | None:
     if get_close_matches(plain.strip("-"), bare, n=1, cutoff=0.75):
         return f"give {value or bare[0]} without an option before it"
     typed = [word for word in sys.argv[1:] if word in getattr(command, "commands", ())]
-    every = list(_every(command, place)) if hasattr(command, "commands") else []
-    after = [words for words, options in every if plain in options]
+    every = list(all_commands(command, place)) if hasattr(command, "commands") else []
+    after = [words for words, one in every if plain in _names(one)]
     if after and len(plain) > 2:
         first = next((words for words in after if words.split()[-1] in typed), after[0])
         return f"give it after a command, as in `synthesight {first} {_typed([plain])}`"
-    elsewhere = [words for words, options in _every(root) if plain in options]
+    elsewhere = [words for words, one in all_commands(root) if plain in _names(one)]
     if elsewhere and len(plain) > 2:
         return f"it is an option of `synthesight {elsewhere[0]}`"
     return None
 
 
-def _every(root: Any, path: str = "") -> Iterable[tuple[str, list[str]]]:
-    """Yield every command's words and options."""
+def _names(command: Any) -> list[str]:
+    return [name for each in getattr(command, "params", ()) for name in each.opts]
+
+
+def all_commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command below a group, with its words, in the order of help."""
     order = [name for names in COMMANDS.values() for name in names]
-    below = getattr(root, "commands", {})
-    for name in sorted(below, key=lambda one: order.index(one) if one in order else 99):
-        command = below[name]
+    below = group.commands
+    for name in sorted(below, key=lambda one: order.index(one) if one in order else len(order)):
         words = f"{path} {name}".strip()
-        yield words, [option for each in command.params for option in each.opts]
-        yield from _every(command, words)
+        if hasattr(below[name], "commands"):
+            yield from all_commands(below[name], words)
+        else:
+            yield words, below[name]
 
 
 def _of(answers: Mapping[str, Sequence[str]], word: str) -> str | None:

@@ -204,6 +204,7 @@ NO_OPTIONS = {
         "--resume", "--continue", "--restart", "--resume-from"),
     "no run is overwritten: give another --out, or delete its folder first": (
         "--force", "-f", "--overwrite", "--overwrite-output-dir", "--clobber", "--no-resume"),
+    "type `synthesight --version`": ("--version", "-V", "--ver"),
     "leave it out: nothing asks for a confirmation": ("--yes", "-y", "--no-input", "--assume-yes"),
     "set the environment variable OMP_NUM_THREADS instead": ("--threads", "--num-threads"),
     "set the environment variable HF_TOKEN instead": ("--token", "--hf-token", "--auth-token"),

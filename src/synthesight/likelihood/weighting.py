@@ -76,11 +76,11 @@ def weights(weighting: str | Sequence[float], schedule: Schedule) -> np.ndarray:
     table = np.asarray(weighting, dtype=np.float64)
     if table.ndim != 1 or len(table) < 2 or not np.isfinite(table).all() or (table < 0).any():
         raise SynthesightError(
-            "A table of weights is a list of at least two finite numbers ≥ 0, for equally spaced "
-            "times from 0 to 1."
+            "The table of weights cannot be: give two or more finite numbers of 0 or more, for "
+            "equally spaced times from 0 to 1."
         )
     if not table.any():
-        raise SynthesightError("A table of weights needs at least one weight above 0.")
+        raise SynthesightError("The table of weights has none above 0: give at least one.")
     return np.interp(schedule.times, np.linspace(0.0, 1.0, len(table)), table)
 
 

@@ -290,7 +290,9 @@ def _described(notes: Mapping[str, Content], image: str) -> dict[str, Any]:
         try:
             found = json.loads(text)
         except (ValueError, RecursionError):
-            raise SynthesightError(f"What describes {image} (.json) is not valid JSON.") from None
+            raise SynthesightError(
+                f"What describes {image} (.json) is not valid JSON: correct it, or leave it out."
+            ) from None
         inner = found if isinstance(found, dict) else {"label": found}
         row |= {
             key: value

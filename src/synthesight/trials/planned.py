@@ -72,8 +72,8 @@ def grow(folder: Path, stimuli: Iterable[Stimulus], shown: pl.Series) -> None:
         if len(left):
             raise SynthesightError(
                 f"{folder} holds a run of other stimuli: {len(left)} of its {len(known)} (such as "
-                f"{left[0]}) are not among those of `stimuli`, of which {len(new)} (such as "
-                f"{new['stimulus'][0]}) are not in it; give those of the run too, so that it "
+                f"{left[0]}) are not among `stimuli`, and {len(new)} of these (such as "
+                f"{new['stimulus'][0]}) are not in it. Give those of the run too, so that it "
                 "grows, or another `out`."
             )
     add(folder, given if before.is_empty() else new)

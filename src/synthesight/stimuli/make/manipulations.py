@@ -93,7 +93,7 @@ def manipulate(
     if manipulation == "power-equalisation" and level:
         if amplitude is None:
             raise SynthesightError(
-                "power-equalisation needs the mean amplitude spectrum of all images."
+                "power-equalisation needs the mean spectrum of all images: give `amplitude`."
             )
         changed = _power_equalised(pixels, amplitude)
     else:
@@ -138,7 +138,7 @@ def mean_amplitude(images: Iterable[np.ndarray]) -> Amplitude:
         total = total + np.abs(np.fft.fft2(_grey(image.astype(np.float64) / 255.0)))
         count += 1
     if not count:
-        raise SynthesightError("There are no images to take the mean amplitude spectrum of.")
+        raise SynthesightError("There are no images to take a mean spectrum of: give one or more.")
     return total / count
 
 
