@@ -67,10 +67,11 @@ class Browser:
         self.number = 0
         self.session: str | None = None
         self.problems: list[str] = []  # errors in the page
+        self.asked: list[str] = []  # addresses that the page asked for
         pages = self.ask("Target.getTargets")["targetInfos"]
         page = next(each["targetId"] for each in pages if each["type"] == "page")
         self.session = self.ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
         self.resize(width, height)
 
@@ -98,6 +99,8 @@ class Browser:
             if answer.get("method") == "Runtime.exceptionThrown":
                 details = answer["params"]["exceptionDetails"]
                 self.problems.append(details.get("exception", details).get("description", "?"))
+            if answer.get("method") == "Network.requestWillBeSent":
+                self.asked.append(answer["params"]["request"]["url"])
             if answer.get("method") == "Log.entryAdded":
                 entry = answer["params"]["entry"]
                 if entry["level"] == "error":

@@ -16,15 +16,14 @@ from rich.console import Console
 import synthesight
 from synthesight.analysis import with_people
 from synthesight.likelihood.draws import normal_noise, stimulus_key
-from synthesight.likelihood.evaluator import Evaluator
 from synthesight.likelihood.sampling import sample
 from synthesight.observers import EvidenceMap, Response
 from synthesight.observers.options import ModelOptions
+from synthesight.observers.watching import watch
 from synthesight.probes.dial import show_dial
-from synthesight.probes.pictures import coloured, legend_of, picture_grid
+from synthesight.probes.pictures import coloured, legend_of, picture_grid, race_chart
 from synthesight.probes.reconstruct import reconstruct
 from synthesight.report.dials import dials_section
-from synthesight.report.looks import COLOURS
 from synthesight.report.references import references_of
 from synthesight.report.saving import save_figure
 from synthesight.stimuli.make.dial import dial_stimuli, pairs_of
@@ -36,7 +35,6 @@ CANDIDATES = 24  # images that the model makes of each
 PAIRS = 7
 STEPS = 7  # of the dial
 DRAWS = 64  # a class at most: a third of the default, for a tour of minutes
-NAMED = 3  # classes of the race that have a colour
 PUBLISHED = references_of("shape_bias", "cue-conflict")
 
 
@@ -117,7 +115,8 @@ def own_images() -> list[Stimulus]:
 def raced(stimulus: Stimulus) -> tuple[EvidenceMap, Response, pl.DataFrame]:
     """Return the map of an image, the answer, and the evidence of each class by draw."""
     observer: Any = synthesight.load(MODELS[0], device="cpu", max_draws=DRAWS)
-    (answer,) = observer.respond([stimulus])
+    answer, race = watch(observer, stimulus)
+    assert race is not None
     classes = observer.choose(None)
     every: Any = synthesight.load(
         MODELS[0], device="cpu", rule="exhaustive", max_draws=DRAWS, batch_size=16
@@ -126,32 +125,7 @@ def raced(stimulus: Stimulus) -> tuple[EvidenceMap, Response, pl.DataFrame]:
     (full,) = every.respond([stimulus], [answer.response, classes[int(rival)]])
     pair = [answer.response, classes[int(rival)]]
     shown = every.evidence_map(full, pair, of=pair[0], against=pair[1])
-    prompts, rows, _ = observer.units(classes)
-    evaluator = Evaluator(observer.likelihood, observer.prepare(prompts), batch_size=16)
-    import torch
-
-    pixels = torch.from_numpy(shown.image.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-    index = np.repeat(np.arange(DRAWS), len(classes))
-    parts = np.split(np.arange(len(index)), range(16, len(index), 16))
-    key, none, row = stimulus_key(0, stimulus.id)[None], np.zeros_like(index), rows[:, 0]
-    nats = np.concatenate(
-        [
-            evaluator(pixels, key, none[part], index[part], np.tile(row, DRAWS)[part])
-            for part in parts
-        ]
-    ).reshape(DRAWS, len(classes))
-    nats -= nats[:, [classes.index(answer.response)]]
-    running = nats.cumsum(axis=0) / np.arange(1, DRAWS + 1)[:, None]
-    table = pl.DataFrame(
-        {
-            "draw": np.repeat(np.arange(1, DRAWS + 1), len(classes)),
-            "class": classes * DRAWS,
-            "evidence": running.ravel(),
-            "seen": np.tile(answer.draws, DRAWS),
-        }
-    )
-    # A class is dropped where its draws end.
-    return shown, answer, table.filter(pl.col("draw") <= pl.col("seen")).drop("seen")
+    return shown, answer, race.frame()
 
 
 def ambiguous(stimuli: Sequence[Stimulus], equal: pl.DataFrame) -> Stimulus:
@@ -172,33 +146,9 @@ def map_and_race(shown: EvidenceMap, race: pl.DataFrame) -> alt.HConcatChart:
         ["image", f"for {shown.of}, against {shown.against}"],
         side=180,
     )
-    last = race.filter(pl.col("draw") == race["draw"].max()).sort("evidence", descending=True)
-    final = race.group_by("class").agg(pl.all().sort_by("draw").last()).sort("draw", "evidence")
-    named = [*dict.fromkeys([*last["class"], *final["class"].reverse()])][:NAMED]
-    colours = alt.Scale(domain=named, range=list(COLOURS[:NAMED]))
-    base = alt.Chart(alt.Data(values=race.to_dicts())).encode(
-        x=alt.X("draw:Q", title="draws", scale=alt.Scale(type="log", nice=False)),
-        y=alt.Y("evidence:Q", title="evidence, less the winner's", scale=alt.Scale(clamp=True)),
-        detail="class:N",
-    )
-    others = base.transform_filter(alt.FieldOneOfPredicate("class", named).__invert__())
-    lines = base.transform_filter(alt.FieldOneOfPredicate("class", named)).mark_line(strokeWidth=2)
-    legend = alt.Legend(orient="bottom-right", title=None, fillColor="white", padding=4)
-    chart = alt.layer(
-        others.mark_line(color="#bbbbbb", strokeWidth=1),
-        lines.encode(color=alt.Color("class:N", scale=colours, legend=legend)),
-    ).properties(
-        width=380,
-        height=180,
-        title=alt.TitleParams(
-            "The race of the classes",
-            subtitle="a line ends where the sequential rule drops its class",
-            subtitleColor="#595959",
-        ),
-    )
     left = alt.layer(pictures, legend_of(most, f"{shown.unit} a pixel"))
     left = left.properties(title="Where an image speaks for its class")
-    return alt.hconcat(left, chart, spacing=30).resolve_scale(color="independent")
+    return alt.hconcat(left, race_chart(race), spacing=30).resolve_scale(color="independent")
 
 
 def rivals_of(stimulus: Stimulus) -> alt.LayerChart:

@@ -16,6 +16,7 @@ from synthesight import __version__
 from synthesight.cli import mistakes
 from synthesight.cli.analyse import analyse
 from synthesight.cli.analysis import studies
+from synthesight.cli.app import app as app_in_browser
 from synthesight.cli.calibrate import calibrating
 from synthesight.cli.classify import classifying
 from synthesight.cli.compare import comparing
@@ -105,6 +106,7 @@ def demo(
     run_demo(out)
 
 
+app.command("app")(app_in_browser)
 add_probes(app)
 
 _format = warnings.formatwarning

@@ -41,6 +41,7 @@ EXAMPLES = {
     "study": "study study.yaml --dry-run",
     "models": 'models "stable-*"',
     "demo": "demo --out demo",
+    "app": "app --open",
     "report": "report runs/ --open",
     "compare": "compare runs/1 runs/2",
     "export": "export runs/1 --out csv",

@@ -9,10 +9,13 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+import polars as pl
 from PIL import Image
 
 from synthesight.observers.evidence_map import EvidenceMap
+from synthesight.report.looks import COLOURS
 
+NAMED = 3  # classes of a race that have a colour
 SIDE = 128  # of a picture in a figure
 # Against, nothing, for: blue and orange of Color Brewer, which colour-blind readers tell apart.
 DIVERGING = ("#2166ac", "#92c5de", "#ffffff", "#fdb863", "#b35806")
@@ -163,4 +166,39 @@ def legend_of(most: float, title: str) -> alt.Chart:
         alt.Chart(alt.Data(values=[{"value": 0}]))
         .mark_point(opacity=0)
         .encode(color=alt.Color("value:Q", scale=colours, legend=legend))
+    )
+
+
+def race_chart(race: pl.DataFrame) -> alt.LayerChart:
+    """Draw how the evidence of classes comes apart, draw by draw; the leading ones have colours.
+
+    Parameters
+    ----------
+    race
+        Columns draw, class and evidence, less that of the class that leads at the end; a class
+        that was dropped has no later rows.
+    """
+    last = race.filter(pl.col("draw") == race["draw"].max()).sort("evidence", descending=True)
+    final = race.group_by("class").agg(pl.all().sort_by("draw").last()).sort("draw", "evidence")
+    named = [*dict.fromkeys([*last["class"], *final["class"].reverse()])][:NAMED]
+    colours = alt.Scale(domain=named, range=list(COLOURS[: len(named)]))
+    base = alt.Chart(alt.Data(values=race.to_dicts())).encode(
+        x=alt.X("draw:Q", title="draws", scale=alt.Scale(type="log", nice=False)),
+        y=alt.Y("evidence:Q", title="evidence, less the winner's", scale=alt.Scale(clamp=True)),
+        detail="class:N",
+    )
+    others = base.transform_filter(alt.FieldOneOfPredicate("class", named).__invert__())
+    lines = base.transform_filter(alt.FieldOneOfPredicate("class", named)).mark_line(strokeWidth=2)
+    legend = alt.Legend(orient="bottom-right", title=None, fillColor="white", padding=4)
+    return alt.layer(
+        others.mark_line(color="#bbbbbb", strokeWidth=1),
+        lines.encode(color=alt.Color("class:N", scale=colours, legend=legend)),
+    ).properties(
+        width=380,
+        height=180,
+        title=alt.TitleParams(
+            "The race of the classes",
+            subtitle="a line ends where the decision rule drops its class",
+            subtitleColor="#595959",
+        ),
     )

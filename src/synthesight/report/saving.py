@@ -69,6 +69,11 @@ def save_figure(figure: Any, *paths: Path, style: Style | None = None) -> None:
             files.write(path, vl_convert.svg_to_png(exact, scale=1, ppi=DOTS))
 
 
+def svg_of(figure: Any) -> str:
+    """Return an Altair chart as SVG, as on the screen."""
+    return vl_convert.vegalite_to_svg(_untruncated(figure.to_dict(validate=False)))
+
+
 def save_figures(
     figures: Sequence[tuple[Spec, Sequence[Path]]],
     style: Style | None = None,

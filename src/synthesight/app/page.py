@@ -1,0 +1,200 @@
+"""The app's page: an image, classes and a model on the left, and what to do with them in tabs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+from synthesight.app.dial import DIALS, dialled
+from synthesight.app.html import mistake, render, waiting
+from synthesight.app.models import Models
+from synthesight.app.pictures import ambiguous, stimulus_of, write_examples
+from synthesight.app.rivals import MINE, rivalled
+from synthesight.app.watch import watched
+from synthesight.app.where import DRAWS, located
+from synthesight.errors import SynthesightError
+
+TITLE = "Synthesight: watch a generative classifier see"
+ONE = "model"  # what runs a model runs alone
+
+
+def build(models: Models, folder: Path) -> Any:
+    """Return the page, a gradio ``Blocks``.
+
+    Parameters
+    ----------
+    models
+        What it shows images to.
+    folder
+        Where its example images are written.
+    """
+    import gradio as gr
+
+    stops: dict[str | None, threading.Event] = {}
+    examples = {str(path): name for name, path in write_examples(folder).items()}
+    first, second = list(examples)[:2]
+
+    def start(path: str | None, model: str, classes: str, request: Any) -> Iterator[str]:
+        stop = stops[request.session_hash] = threading.Event()
+        yield from watched(models, partial(stimulus_of, path), model, classes, stop)
+
+    def turn(
+        path: str | None,
+        model: str,
+        classes: str,
+        kind: str,
+        level: float,
+        other: str | None,
+        request: Any,
+    ) -> Iterator[str]:
+        stop = stops[request.session_hash] = threading.Event()
+        yield from dialled(models, path, model, classes, kind, level, other, stop)
+
+    def halt(request: Any) -> None:
+        stops.pop(request.session_hash, threading.Event()).set()
+
+    for takes_request in (start, turn, halt):  # by this type, gradio knows what to pass
+        takes_request.__annotations__["request"] = gr.Request
+
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as page:
+        gr.Markdown(f"# {TITLE}")
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280, visible=True) as left:
+                image = gr.Image(
+                    value=first,
+                    label="Image",
+                    type="filepath",
+                    image_mode=None,
+                    sources=["upload", "clipboard"],
+                    height=260,
+                    buttons=[],
+                )
+                gr.Markdown("Drawn examples")
+                with gr.Row(elem_classes="examples"):
+                    for path, name in examples.items():
+                        chosen = gr.Button(name, icon=path, size="sm", min_width=96)
+                        chosen.click(
+                            partial(str, path), None, image, queue=False, show_progress="hidden"
+                        )
+                model = gr.Dropdown(
+                    models.names,
+                    value=models.first,
+                    label="Model",
+                    info="Or any name that `synthesight models` lists, a folder, or owner/model.",
+                    allow_custom_value=True,
+                )
+                classes = gr.Textbox(
+                    label="Classes",
+                    info="With commas between. Empty: those that the model knows.",
+                    placeholder="cat, dog, truck",
+                )
+            with gr.Column(scale=2, min_width=300), gr.Tabs():
+                given = [image, model, classes]
+                how: dict[str, Any] = {"concurrency_id": ONE, "concurrency_limit": 1}
+                with gr.Tab("Watch") as tab:
+                    _shows(tab, left, shown=True)
+                    with gr.Row():
+                        go = gr.Button("Watch", variant="primary")
+                        stop = gr.Button("Stop")
+                    race = gr.HTML(waiting("Evidence creeps apart draw by draw."))
+                    live: dict[str, Any] = {"show_progress": "hidden", **how}
+                    go.click(halt, queue=False).then(start, given, race, **live)
+                    stop.click(halt, queue=False)
+                with gr.Tab("Where") as tab:
+                    _shows(tab, left, shown=True)
+                    with gr.Row():
+                        of = gr.Textbox(label="For", info="Empty: the class that is chosen.")
+                        against = gr.Textbox(label="Against", info="Empty: its strongest rival.")
+                    draws = gr.Slider(16, 256, DRAWS, step=16, label="Draws of each")
+                    go = gr.Button("Show where", variant="primary")
+                    place = gr.HTML(waiting("Which places speak for one class, which for another."))
+                    go.click(_said(located, models), [*given, of, against, draws], place, **how)
+                with gr.Tab("Rival prompts") as tab:
+                    _shows(tab, left, shown=True)
+                    names = [(title, name) for name, title in ambiguous().items()]
+                    picture = gr.Dropdown(
+                        [*names, ("The image on the left", MINE)],
+                        value="bird-airplane",
+                        label="Ambiguous picture",
+                    )
+                    with gr.Row():
+                        one = gr.Textbox(label="First reading", info="A prompt. Empty: its own.")
+                        rival = gr.Textbox(label="Second reading", info="The rival prompt.")
+                    noise = gr.Slider(0.1, 1.0, 0.6, step=0.05, label="Noise, from image to noise")
+                    go = gr.Button("Find it again", variant="primary")
+                    found = gr.HTML(
+                        waiting("The same noise, and two descriptions of what is in it.")
+                    )
+                    asked = [image, model, picture, one, rival, noise]
+                    go.click(_said(rivalled, models), asked, found, **how)
+                with gr.Tab("Dial") as tab:
+                    _shows(tab, left, shown=True)
+                    kind = gr.Radio(list(DIALS), value="contrast", label="Dial")
+                    level = gr.Slider(**_slider("contrast"))
+                    other = gr.Image(
+                        value=second,
+                        label="Second image, of which a hybrid has the high frequencies",
+                        type="filepath",
+                        image_mode=None,
+                        sources=["upload", "clipboard"],
+                        height=180,
+                        buttons=[],
+                        visible=False,
+                    )
+                    with gr.Row():
+                        go = gr.Button("Answer", variant="primary")
+                        stop = gr.Button("Stop")
+                    answer = gr.HTML(waiting("Turn the dial, and see the answer change."))
+                    kind.change(
+                        lambda name: (
+                            gr.Slider(**_slider(name)),
+                            gr.Image(visible=name == "hybrid"),
+                        ),
+                        kind,
+                        [level, other],
+                        queue=False,
+                    )
+                    asked = [*given, kind, level, other]
+                    for event in (go.click, level.release):
+                        event(halt, queue=False).then(turn, asked, answer, **live)
+                    stop.click(halt, queue=False)
+                with gr.Tab("You") as tab:
+                    _shows(tab, left, shown=False)
+                    gr.HTML(render("frame.html"))
+        page.unload(halt)
+    return page
+
+
+def _shows(tab: Any, column: Any, *, shown: bool) -> None:
+    """Let a tab show or hide the inputs on the left."""
+    import gradio as gr
+
+    tab.select(lambda: gr.Column(visible=shown), None, column, queue=False, show_progress="hidden")
+
+
+def _slider(name: str) -> dict[str, Any]:
+    dial = DIALS[name]
+    return {
+        "minimum": dial.least,
+        "maximum": dial.most,
+        "step": dial.step,
+        "value": dial.at,
+        "label": dial.label,
+    }
+
+
+def _said(answer: Callable[..., str], models: Models) -> Callable[..., str]:
+    """Return a function whose mistakes are answers as well: a sentence in their place."""
+
+    @wraps(answer)
+    def said(*given: Any) -> str:
+        try:
+            return answer(models, *given)
+        except SynthesightError as error:
+            return mistake(error)
+
+    del said.__wrapped__  # gradio would count the parameters of what is wrapped
+    return said
