@@ -1,6 +1,6 @@
 """Whether one observer errs more like a reference than another: against closed forms and studies.
 
-`benchmarks/error_consistency.py` is the same with 1000 studies for each of 15 settings.
+`benchmarks/coverage.py` is the same with more studies, in more settings.
 """
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import t as student
 
 from builders import trial_table
 from synthesight.analysis import (
     compare,
+    comparisons,
     error_consistency,
     joint_probabilities,
     pairwise_consistency,
@@ -51,16 +53,15 @@ def test_p_and_interval_agree_and_the_level_is_kept():
     rng = np.random.default_rng(1)
     found = [
         compare(study(200, (0.3, 0.3), rng), "a", "b", measure="error_consistency", resamples=400)
-        for _ in range(150)
+        for _ in range(50)
     ]
     for one in found:
-        if abs(one.p - 0.05) > 0.01:
-            assert (one.p < 0.05) == (not one.low <= 0 <= one.high)
+        assert (one.p < 0.05) == (not one.low <= 0 <= one.high)
     rejected = np.mean([one.p < 0.05 for one in found])
     covered = np.mean([one.low <= 0 <= one.high for one in found])
-    # Standard error 1.8 %.
-    assert 0.005 <= rejected <= 0.105
-    assert 0.9 <= covered <= 0.99
+    # Standard error 3 %; `benchmarks/coverage.py` runs more.
+    assert rejected <= 0.14
+    assert covered >= 0.86
 
 
 def test_it_has_the_power_that_was_foretold():
@@ -137,4 +138,77 @@ def test_people_err_more_like_people_than_networks_do(data_folder):
     assert networks.n == 1600
     person = compare(trials, "subject-01", "resnet50", measure="error_consistency", resamples=1000)
     assert person.low > 0.05
-    assert person.p == pytest.approx(2 / 1001)
+    assert person.p < 1e-5
+
+
+def answers(first, second):
+    """Trials of two observers, right or wrong."""
+    return pl.concat([trial_table(first, observer="a"), trial_table(second, observer="b")])
+
+
+def test_paired_accuracies_are_compared_as_agresti_and_min_advise():
+    first, second = [True] * 15 + [False] * 5, [True] * 9 + [False] * 11
+    found = compare(answers(first, second), "a", "b")
+    assert found.estimate == pytest.approx(0.3)
+    # Six images more for the first, none for the second, of 20: half of one is added to each cell.
+    centre = 6 / 22
+    error = np.sqrt((7 - 6**2 / 22) / 22**2) * np.sqrt(20 / 19)
+    assert [found.low, found.high] == pytest.approx(
+        [centre - student.ppf(0.975, 19) * error, centre + student.ppf(0.975, 19) * error]
+    )
+    assert found.p == pytest.approx(2 * student.sf(centre / error, 19))
+
+
+def test_two_who_never_differed_may_yet_differ():
+    found = compare(answers([True] * 20, [True] * 20), "a", "b")
+    assert (found.estimate, found.p) == (0, 1)
+    assert found.low == pytest.approx(-found.high)
+    assert found.high > 0.05
+
+
+@pytest.mark.parametrize("count", [20, 160])
+@pytest.mark.parametrize("accuracy", [0.6, 0.95])
+def test_equal_accuracies_are_seldom_told_apart(count, accuracy):
+    rng = np.random.default_rng(count)
+    difficult = rng.random((30, 1, count)) < 0.2
+    right = rng.random((30, 2, count)) < np.where(difficult, 5 * accuracy - 4, 1)
+    if accuracy < 0.8:
+        right = rng.random((30, 2, count)) < np.where(difficult, 0.2, 0.7)
+    found = [compare(answers(*study), "a", "b") for study in right]
+    assert np.mean([one.p < 0.05 for one in found]) <= 0.17
+    for one in found:
+        assert (one.p < 0.05) == (not one.low <= 0 <= one.high)
+
+
+def test_many_comparisons_are_corrected():
+    rng = np.random.default_rng(7)
+    trials = pl.concat(
+        trial_table(rng.random(100) < accuracy, observer=name)
+        for name, accuracy in (("a", 0.9), ("b", 0.75), ("c", 0.7), ("d", 0.5))
+    )
+    table = comparisons(trials, measures=["accuracy", "response_entropy"], resamples=50)
+    assert table.columns == [
+        "measure", "first", "second", "estimate", "low", "high", "p", "p_holm", "n",
+    ]  # fmt: skip
+    assert len(table) == 12
+    p = np.sort(table["p"].to_numpy())
+    expected = np.minimum(np.maximum.accumulate(p * np.arange(12, 0, -1)), 1)
+    assert np.sort(table["p_holm"].to_numpy()) == pytest.approx(expected)
+    other = comparisons(trials, ["a", "b", "c"], correction="benjamini-hochberg")
+    p = np.sort(other["p"].to_numpy())
+    expected = np.minimum.accumulate((p * 3 / np.arange(1, 4))[::-1])[::-1]
+    assert np.sort(other["p_benjamini_hochberg"].to_numpy()) == pytest.approx(expected)
+    own = compare(trials, "a", "c")
+    row = table.filter(measure="accuracy", first="a", second="c").row(0, named=True)
+    assert [row[name] for name in ("estimate", "low", "high", "p")] == pytest.approx(
+        [own.estimate, own.low, own.high, own.p]
+    )
+    with pytest.raises(SynthesightError, match="did you mean"):
+        comparisons(trials, correction="holms")
+    with pytest.raises(SynthesightError, match="give two"):
+        comparisons(trials, ["a"])
+    # What cannot be compared has a row, and is no test.
+    apart = pl.concat([trials, trial_table([True] * 5, observer="e", dataset="elsewhere")])
+    table = comparisons(apart)
+    assert table["p"].null_count() == table["p_holm"].null_count() == 4
+    assert table["p_holm"].drop_nulls().to_list() == comparisons(trials)["p_holm"].to_list()

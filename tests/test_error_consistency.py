@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from scipy.stats import fisher_exact
 
 from builders import trial_table
 from synthesight.analysis import (
@@ -33,6 +34,7 @@ def pair(first, second, kinds=("discriminative", "discriminative")):
 
 
 @given(two)
+@settings(max_examples=30, deadline=None)
 def test_kappa_is_symmetric_and_bounded_and_as_defined(responses):
     a, b = map(np.array, responses)
     one = pairwise_consistency(pair(a, b), resamples=20).row(0, named=True)
@@ -50,6 +52,7 @@ def test_kappa_is_symmetric_and_bounded_and_as_defined(responses):
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=30).filter(lambda x: len(set(x)) == 2))
+@settings(max_examples=30, deadline=None)
 def test_identical_observers_with_some_errors_are_fully_consistent(correct):
     assert pairwise_consistency(pair(correct, correct), resamples=20)["estimate"].item() == 1
     opposite = [not right for right in correct]
@@ -74,21 +77,75 @@ def test_independent_observers_have_none_and_intervals_cover_it():
     assert 0.9 < covered < 0.99
 
 
-def test_the_interval_is_that_of_resampling_stimuli_one_by_one():
+def test_of_many_errors_the_interval_is_that_of_resampling_stimuli_one_by_one():
     """As Klein et al. (2025) compute it: whole rows of responses, drawn with replacement."""
     rng = np.random.default_rng(5)
-    a = rng.random(160) < 0.8
-    b = np.where(rng.random(160) < 0.4, a, rng.random(160) < 0.7)
-    kappas = []
-    for _ in range(4000):
-        drawn = rng.integers(0, 160, 160)
-        p, q = a[drawn].mean(), b[drawn].mean()
-        chance = p * q + (1 - p) * (1 - q)
-        kappas.append((np.mean(a[drawn] == b[drawn]) - chance) / (1 - chance))
-    row = pairwise_consistency(pair(a, b), resamples=4000).row(0, named=True)
-    assert [row["low"], row["high"]] == pytest.approx(
-        np.quantile(kappas, [0.025, 0.975]), abs=0.015
+    a = rng.random(640) < 0.7
+    b = np.where(rng.random(640) < 0.4, a, rng.random(640) < 0.7)
+    drawn = rng.integers(0, 640, (4000, 640))
+    p, q = a[drawn].mean(axis=1), b[drawn].mean(axis=1)
+    kappas = kappa((a == b)[drawn].mean(axis=1), p * q + (1 - p) * (1 - q))
+    row = pairwise_consistency(pair(a, b)).row(0, named=True)
+    assert [row["low"], row["high"]] == pytest.approx(np.quantile(kappas, [0.025, 0.975]), abs=0.01)
+
+
+def test_nothing_is_certain_of_an_observer_who_did_not_err():
+    person = [True] * 70 + [False] * 10
+    row = pairwise_consistency(pair([True] * 80, person)).row(0, named=True)
+    assert row["estimate"] == 0
+    assert row["low"] < -0.01
+    assert row["high"] > 0.1
+    assert row["p"] is None  # whatever it had done, accuracies given, κ would be 0
+    mean = error_consistency(pair([True] * 80, person, ("generative", "human")))
+    assert mean["low"][0] == pytest.approx(row["low"], abs=0.01)
+    assert mean["high"][0] == pytest.approx(row["high"], abs=0.02)
+
+
+def test_the_interval_of_a_pair_is_between_the_quantiles_of_its_posterior():
+    """Plain draws of the Dirichlet distribution, beside its evenly spread points."""
+    rng = np.random.default_rng(0)
+    for counts in ((16, 0, 4, 0), (100, 20, 25, 15), (19, 0, 0, 1), (1270, 5, 3, 2)):
+        cells = rng.dirichlet(np.array(counts) + 0.5, 100_000)
+        p, q = cells[:, 0] + cells[:, 1], cells[:, 0] + cells[:, 2]
+        drawn = kappa(cells[:, 0] + cells[:, 3], p * q + (1 - p) * (1 - q))
+        outcome = np.repeat(np.arange(4), counts)
+        row = pairwise_consistency(pair(outcome < 2, outcome % 2 == 0)).row(0, named=True)
+        assert [row["low"], row["high"]] == pytest.approx(
+            np.quantile(drawn, [0.025, 0.975]), abs=0.012
+        )
+
+
+def test_chance_is_what_permuting_the_responses_gives():
+    rng = np.random.default_rng(2)
+    a, b = rng.random(60) < 0.7, rng.random(60) < 0.6
+    a[:15] = b[:15]
+    row = pairwise_consistency(pair(a, b)).row(0, named=True)
+    table = [[np.sum(a & b), np.sum(a & ~b)], [np.sum(~a & b), np.sum(~a & ~b)]]
+    assert row["p"] == pytest.approx(fisher_exact(table).pvalue)
+
+    # Two conditions, three people who agree with each other: the model's responses are permuted.
+    hard = rng.random((2, 40)) < 0.4
+    people = rng.random((2, 3, 40)) < np.where(hard, 0.5, 0.95)[:, None]
+    model = rng.random((2, 40)) < np.where(hard, 0.6, 0.9)
+    trials = pl.concat(
+        trial_table(right, observer=name, kind=kind, condition=str(condition))
+        for condition in range(2)
+        for name, kind, right in (
+            ("m", "generative", model[condition]),
+            *((f"p{n}", "human", person) for n, person in enumerate(people[condition])),
+        )
     )
+    row = error_consistency(trials, resamples=0).row(0, named=True)
+
+    def mean_kappa(responses):
+        p, q = responses.mean(axis=-1)[..., None], people.mean(axis=-1)
+        same = (responses[..., None, :] == people).mean(axis=-1)
+        return kappa(same, p * q + (1 - p) * (1 - q)).mean(axis=(-1, -2))
+
+    assert row["estimate"] == pytest.approx(mean_kappa(model))
+    permuted = mean_kappa(rng.permuted(np.broadcast_to(model, (20_000, 2, 40)), axis=-1))
+    extreme = min(np.mean(permuted >= row["estimate"]), np.mean(permuted <= row["estimate"]))
+    assert row["p"] == pytest.approx(2 * extreme, abs=0.02)
 
 
 def test_pairs_are_compared_on_the_images_that_both_saw():

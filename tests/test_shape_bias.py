@@ -73,8 +73,8 @@ def test_people_and_networks_differ_beyond_doubt(data_folder):
     )
     found = compare(trials, "subject-01", "resnet50", measure="shape_bias", resamples=500)
     assert found.estimate == pytest.approx(0.9617 - 0.2207, abs=1e-3)
-    assert found.low > 0.7
-    assert found.p == pytest.approx(1 / 501)
+    assert found.low > 0.6  # of other shapes and textures
+    assert found.p < 1e-9
 
 
 def test_only_shape_decisions_are_not_known_exactly():

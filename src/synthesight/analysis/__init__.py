@@ -23,10 +23,10 @@ from synthesight.analysis._stats.agreement import (
     IS_HUMAN,
     PARTICIPANT,
     PEOPLE,
-    Agreement,
     with_people,
 )
 from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.pairs import Agreement
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.trivial import without_trivial
@@ -38,7 +38,7 @@ from synthesight.analysis._stats.units import (
 )
 from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
-from synthesight.analysis.compare import Difference, compare
+from synthesight.analysis.compare import Difference, compare, comparisons
 from synthesight.analysis.confusion import confusion
 from synthesight.analysis.doubt import doubt, read_answers
 from synthesight.analysis.error_consistency import error_consistency, kappa
@@ -84,6 +84,7 @@ __all__ = [
     "benchmark",
     "check_population",
     "compare",
+    "comparisons",
     "confusion",
     "doubt",
     "equality_difference",

@@ -10,23 +10,17 @@ from synthesight.analysis._stats.agreement import (
     IS_HUMAN,
     PARTICIPANT,
     against_people,
-    compared,
     with_people,
 )
-from synthesight.analysis._stats.averages import Limits
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
-from synthesight.analysis._stats.limits import share_limits
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.units import POPULATION, Population
-from synthesight.analysis.error_consistency import error_consistency, kappa_limits
+from synthesight.analysis.error_consistency import error_consistency
 from synthesight.analysis.observed_consistency import observed_consistency
 from synthesight.analysis.ood_accuracy import ood_accuracy, ood_averages, ood_limits
 from synthesight.analysis.registry import get_metric
-from synthesight.analysis.squared_accuracy_difference import (
-    squared_accuracy_difference,
-    squared_limits,
-)
+from synthesight.analysis.squared_accuracy_difference import squared_accuracy_difference
 
 RANKED = tuple(
     function.__name__
@@ -69,13 +63,13 @@ def benchmark(
     overall = ood_averages(trials, ["who", "kind"], trivial=trivial, population=population)
     statistics: Any = [get_metric(name).statistic for name in RANKED]
     # All at once, from the same sums.
-    means = against_people(trials, statistics, trivial=trivial, population=population)
-    limits: tuple[Limits, ...] = (squared_limits, share_limits, kappa_limits)
+    found = against_people(trials, statistics, trivial=trivial, population=population)
+    least = {error_consistency.__name__: -1.0}
     tables = {
         OOD: overall.table(ood_limits if resamples else None).rename({"who": "observer"}),
         **{
-            name: compared(mean, limit if resamples else None)
-            for name, mean, limit in zip(RANKED, means, limits, strict=True)
+            name: each.table(intervals=resamples > 0, least=least.get(name, 0.0))
+            for name, each in zip(RANKED, found, strict=True)
         },
     }
     key = ["observer", "kind"]

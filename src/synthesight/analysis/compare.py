@@ -1,29 +1,26 @@
-"""Whether two observers differ on the same stimuli: a paired test."""
+"""Whether two observers differ on the same stimuli: paired tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
+from scipy.stats import false_discovery_control
 
 from synthesight.analysis._stats.agreement import IS_HUMAN
-from synthesight.analysis._stats.bootstrap import interval, resampled_sums, weights
+from synthesight.analysis._stats.differences import Gap, agreement_gap, called_gap, ratio_gap
 from synthesight.analysis._stats.frames import any_frame
-from synthesight.analysis._stats.paired import agreement_difference
-from synthesight.analysis._stats.ratios import Ratio, divide
-from synthesight.analysis._stats.response_matrix import (
-    IMAGE,
-    UNIT,
-    judged,
-    response_matrices,
-)
+from synthesight.analysis._stats.ratios import Ratio
+from synthesight.analysis._stats.response_matrix import UNIT, judged
+from synthesight.analysis._stats.units import POPULATION, Population, check_population
 from synthesight.analysis.registry import Metric, get_metric
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, suggestion
 
-_BLOCK = 4_000_000
-_ROWS = 500_000  # trials handed to a metric at a time
+Correction = Literal["holm", "benjamini-hochberg"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,13 @@ class Difference:
 
     Attributes
     ----------
-    estimate, low, high
-        First observer minus second, with the 95 % confidence interval (percentile bootstrap).
+    estimate
+        First observer minus second.
+    low, high
+        The 95 % confidence interval; NaN where all stimuli gave the same difference.
     p
-        Two-sided p-value.
+        Two-sided p-value of no difference: below 0.05 where the interval leaves 0 out, and only
+        there.
     n
         Stimuli that both saw (and a reference observer, where the metric is of agreement).
     """
@@ -56,23 +56,23 @@ def compare(
     measure: str = "accuracy",
     reference: str | Sequence[str] | None = None,
     trivial: bool = False,
-    resamples: int = 10_000,
+    population: Population = POPULATION,
+    resamples: int = 2000,
     seed: int = 0,
 ) -> Difference:
     """Return the difference of two observers on the stimuli that both saw.
 
-    The confidence interval is a bootstrap over images, the same for both; an image that was shown
-    in several conditions is drawn in all of them at once.
+    The interval and the p-value are of one estimator, Student's t with a standard error over the
+    units that the population lets vary (:func:`accuracy`), and the test is that the interval holds
+    0. An image that was shown in several conditions is one unit; in cue conflict, shapes and
+    textures are (Cameron, Gelbach & Miller 2011).
 
-    The p-value is that of the paired randomisation test (Fisher 1935): if the two were alike,
-    swapping their responses to any image would change nothing; how often do random swaps give a
-    difference as large?
-
-    For metrics of agreement with people, such as error consistency, the p-value is the bootstrap's
-    (Klein et al. 2025): twice the share of resamples that reach the other side of 0, so that
-    p < 0.05 where the interval leaves 0 out. Observers can agree with people equally while their
-    accuracies differ, which is not what swaps test. ``benchmarks/error_consistency.py`` measures
-    it: with equal κ, 5 % of studies have p < 0.05, more only where an observer makes few errors.
+    Of shares, such as accuracy and shape bias, two images that both answer by tossing coins are
+    counted in the interval (Agresti & Min 2005): so it has a width where the two never differed.
+    Of agreement with others, such as error consistency, it is put together of the intervals of the
+    two (Zou & Donner 2008), paired by images: see :func:`error_consistency`. Observers can agree
+    with people equally while their accuracies differ; this is not taken for a difference.
+    ``benchmarks/coverage.py`` measures how often both are right.
 
     Parameters
     ----------
@@ -82,22 +82,23 @@ def compare(
         Names of observers.
     measure
         Name of a metric (see :func:`metrics`). Metrics that declare no statistic take longer: they
-        are called on the resamples themselves.
+        are called on resamples of the units.
     reference
         For metrics of agreement: with whom, one observer or several, over whom the metric is
         averaged. None: all human observers but the two.
     trivial
         For metrics of agreement: whether to count the conditions that the benchmark leaves out.
-    resamples
-        Resamples of the bootstrap, and random swaps; p is at least 1 / (resamples + 1).
-    seed
-        Seed of both.
+    population
+        What varies: see :func:`accuracy`. For metrics of agreement, ``"new-people"`` are other
+        reference observers.
+    resamples, seed
+        Resamples of metrics that declare no statistic, and their seed; others need none.
 
     Raises
     ------
     SynthesightError
-        If there is no such metric, an observer is not in the table, the two share no stimulus
-        (with a reference observer), or the metric is undefined for one of them.
+        If there is no such metric or population, an observer is not in the table, the two share no
+        stimulus (with a reference observer), or the metric is undefined for one of them.
 
     Examples
     --------
@@ -107,16 +108,14 @@ def compare(
     ...         "category": "cat", "response": answers,
     ...     })
     >>> trials = pl.concat([seen("a", ["cat"] * 8), seen("b", ["cat", "dog"] * 4)])
-    >>> compare(trials, "a", "b", resamples=100).estimate
+    >>> compare(trials, "a", "b").estimate
     0.5
     """  # fmt: skip
+    check_population(population)
     metric = get_metric(measure)
     trials = judged(trials)
     others = [reference] if isinstance(reference, str) else list(reference or [])
-    for name in (first, second, *others):
-        if trials.filter(pl.col("observer") == name).is_empty():
-            known = ", ".join(trials["observer"].unique().sort())
-            raise SynthesightError(f"There are no trials of {name!r}: choose among {known}.")
+    _check_names(trials, [first, second, *others])
     if resamples < 1:
         raise SynthesightError(f"`resamples={resamples}` gives no p-value: give at least 1.")
     if first == second:
@@ -126,126 +125,161 @@ def compare(
             f"{measure} cannot be compared: its metric has neither a statistic nor `by`."
         )
     if metric.statistic is not None and not isinstance(metric.statistic, Ratio):
-        return _agreement(
-            trials, first, second, others, metric,
-            trivial=trivial, resamples=resamples, seed=seed,
-        )  # fmt: skip
+        gap = _agreement(
+            trials, first, second, others, metric, trivial=trivial, population=population
+        )
+    else:
+        gap = _difference(trials, first, second, metric, population, resamples, seed)
+    low, high = gap.limits()
+    return Difference(gap.estimate, low, high, gap.p(), gap.n)
+
+
+@any_frame
+def comparisons(
+    trials: pl.DataFrame,
+    observers: Sequence[str] | None = None,
+    *,
+    measures: str | Sequence[str] = "accuracy",
+    correction: Correction = "holm",
+    reference: str | Sequence[str] | None = None,
+    trivial: bool = False,
+    population: Population = POPULATION,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """Return the differences of every two observers in one measure or several.
+
+    Many tests find some differences by chance. A column beside ``p`` corrects for all rows of the
+    table: Holm's (1979) p-values keep the chance of any false finding at 5 %, those of Benjamini &
+    Hochberg (1995) the expected share of false ones among the findings.
+
+    Parameters
+    ----------
+    trials
+        The trial table, of polars or pandas.
+    observers
+        Names; None: all that are not human.
+    measures
+        Name of a metric, or several.
+    correction
+        ``"holm"`` or ``"benjamini-hochberg"``.
+    reference, trivial, population, resamples, seed
+        As of :func:`compare`.
+
+    Returns
+    -------
+    One row a measure and pair: measure, first, second, estimate, low, high, p, ``p_holm`` or
+    ``p_benjamini_hochberg``, and n. Figures are null, and no test is counted, for pairs that share
+    no stimulus or where the measure is undefined.
+
+    Raises
+    ------
+    SynthesightError
+        If there are not two observers, no such metric or correction, or nothing can be compared.
+
+    Examples
+    --------
+    >>> def seen(observer, answers):
+    ...     return pl.DataFrame({
+    ...         "observer": observer, "stimulus": [f"{n}.png" for n in range(8)],
+    ...         "category": "cat", "response": answers,
+    ...     })
+    >>> trials = pl.concat([seen("a", ["cat"] * 8), seen("b", ["cat", "dog"] * 4),
+    ...                     seen("c", ["dog"] * 8)])
+    >>> table = comparisons(trials)
+    >>> table.select("first", "second", "estimate").rows()
+    [('a', 'b', 0.5), ('a', 'c', 1.0), ('b', 'c', 0.5)]
+    >>> bool((table["p_holm"] >= table["p"]).all())
+    True
+    """  # fmt: skip
+    if correction not in get_args(Correction):
+        near = suggestion(correction, get_args(Correction))
+        raise SynthesightError(f"There is no `correction={correction!r}`: {near}.")
+    measures = [measures] if isinstance(measures, str) else list(dict.fromkeys(measures))
+    own = judged(trials)
+    if observers is None:
+        observers = own.filter(~IS_HUMAN)["observer"].unique().sort().to_list()
+    _check_names(own, observers)
+    if len(observers) < 2:
+        raise SynthesightError(f"{len(observers)} observers leave nothing to compare: give two.")
+    rows: list[dict[str, object]] = []
+    refused: SynthesightError | None = None
+    for measure in measures:
+        get_metric(measure)
+        for first, second in combinations(observers, 2):
+            row: dict[str, object] = {"measure": measure, "first": first, "second": second}
+            try:
+                found = compare(
+                    trials, first, second, measure=measure, reference=reference, trivial=trivial,
+                    population=population, resamples=resamples, seed=seed,
+                )  # fmt: skip
+                row |= vars(found)
+            except SynthesightError as error:
+                refused = error
+            rows.append(row)
+    figures = ("estimate", "low", "high", "p")
+    schema = {**dict.fromkeys(("measure", "first", "second"), pl.String),
+              **dict.fromkeys(figures, pl.Float64), "n": pl.Int64}  # fmt: skip
+    table = pl.DataFrame(rows, schema).with_columns(pl.col(figures).fill_nan(None))
+    if refused and table["estimate"].is_null().all():
+        raise refused
+    p = table["p"].to_numpy().astype(np.float64)
+    name = f"p_{correction.replace('-', '_')}"
+    corrected = pl.Series(name, _corrected(p, correction)).fill_nan(None)
+    return table.insert_column(table.columns.index("p") + 1, corrected)
+
+
+def _corrected(p: np.ndarray, correction: Correction) -> np.ndarray:
+    """Return p-values that are corrected for each other; NaN are none."""
+    result, tested = np.full(len(p), np.nan), np.flatnonzero(~np.isnan(p))
+    if correction == "benjamini-hochberg":
+        result[tested] = false_discovery_control(p[tested]) if len(tested) else []
+        return result
+    order = tested[np.argsort(p[tested], kind="stable")]
+    steps = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
+    result[order] = np.minimum(steps, 1.0)
+    return result
+
+
+def _check_names(trials: pl.DataFrame, names: Sequence[str]) -> None:
+    there = set(trials["observer"].unique())
+    for name in names:
+        if name not in there:
+            known = ", ".join(sorted(there))
+            raise SynthesightError(f"There are no trials of {name!r}: choose among {known}.")
+
+
+def _difference(
+    trials: pl.DataFrame,
+    first: str,
+    second: str,
+    metric: Metric,
+    population: Population,
+    resamples: int,
+    seed: int,
+) -> Gap:
+    """Return the difference of two observers in what they do, whatever others do."""
     trials = trials.filter(pl.col("observer").is_in([first, second]))
-    if metric.statistic is not None:
-        trials = trials.filter(metric.statistic.counted)
+    ratio = metric.statistic
+    if isinstance(ratio, Ratio):
+        trials = trials.filter(ratio.counted)
     trials = trials.filter(pl.col("observer").n_unique().over(UNIT) == 2)
     if trials.is_empty():
         raise SynthesightError(
-            f"{first!r} and {second!r} saw no common stimuli for {measure}: show both the same "
+            f"{first!r} and {second!r} saw no common stimuli for {metric.name}: show both the same "
             "images."
         )
-    rng = np.random.default_rng(seed)
-    sample = _by_sums if metric.statistic is not None else _by_calls
-    estimate, resampled, swapped, n = sample(trials, first, second, metric, resamples, rng)
-    if np.isnan(estimate):
+    if isinstance(ratio, Ratio):
+        gap = ratio_gap(trials, first, second, ratio, population)
+    else:
+        rng = np.random.default_rng(seed)
+        gap = called_gap(trials, second, metric.function, resamples, rng)
+    if np.isnan(gap.estimate):
         raise SynthesightError(
-            f"{measure} is undefined for {first!r} or {second!r} on the images that both saw: show "
-            "them more images."
+            f"{metric.name} is undefined for {first!r} or {second!r} on the images that both saw: "
+            "show them more images."
         )
-    low, high = interval(resampled[:, None])
-    # Half a unit of rounding must not tell equal differences apart.
-    extreme = np.count_nonzero(~(np.abs(swapped) < abs(estimate) - 1e-12))
-    p = float((extreme + 1) / (resamples + 1))
-    return Difference(float(estimate), float(low[0]), float(high[0]), p, n)
-
-
-def _by_sums(
-    trials: pl.DataFrame,
-    first: str,
-    second: str,
-    metric: Metric,
-    resamples: int,
-    rng: np.random.Generator,
-) -> tuple[float, np.ndarray, np.ndarray, int]:
-    """Return the difference of a ratio, in resamples and after swaps, and the stimuli shown."""
-    ratio = metric.statistic
-    assert isinstance(ratio, Ratio)
-    matrix = next(response_matrices(trials, [], ["observer"], ratio.sums))
-    # Images, in whatever conditions both saw them, are what is drawn again and what is swapped.
-    order = [matrix.columns["observer"].to_list().index(name) for name in (first, second)]
-    columns = np.hstack(
-        [matrix.values["numerator"][:, order], matrix.values["denominator"][:, order]]
-    )
-    shown, columns = len(columns), matrix.images.gathered(columns)
-    resampled = _gap(resampled_sums(columns, resamples, rng))
-    return (
-        float(_gap(columns.sum(axis=0))),
-        resampled,
-        _gap(_swapped_sums(columns, resamples, rng)),
-        shown,
-    )
-
-
-def _gap(sums: np.ndarray) -> np.ndarray:
-    ratio = divide(sums[..., :2], sums[..., 2:])
-    return np.asarray(ratio[..., 0] - ratio[..., 1])
-
-
-def _swapped_sums(columns: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return sums when each stimulus's two responses are swapped with probability one half."""
-    other = columns[:, [1, 0, 3, 2]] - columns
-    step = max(1, _BLOCK // len(columns))
-    sums = [
-        rng.integers(0, 2, (min(step, resamples - start), len(columns))).astype(np.float64) @ other
-        for start in range(0, resamples, step)
-    ]
-    return columns.sum(axis=0) + np.concatenate(sums)
-
-
-def _by_calls(
-    trials: pl.DataFrame,
-    first: str,
-    second: str,
-    metric: Metric,
-    resamples: int,
-    rng: np.random.Generator,
-) -> tuple[float, np.ndarray, np.ndarray, int]:
-    """As :func:`_by_sums`, for any metric: call it on the trials of each resample and swap."""
-    trials = trials.with_columns(_image=pl.struct(IMAGE).rank("dense").cast(pl.Int64) - 1)
-    trials = trials.sort("_image", maintain_order=True)
-    image = trials["_image"].to_numpy()
-    images = int(image[-1]) + 1
-    is_second = (trials["observer"] == second).to_numpy()
-    step = max(1, _ROWS // len(trials))
-
-    def gaps(table: pl.DataFrame, count: int) -> np.ndarray:
-        groups = ("_resample", "observer")
-        values = metric.function(table, by=groups, resamples=0)
-        gap = np.full((count, 2), np.nan)
-        which = (values["observer"] == second).cast(pl.Int64).to_numpy()
-        gap[values["_resample"].to_numpy(), which] = values["estimate"].fill_null(np.nan)
-        return gap[:, 0] - gap[:, 1]
-
-    def every(draw: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-        """Differences in all resamples; ``draw`` tells how often each trial is in, and whose."""
-        blocks = []
-        for start in range(0, resamples, step):
-            count = min(step, resamples - start)
-            times, swapped = draw(count)
-            times = times[:, image].astype(np.int64)
-            of, row = np.nonzero(times)
-            of, row = (np.repeat(part, times[of, row]) for part in (of, row))
-            of_second = is_second[row] ^ swapped[of, image[row]]
-            table = trials[row].with_columns(
-                observer=pl.Series(np.where(of_second, second, first), dtype=pl.String),
-                _resample=pl.Series(of),
-            )
-            blocks.append(gaps(table, count))
-        return np.concatenate(blocks)
-
-    estimate = float(gaps(trials.with_columns(_resample=pl.lit(0, pl.Int64)), 1)[0])
-    resampled = every(
-        lambda count: (weights(images, count, rng), np.zeros((count, images), dtype=bool))
-    )
-    swapped = every(
-        lambda count: (np.ones((count, images)), rng.integers(0, 2, (count, images)).astype(bool))
-    )
-    return estimate, resampled, swapped, trials.select(pl.struct(UNIT).n_unique()).item()
+    return gap
 
 
 def _agreement(
@@ -256,9 +290,8 @@ def _agreement(
     metric: Metric,
     *,
     trivial: bool,
-    resamples: int,
-    seed: int,
-) -> Difference:
+    population: Population,
+) -> Gap:
     """Return the difference of two observers in how they agree with others."""
     statistic = metric.statistic
     assert callable(statistic)
@@ -269,23 +302,17 @@ def _agreement(
     if not reference:
         people = trials.filter(IS_HUMAN)["observer"].unique().sort()
         reference = [name for name in people if name not in (first, second)]
-    differences, n = agreement_difference(
-        trials, first, second, reference, statistic,
-        trivial=trivial, resamples=resamples, seed=seed,
-    )  # fmt: skip
-    if n == 0:
+    gap = agreement_gap(
+        trials, first, second, reference, statistic, trivial=trivial, population=population
+    )
+    if gap is None:
         raise SynthesightError(
             f"{first!r} and {second!r} saw no common stimuli that a reference observer saw too: "
             "add human observers of the same images, or name `reference`."
         )
-    estimate, replicates = float(differences[0]), differences[1:]
-    if np.isnan(estimate):
+    if np.isnan(gap.estimate):
         raise SynthesightError(
             f"{metric.name} is undefined for {first!r} or {second!r} with every reference "
             "observer, as neither erred, or neither was ever right: show them other images."
         )
-    low, high = interval(replicates[:, None])
-    defined = replicates[~np.isnan(replicates)]
-    tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
-    p = min(1.0, float(2 * (tail + 1) / (len(defined) + 1)))
-    return Difference(estimate, float(low[0]), float(high[0]), p, n)
+    return gap

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
+from synthesight.analysis._stats.agreement import against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
-from synthesight.analysis._stats.limits import mean_limits
+from synthesight.analysis._stats.pairs import Agreement
 from synthesight.analysis._stats.ratios import divide
 from synthesight.analysis._stats.response_matrix import judged
-from synthesight.analysis._stats.spread import Variance
 from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
@@ -44,15 +43,6 @@ def kappa(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
 def kappa_of(agreement: Agreement) -> np.ndarray:
     """Return κ of pairs of observers, NaN where undefined."""
     return kappa(agreement.observed, agreement.expected)
-
-
-def kappa_limits(
-    estimate: np.ndarray,
-    variance: Variance,
-    n: np.ndarray,  # noqa: ARG001
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval of mean κ."""
-    return mean_limits(estimate, variance, -1, 1)
 
 
 @metric(
@@ -107,7 +97,7 @@ def error_consistency(
     """
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        means = against_people(part, [kappa_of], trivial=trivial, population=population)[0]
-        return compared(means, kappa_limits if resamples else None)
+        found = against_people(part, [kappa_of], trivial=trivial, population=population)[0]
+        return found.table(intervals=resamples > 0, chance=True)
 
     return by_group(judged(trials, by), by, table)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
+from synthesight.analysis._stats.agreement import against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
-from synthesight.analysis._stats.limits import share_limits
+from synthesight.analysis._stats.pairs import Agreement
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
@@ -42,7 +42,7 @@ def observed_consistency(
     """
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        means = against_people(part, [observed_of], trivial=trivial, population=population)[0]
-        return compared(means, share_limits if resamples else None)
+        found = against_people(part, [observed_of], trivial=trivial, population=population)[0]
+        return found.table(intervals=resamples > 0, least=0.0)
 
     return by_group(judged(trials, by), by, table)

@@ -30,8 +30,8 @@ import numpy as np
 import polars as pl
 from narwhals.typing import IntoFrame
 
-from synthesight.analysis._stats.agreement import Agreement
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.pairs import Agreement
 from synthesight.analysis._stats.ratios import Ratio
 from synthesight.errors import SynthesightError, suggestion
 from synthesight.plugins import offered

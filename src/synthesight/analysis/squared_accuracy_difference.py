@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.agreement import Agreement, against_people, by_group, compared
+from synthesight.analysis._stats.agreement import against_people, by_group
 from synthesight.analysis._stats.bootstrap import RESAMPLES
-from synthesight.analysis._stats.limits import mean_limits
+from synthesight.analysis._stats.pairs import Agreement
 from synthesight.analysis._stats.response_matrix import judged
-from synthesight.analysis._stats.spread import Variance
 from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 
@@ -19,15 +18,6 @@ from synthesight.analysis.registry import metric
 def squared_difference_of(agreement: Agreement) -> np.ndarray:
     """Return the squared difference of accuracy of pairs of observers."""
     return np.asarray((agreement.first - agreement.second) ** 2)
-
-
-def squared_limits(
-    estimate: np.ndarray,
-    variance: Variance,
-    n: np.ndarray,  # noqa: ARG001
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the interval of mean squared differences."""
-    return mean_limits(estimate, variance, 0, 1)
 
 
 @metric(
@@ -57,9 +47,9 @@ def squared_accuracy_difference(
     """
 
     def table(part: pl.DataFrame) -> pl.DataFrame:
-        means = against_people(
+        found = against_people(
             part, [squared_difference_of], trivial=trivial, population=population
         )[0]
-        return compared(means, squared_limits if resamples else None)
+        return found.table(intervals=resamples > 0, least=0.0)
 
     return by_group(judged(trials, by), by, table)

@@ -114,6 +114,12 @@ class Averages:
         """Return of which population each mean can speak: str, shape (G,)."""
         return populations_of(self.population, self._has_people, self._untold)
 
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return for each condition the numbers of its groups, and what they weigh in the means."""
+        return [
+            (part[1], weight) for part, weight in zip(self._parts, self._weights(), strict=True)
+        ]
+
     def _by_dataset(self) -> dict[str, np.ndarray]:
         """Return how many conditions of each dataset each group is defined in: shape (G,)."""
         counts: dict[str, np.ndarray] = {}

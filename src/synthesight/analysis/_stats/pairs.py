@@ -1,0 +1,171 @@
+"""A statistic of two observers on the same stimuli, such as κ, and how it varies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from synthesight.analysis._stats.joint_tables import TOSSED, cells, table_limits, tosses
+from synthesight.analysis._stats.limits import LEVEL
+from synthesight.analysis._stats.ratios import divide
+from synthesight.analysis._stats.response_matrix import ResponseMatrix
+
+_STEP = 1e-5  # by which shares are moved to see what a statistic depends on
+_BEND = 1e-3  # and to see how that changes
+# Of images that both, only the first, only the second and none got right.
+_OUTCOMES = np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How P pairs of observers agree on the stimuli that both saw.
+
+    Attributes
+    ----------
+    first, second
+        float64, shape (..., P): accuracy of either; NaN where the two share no stimulus.
+    observed
+        float64, shape (..., P): share of stimuli on which both are right or both are wrong,
+        whatever they answered.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    observed: np.ndarray
+
+    @property
+    def expected(self) -> np.ndarray:
+        """Agreement of two independent observers of these accuracies."""
+        return self.first * self.second + (1 - self.first) * (1 - self.second)
+
+
+Statistic = Callable[[Agreement], np.ndarray]  # NaN where undefined
+
+
+@dataclass(frozen=True, eq=False)
+class PairValues:
+    """A statistic of P pairs of observers, and how it varies.
+
+    Attributes
+    ----------
+    values
+        float64, shape (P,): NaN where undefined.
+    centre
+        float64, shape (P,): the same without its bias of second order, between the limits.
+    low, high
+        float64, shape (P,): the Jeffreys interval of the pair's table (:mod:`joint_tables`).
+    below, above
+        float64, shape (P,): from the centre to the ends of this interval, in standard errors and
+        their normal quantiles: what effects are multiplied by to amount to it.
+    effects
+        float64, shape (S + K, P): what each stimulus, and then each of K images that were answered
+        by tossing coins, moves the statistic by to first order.
+    first, second
+        float64, shape (S, P): the share of correct responses of either; 0 where not both saw it.
+    both
+        bool, shape (S, P): stimuli that both saw.
+    n
+        int64, shape (P,): how many these are.
+    """
+
+    values: np.ndarray
+    centre: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    effects: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    both: np.ndarray
+    n: np.ndarray
+
+    def tables(self) -> np.ndarray:
+        """Return the stimuli that both, only the first, only the second and none got right.
+
+        Returns
+        -------
+        float64, shape (P, 4).
+        """
+        p, q, right = (
+            each.sum(axis=0) for each in (self.first, self.second, self.first * self.second)
+        )
+        return np.stack([right, p - right, q - right, self.n - p - q + right], axis=1)
+
+
+def pair_values(
+    matrix: ResponseMatrix, a: np.ndarray, b: np.ndarray, statistic: Statistic
+) -> PairValues:
+    """Return a statistic of pairs of columns.
+
+    Parameters
+    ----------
+    matrix
+        With the value ``correct``. An observer who saw a stimulus more than once counts with the
+        share of its correct responses, so that the observed agreement is that of a response drawn
+        from each.
+    a, b
+        int64, shape (P,): the columns of each pair.
+    statistic
+        Of an agreement; NaN where undefined.
+    """
+    share = np.nan_to_num(divide(matrix.values["correct"], matrix.seen))
+    coins = tosses(share.shape[1])
+    both = ((matrix.seen[:, a] > 0) & (matrix.seen[:, b] > 0)).astype(np.float64)
+    first, second = share[:, a] * both, share[:, b] * both
+    same = both - first - second + 2 * first * second
+    n = both.sum(axis=0)
+    means = [divide(column.sum(axis=0), n) for column in (first, second, same)]
+    values = statistic(Agreement(*means))
+    smooth = [(np.nan_to_num(mean) * n + TOSSED / 2) / (n + TOSSED) for mean in means]
+    slopes = np.nan_to_num(_slopes(statistic, smooth)) / (n + TOSSED)
+    constant = sum(slope * mean for slope, mean in zip(slopes, smooth, strict=True))
+    tossed = [coins[:, a], coins[:, b], (coins[:, a] == coins[:, b]).astype(np.float64)]
+    of_images, of_coins = (
+        sum(slope * column for slope, column in zip(slopes, columns, strict=True))
+        - constant * there
+        for columns, there in (((first, second, same), both), (tossed, 1.0))
+    )
+    effects = np.vstack([of_images, of_coins * np.sqrt(TOSSED / len(coins))])
+    effects[:, np.isnan(values)] = 0.0
+
+    low, high = table_limits(lambda p, q, same: statistic(Agreement(p, q, same)), means, n)
+    centre = np.clip(values - np.nan_to_num(_bias(statistic, means, n)), low, high)
+    # Of responses, not of shares of repeated ones: as the limits are.
+    weights = cells(*smooth) * (n + TOSSED)[:, None]
+    error = np.sqrt(((_OUTCOMES @ slopes - constant) ** 2 * weights.T).sum(axis=0))
+    error *= ndtri((1 + LEVEL) / 2)
+    below, above = (np.nan_to_num(divide(gap, error)) for gap in (centre - low, high - centre))
+    low, high = (np.where(np.isnan(values), np.nan, end) for end in (low, high))
+    n = np.rint(n).astype(np.int64)
+    return PairValues(values, centre, low, high, below, above, effects, first, second, both > 0, n)
+
+
+def _slopes(statistic: Statistic, means: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the derivatives of a statistic by both accuracies and the agreement: shape (3, P)."""
+    ends = [
+        [statistic(Agreement(*(mean + step * (place == which) for place, mean in enumerate(means))))
+         for step in (-_STEP, _STEP)]
+        for which in range(3)
+    ]  # fmt: skip
+    return np.array([(above - below) / (2 * _STEP) for below, above in ends])
+
+
+def _bias(statistic: Statistic, means: Sequence[np.ndarray], n: np.ndarray) -> np.ndarray:
+    """Return what a statistic of n images is too large by, to second order: shape (P,).
+
+    It is half the trace of its second derivatives times the covariance of the shares (Efron 1982).
+    """
+    shares = cells(*means)
+    ends = [
+        _slopes(statistic, [mean + step * (place == which) for place, mean in enumerate(means)])
+        for which in range(3)
+        for step in (-_BEND, _BEND)
+    ]
+    curve = (np.array(ends[1::2]) - np.array(ends[::2])) / (2 * _BEND)
+    mean = np.stack(means)
+    covariance = np.einsum("ck,cl,pc->klp", _OUTCOMES, _OUTCOMES, shares) - mean[:, None] * mean
+    return divide((curve * covariance).sum(axis=(0, 1)) / 2, n)
