@@ -84,8 +84,8 @@ def test_markdown_and_latex():
         assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
         assert not re.search(r"(?<!\\)<|\]\(", line)
     text = to_latex(table)
-    assert text.count("\\\\\n") == len(HOSTILE) + 1
-    assert r"\textbackslash{}input\{a\}" in text
+    assert text.count("\\\\\n") == len(HOSTILE) + 2  # the head, and that of later pages
+    assert r"\textbackslash{}input\{a\}" in text.replace(r"\hspace{0pt}", "")
 
 
 class Elements(HTMLParser):

@@ -10,7 +10,11 @@ from PIL import Image
 from builders import trial_table
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
-from synthesight.report.consistency import consistency_against_accuracy
+from synthesight.report.consistency import (
+    by_similarity,
+    consistency_against_accuracy,
+    consistency_matrix,
+)
 from synthesight.report.figures import shape_bias_figure, shape_bias_means
 from synthesight.report.layout import on_dark
 from synthesight.report.looks import COLOURS
@@ -64,12 +68,12 @@ def figure(trials):
 
 def test_every_figure_that_is_measured_is_drawn(figure):
     upper, lower = figure.to_dict()["vconcat"]
-    points = upper["layer"][1]["data"]["values"]
+    points = upper["layer"][2]["data"]["values"]
     assert [(row["observer"], row["category"]) for row in points] == [
         ("a", "cat"), ("a", "dog"), ("a", "truck"), ("b", "cat"), ("b", "truck"),
     ]  # fmt: skip
-    assert upper["layer"][1]["encoding"]["y"]["sort"] == ["cat", "dog", "truck"]
-    lines = upper["layer"][0]["data"]["values"]
+    assert upper["layer"][2]["encoding"]["y"]["sort"] == ["cat", "dog", "truck"]
+    lines = upper["layer"][1]["data"]["values"]
     assert {row["observer"]: row["estimate"] for row in lines} == {
         "a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3),
     }  # fmt: skip
@@ -86,7 +90,7 @@ def test_no_two_of_many_observers_look_alike():
     overall = pl.DataFrame({"observer": names, "estimate": 0.5, "low": 0.4, "high": 0.6, "n": 9})
     by_category = overall.with_columns(category=pl.lit("cat"))
     upper = shape_bias_figure(overall, by_category).to_dict()["vconcat"][0]
-    encoding = upper["layer"][1]["encoding"]
+    encoding = upper["layer"][2]["encoding"]
     looks = zip(
         encoding["color"]["scale"]["range"], encoding["shape"]["scale"]["range"], strict=True
     )
@@ -171,3 +175,22 @@ def _quarters(width, height):
 def test_other_formats_are_refused(figure, tmp_path):
     with pytest.raises(SynthesightError, match=r"\.svg, \.png or \.pdf"):
         save_figure(figure.to_dict(), tmp_path / "figure.gif")
+
+
+def pairs_of(values: dict[str, float | None]) -> pl.DataFrame:
+    rows = [(*names.split(), value, value, value, 9, 1) for names, value in values.items()]
+    columns = ["first", "second", "estimate", "low", "high", "n", "conditions"]
+    return pl.DataFrame(rows, columns, orient="row")
+
+
+def test_observers_who_err_alike_are_neighbours_and_people_are_together():
+    alike = {"p q": 0.9, "p r": 0.1, "q r": None, "m n": 0.2, "m o": 0.8, "n o": 0.1}
+    far = {f"{a} {b}": 0.85 for a in "pqr" for b in "mno"}  # which would mix the groups
+    matrix = consistency_matrix(pairs_of(alike | far), "edge", set("pqr")).to_dict()
+    order = matrix["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert set(order[:3]) == set("pqr")
+    assert abs(order.index("p") - order.index("q")) == abs(order.index("m") - order.index("o")) == 1
+    assert matrix["layer"][0]["encoding"]["y"]["scale"]["domain"] == order
+    chain = {f"{a} {b}": 1 - abs(a - b) / 9 for a in range(9) for b in range(a)}
+    line = by_similarity(pairs_of(chain), [str(n) for n in range(9)])
+    assert line in ([*"012345678"], [*"876543210"])

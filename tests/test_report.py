@@ -384,7 +384,8 @@ def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
         "| :--- | ---: | ---: | ---: |",
     ]
     assert r"| a_b\|\<c> |" in to_markdown(table)
-    assert r"a\_b|<c> & 0.512 [0.400, 0.600] & 12 & 0.000 \\" in to_latex(table)
+    row = r"a\_b\textbar{}\textless{}c\textgreater{} & 0.512 [0.400, 0.600] & 12 & 0.000 \\"
+    assert row in to_latex(table)
     page = write_page(
         [Section("s", "S", "<b>", {"t": table})], {}, ["a_b|<c>"], tmp_path / "p.html"
     )

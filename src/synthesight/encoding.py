@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,10 +17,19 @@ if TYPE_CHECKING:
 
 LONGEST = 120  # bytes of a name on a page or in a file name
 SENTENCE = 2000  # characters of a message
-_LATEX = str.maketrans({
+# What LaTeX obeys, joins to other characters or has in mathematics only.
+_LATEX = {
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-})  # fmt: skip
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "'": r"\textquotesingle{}", "`": r"\textasciigrave{}", '"': r"\textquotedbl{}",
+    "−": "$-$", "∞": r"$\infty$", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$",
+    "α": r"$\alpha$", "β": r"$\beta$", "δ": r"$\delta$", "ε": r"$\epsilon$",
+    "κ": r"$\kappa$", "σ": r"$\sigma$", "ρ": r"$\rho$", "μ": r"$\mu$", "Δ": r"$\Delta$",
+}  # fmt: skip
+_JOINED = re.compile(r"([-,])(?=\1)")  # to a dash, and to a quotation mark
+_OWN_LATEX = frozenset("–—‘’“”„…•†‡€™")  # which inputenc knows, as it does Latin letters
+_NOT_LATEX = frozenset("ĦħĸĿŀŉŦŧ")  # but these
 _MARKDOWN = re.compile(r"([\\|`*<]|(?<=\])\()")
 _UNPRINTED = r"[[\p{C}\p{Z}]--[ ]]"
 # What spreadsheets take for a formula (OWASP, "CSV injection"), but for a plain number.
@@ -112,8 +123,31 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """Return a text as LaTeX sets it, without commands of its own."""
-    return printable(text).translate(_LATEX)
+    r"""Return a text as LaTeX sets it, without commands of its own.
+
+    pdflatex, with T1 fonts, has Latin letters. Other characters are named in brackets.
+
+    Examples
+    --------
+    >>> print(latex("50 % of κ, für 🐱 and 猫"))
+    50 \% of $\kappa$, für [cat face] and [U+732B]
+    """
+    made = _JOINED.sub(r"\1{}", "".join(map(_latex, printable(text))))
+    # A row that begins like an option of the line's end before it is none.
+    return "{}" + made if made[:1] in ("[", "*") else made
+
+
+@cache
+def _latex(character: str) -> str:
+    if character in _LATEX:
+        return _LATEX[character]
+    latin = "\xa1" <= character <= "\u017e" and character not in _NOT_LATEX
+    if character.isascii() or latin or character in _OWN_LATEX:
+        return character
+    name = unicodedata.name(character, "")
+    if not name or name.endswith(f"-{ord(character):X}"):
+        return f"[U+{ord(character):04X}]"
+    return f"[{name.lower()}]"
 
 
 # What a terminal that knows few letters is shown instead.

@@ -22,6 +22,7 @@ CORRECT = Ratio(pl.col("correct"))
     text="Share of correct responses; in cue conflict the shape is what is correct.",
     paper="geirhos2018generalisation",
     statistic=CORRECT,
+    chance=True,
 )
 def accuracy(
     trials: pl.DataFrame,

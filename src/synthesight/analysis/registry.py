@@ -70,6 +70,8 @@ class Metric:
         value an observer.
     statistic
         What ``compare`` resamples. None: ``compare`` calls the metric itself, which takes longer.
+    chance
+        Whether guessing among K categories gives 1/K, where figures draw a line.
     function
         The metric itself.
     """
@@ -82,6 +84,7 @@ class Metric:
     papers: tuple[Reference, ...]
     by: tuple[tuple[str, ...], ...]
     statistic: Statistic | None
+    chance: bool
     function: Callable[..., pl.DataFrame]
 
     @property
@@ -99,6 +102,7 @@ def metric(
     paper: str | Sequence[str] = (),
     by: Sequence[Sequence[str]] = (("dataset",), ("dataset", "condition")),
     statistic: Statistic | None = None,
+    chance: bool = False,
 ) -> Callable[
     [Callable[Concatenate[pl.DataFrame, P], pl.DataFrame]],
     Callable[Concatenate[IntoFrame, P], pl.DataFrame],
@@ -107,7 +111,7 @@ def metric(
 
     Parameters
     ----------
-    title, unit, direction, text, by, statistic
+    title, unit, direction, text, by, statistic, chance
         See :class:`Metric`. A function without the parameter ``by``, or where its default is empty,
         has one value an observer.
     paper
@@ -153,6 +157,7 @@ def metric(
             papers=tuple(map(reference, (paper,) if isinstance(paper, str) else paper)),
             by=tuple(tuple(grouping) for grouping in groupings),
             statistic=statistic,
+            chance=chance,
             function=open_to_all,
         )
         return open_to_all

@@ -59,7 +59,7 @@ def consistency_matrix(
         color=alt.Color(
             "estimate:Q",
             scale=alt.Scale(scheme="viridis", domain=[-0.1, 0.8], clamp=True),
-            legend=alt.Legend(title="κ"),
+            legend=alt.Legend(title="κ", values=[0, 0.2, 0.4, 0.6, 0.8]),
         )
     )
     layers = [cells]

@@ -27,8 +27,9 @@ def shape_bias_figure(
 ) -> alt.VConcatChart:
     """Draw shape bias by category, as the field does, above each observer's mean and interval.
 
-    Upper panel: one row a category, one point an observer, and a line at each observer's shape
-    bias over all images. Shape is on the left, texture on the right (Geirhos et al. 2019). Lower
+    Upper panel: one row a category of the shape, one point an observer, and a line at each
+    observer's shape bias over all images. Shape is on the left, texture on the right, and half is
+    dashed (Geirhos et al. 2019). Lower
     panel: each observer's shape bias with its 95 % interval and number of decisions, which is the
     legend too.
 
@@ -60,33 +61,40 @@ def shape_bias_figure(
     observers = observers or names
     looks = observer_looks(observers, names)
     points = by_category.drop_nulls("estimate")
+    categories = in_order(points["category"].to_list())
     rows = alt.Y(
         "category:N",
-        sort=in_order(points["category"].to_list()),
+        sort=categories,
         title=None,
         axis=alt.Axis(grid=True, gridColor="#e6e6e6", domain=False, ticks=False),
     )
-    axis = "shape decisions / (shape + texture decisions), by the shape's category"
+    shape = _bias("estimate:Q", orient="top", title="fraction of shape decisions")
+    texture = _bias("estimate:Q", title="fraction of texture decisions", label="1 - datum.value")
+    # A line, as Vega-Lite fails on two rules that name no y.
+    ends = [{"estimate": 0.5, "category": name} for name in (categories[0], categories[-1])]
+    half = alt.Chart(alt.Data(values=ends)).mark_line(
+        color="#999999", strokeWidth=1, strokeDash=[4, 3]
+    )
+    means = alt.Chart(alt.Data(values=_records(overall))).mark_rule(strokeWidth=1.5, opacity=0.7)
+    each = alt.Chart(alt.Data(values=_records(points))).mark_point(
+        filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5
+    )
     upper = alt.layer(
-        alt.Chart(alt.Data(values=_records(overall)))
-        .transform_filter(is_picked())
-        .mark_rule(strokeWidth=1.5, opacity=0.7)
-        .encode(
-            x=_bias("estimate:Q", orient="top", title=axis),
-            color=looks["color"],
-            tooltip=_said("observer"),
+        half.encode(x=texture, y=rows),
+        means.transform_filter(is_picked()).encode(
+            x=shape, color=looks["color"], tooltip=_said("observer")
         ),
-        alt.Chart(alt.Data(values=_records(points)))
-        .transform_filter(is_picked())
-        .mark_point(filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5)
-        .encode(
-            x=_bias("estimate:Q", orient="top", title=axis),
+        each.transform_filter(is_picked()).encode(
+            x=shape.axis(None),
             y=rows,
             color=looks["color"],
             shape=looks["shape"],
             tooltip=_said("observer", "category"),
         ),
-    ).properties(width=420, height=alt.Step(22))
+    )
+    # The axes of Geirhos et al. (2019): shape above, texture below.
+    upper = upper.resolve_axis(x="independent")
+    upper = upper.properties(width=420, height=22 * len(categories))
     both = alt.vconcat(upper, shape_bias_means(overall, published, observers), spacing=12)
     if title:
         both = both.properties(title=alt.TitleParams(title, anchor="middle"))
@@ -151,14 +159,14 @@ def shape_bias_means(
                 ],
             )
         )
-    return alt.layer(*layers).properties(width=420, height=alt.Step(22))
+    return alt.layer(*layers).properties(width=420, height=22 * len(order))
 
 
 def _said(*names: str) -> list[Any]:
     return tooltip(*names, title="shape bias", n="cue decisions")
 
 
-def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
+def _bias(field: str, *, title: str, orient: Any = "bottom", label: str = "datum.value") -> alt.X:
     """Return the axis from shape, on the left, to texture."""
     return alt.X(
         field,
@@ -166,7 +174,7 @@ def _bias(field: str, *, title: str, orient: Any = "bottom") -> alt.X:
         scale=alt.Scale(domain=[1.02, -0.02], nice=False),
         axis=alt.Axis(
             orient=orient,
-            format=".0%",
+            labelExpr=f"format({label}, '.0%')",
             values=[0, 0.2, 0.4, 0.6, 0.8, 1],
             grid=False,
             labelFlush=False,

@@ -51,7 +51,7 @@ def keep_section(section: Section, folder: Path, facts: Mapping[str, Any] | None
             files.write(folder / "figures" / f"{name}.json", json.dumps(spec))
             save_figure(spec, *(folder / "figures" / f"{name}{each}" for each in FORMATS))
         for name, table in section.tables.items():
-            write_table(table, folder / "tables", name)
+            write_table(table, folder / "tables", name, f"{section.title}: {name}.")
         content = {
             "name": section.name,
             "title": section.title,

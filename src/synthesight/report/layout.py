@@ -16,7 +16,7 @@ from synthesight.report.style import Style
 LABEL = 10  # px, of axis labels in Vega-Lite
 POINTS = 72 / 25.4  # points a millimetre
 CHARACTER = 5.6  # px, mean width at the size of labels
-LEAST = 110  # px, the narrowest panel
+LEAST = 95  # px, the narrowest panel
 MOST = 1.6  # times wider than on the screen
 CROWDED = 22  # px, a label of an axis that needs less stands upright
 DARK = "#1b1b1b"
@@ -113,7 +113,8 @@ def _resize(view: Spec, factor: float) -> None:
     if not isinstance(width, (int, float)):
         return
     view["width"] = width * factor
-    if isinstance(height, (int, float)):
+    in_rows = _of_names(view, "y") and not _of_names(view, "x")
+    if isinstance(height, (int, float)) and not in_rows:
         keeps_shape = 0.8 < height / width < 1.25
         view["height"] = height * (factor if keeps_shape else min(max(factor, 0.75), 1.2))
     for axis, places in _axes(view):
@@ -125,6 +126,14 @@ def _resize(view: Spec, factor: float) -> None:
     if "layer" in view and cell < CROWDED:
         # Numbers in cells need room.
         view["layer"] = [layer for layer in view["layer"] if _mark(layer) != "text"]
+
+
+def _of_names(view: Spec, channel: str) -> bool:
+    parts = (view, *view.get("layer", []))
+    return any(
+        part.get("encoding", {}).get(channel, {}).get("type") in ("nominal", "ordinal")
+        for part in parts
+    )
 
 
 def _mark(view: Spec) -> str | None:

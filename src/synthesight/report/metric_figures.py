@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -27,7 +28,10 @@ _KEPT = ("observer", "dataset", "condition", "estimate", "low", "high", "n")
 
 
 def lines_by_condition(
-    metric: Metric, table: pl.DataFrame, observers: Sequence[str]
+    metric: Metric,
+    table: pl.DataFrame,
+    observers: Sequence[str],
+    chance: Mapping[str, float] | None = None,
 ) -> alt.ConcatChart | None:
     """Draw one panel a dataset of several conditions: the metric against condition.
 
@@ -39,6 +43,8 @@ def lines_by_condition(
         Columns observer, dataset, condition, estimate, low, high and n.
     observers
         Observers of the report, in the order of the legend.
+    chance
+        What guessing gives, by dataset: a dashed line.
 
     Returns
     -------
@@ -54,14 +60,7 @@ def lines_by_condition(
     for dataset in datasets_of(shown):
         rows = shown.filter(pl.col("dataset") == dataset)
         base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
-        order = conditions_of(shown, dataset)
-        x = alt.X(
-            "condition:O",
-            sort=order,
-            scale=alt.Scale(domain=order),
-            axis=alt.Axis(labelAngle=0 if max(map(len, order)) <= 5 else -40),
-            title=None,
-        )
+        x = _conditions(dataset, conditions_of(shown, dataset))
         lines = base.mark_line(strokeWidth=1.6).encode(
             x=x, y=y, color=looks["color"], strokeDash=looks["strokeDash"]
         )
@@ -76,7 +75,7 @@ def lines_by_condition(
             tooltip=_tooltip(metric, "observer", "condition"),
         )
         panels.append(
-            (intervals + lines + points).properties(
+            alt.layer(*_chance(y, dataset, chance), intervals, lines, points).properties(
                 **size, title=panel_title(dataset, rows["n"], "a point")
             )
         )
@@ -85,7 +84,12 @@ def lines_by_condition(
     return alt.concat(*panels, columns=COLUMNS).add_params(picked(observers))
 
 
-def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.ConcatChart | None:
+def bars(
+    metric: Metric,
+    table: pl.DataFrame,
+    observers: Sequence[str],
+    chance: Mapping[str, float] | None = None,
+) -> alt.ConcatChart | None:
     """Draw one panel a dataset of one condition, or a single one: a bar an observer.
 
     Parameters
@@ -96,6 +100,8 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
         Columns observer, estimate, low, high and n; and dataset, where there are several.
     observers
         Observers of the report, in their order from top.
+    chance
+        What guessing gives, by dataset: a dashed line.
 
     Returns
     -------
@@ -114,8 +120,9 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
     for title, rows in parts:
         base = alt.Chart(alt.Data(values=rows.to_dicts())).transform_filter(is_picked())
         y = alt.Y("observer:N", sort=list(observers), title=None, axis=alt.Axis(labelLimit=200))
+        x = alt.X("estimate:Q", **axis)
         marks = base.mark_bar(height={"band": 0.75}).encode(
-            x=alt.X("estimate:Q", **axis),
+            x=x,
             y=y,
             color=looks["color"],
             tooltip=_tooltip(metric, "observer"),
@@ -124,13 +131,46 @@ def bars(metric: Metric, table: pl.DataFrame, observers: Sequence[str]) -> alt.C
         halo = base.mark_rule(strokeWidth=4, color="white").encode(x=low, x2="high:Q", y=y)
         interval = base.mark_rule(strokeWidth=1.5).encode(x=low, x2="high:Q", y=y)
         panels.append(
-            (marks + halo + interval).properties(
+            alt.layer(marks, *_chance(x, title, chance), halo, interval).properties(
                 width=250, height=alt.Step(20), title=panel_title(title, rows["n"], "a bar")
             )
         )
     if not panels:
         return None
     return alt.concat(*panels, columns=2).add_params(picked(observers))
+
+
+def chance_of(metric: Metric, trials: pl.DataFrame) -> dict[str, float]:
+    """Return what guessing gives in each dataset; nothing where it gives no fixed value."""
+    if not metric.chance:
+        return {}
+    categories = (
+        trials.drop_nulls("category").group_by("dataset").agg(pl.col("category").n_unique())
+    )
+    return {dataset: 1 / number for dataset, number in categories.iter_rows()}
+
+
+def _chance(
+    axis: alt.X | alt.Y, dataset: str, chance: Mapping[str, float] | None
+) -> list[alt.Chart]:
+    if (value := (chance or {}).get(dataset)) is None:
+        return []
+    at = alt.Chart(alt.Data(values=[{"estimate": value}]))
+    line = at.mark_rule(color="#777777", strokeDash=[4, 3])
+    return [line.encode(**{"x" if isinstance(axis, alt.X) else "y": axis})]
+
+
+def _conditions(dataset: str, order: Sequence[str]) -> alt.X:
+    """Return the axis of a dataset's conditions."""
+    known = datasets().get(dataset)
+    shown = dict(zip(known.conditions, known.labels, strict=True)) if known and known.labels else {}
+    words = [shown.get(name, name) for name in order]
+    axis = alt.Axis(labelAngle=0 if max(map(len, words)) * len(words) <= 36 else -40)
+    if words != list(order):
+        axis.labelExpr = f"{json.dumps(dict(zip(order, words, strict=True)))}[datum.value]"
+    scale = alt.Scale(domain=order)
+    title = (known.axis or None) if known else "condition"
+    return alt.X("condition:O", sort=order, scale=scale, axis=axis, title=title)
 
 
 def _axis(metric: Metric) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from synthesight.analysis import POPULATION, POPULATIONS, Metric, Population
 from synthesight.errors import SynthesightError
-from synthesight.report.metric_figures import bars, lines_by_condition
+from synthesight.report.metric_figures import bars, chance_of, lines_by_condition
 from synthesight.report.section import Section, order, sorted_table
 from synthesight.stimuli.datasets import datasets
 
@@ -48,19 +48,24 @@ def metric_section(
         return None
     target = f"for {POPULATIONS[population]}" if chooses else "for new stimuli like these"
     pooled = "people are pooled" if metric.groups else "the row of people is people with each other"
-    text = f"{metric.text} Intervals are 95 % confidence intervals {target}; {pooled}."
+    line = " Dashed lines are chance." if metric.chance else ""
+    text = f"{metric.text} Intervals are 95 % confidence intervals {target}; {pooled}.{line}"
     section = Section(name, metric.title, text, tables, metrics=[metric.name])
     drawn = {
         key: table
         for key, table in tables.items()
         if {"category", "texture"}.isdisjoint(table.columns)
     }
+    chance = chance_of(metric, everyone)
     for key, table in drawn.items():
-        if "condition" in table.columns and (lines := lines_by_condition(metric, table, observers)):
+        lines = "condition" in table.columns and lines_by_condition(
+            metric, table, observers, chance
+        )
+        if lines:
             section.figures[key] = lines
     # Bars are of the first grouping, which has the most trials.
     for table in list(drawn.values())[:1]:
-        if figure := bars(metric, table, observers):
+        if figure := bars(metric, table, observers, chance):
             section.figures[f"{name}-bars"] = figure
     return section
 

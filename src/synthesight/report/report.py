@@ -134,7 +134,8 @@ def write_report(
     with files.writing(out):
         for section in sections:
             for name, table in section.tables.items():
-                write_table(table, out / "tables", name)
+                caption = f"{section.title}: {name.replace('-', ' ')}."
+                write_table(table, out / "tables", name, caption)
             for name, text in section.copied.items():
                 files.write(out / name, text)
         jobs = [

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from synthesight import files
-from synthesight.encoding import csv, latex, markdown
+from synthesight.encoding import csv, markdown
+from synthesight.report.latex import Column, long_tables
 
 
 def shown_table(table: pl.DataFrame) -> pl.DataFrame:
@@ -49,30 +49,32 @@ def to_markdown(table: pl.DataFrame) -> str:
     return "".join("| " + " | ".join(map(markdown, row)) + " |\n" for row in rows)
 
 
-def to_latex(table: pl.DataFrame) -> str:
-    """Return a table as LaTeX, for the package booktabs."""
+def to_latex(table: pl.DataFrame, caption: str = "", label: str = "") -> str:
+    """Return a table as LaTeX's ``longtable``, no wider than a line of an article.
+
+    A population that all rows share is said in the caption. The packages that it needs stand in
+    the first line.
+    """
+    if "population" in table.columns and table["population"].n_unique() == 1 and caption:
+        caption += f" Intervals are for {table['population'][0]}."
+        table = table.drop("population")
     shown = shown_table(table)
-    align = "".join("r" if side == "number" else "l" for side in sides(table))
-    head, *body = (
-        " & ".join(latex(str(cell)) for cell in row) + r" \\" + "\n"
-        for row in (shown.columns, *shown.iter_rows())
-    )
-    return (
-        f"\\begin{{tabular}}{{{align}}}\n\\toprule\n{head}\\midrule\n{''.join(body)}"
-        "\\bottomrule\n\\end{tabular}\n"
-    )
+    columns = [
+        Column(name, shown[name].to_list(), side == "number")
+        for name, side in zip(shown.columns, sides(table), strict=True)
+    ]
+    return long_tables(columns, caption, label)
 
 
-def write_table(table: pl.DataFrame, folder: Path, name: str) -> None:
-    """Write ``name.csv`` (all columns, full precision), ``name.md`` and ``name.tex``."""
+def write_table(table: pl.DataFrame, folder: Path, name: str, caption: str = "") -> None:
+    """Write ``name.csv`` (all columns, full precision), ``name.md`` and ``name.tex``.
+
+    The label in LaTeX is ``tab:`` and the name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    writers: dict[str, Callable[[pl.DataFrame], str]] = {
-        ".csv": csv,
-        ".md": to_markdown,
-        ".tex": to_latex,
-    }
-    for suffix, write in writers.items():
-        files.write(folder / f"{name}{suffix}", write(table))
+    files.write(folder / f"{name}.csv", csv(table))
+    files.write(folder / f"{name}.md", to_markdown(table))
+    files.write(folder / f"{name}.tex", to_latex(table, caption, f"tab:{name}"))
 
 
 def _number(name: str) -> pl.Expr:

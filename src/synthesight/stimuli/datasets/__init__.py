@@ -11,6 +11,8 @@ To add one, add its file:
 ``images``      how many there are
 ``conditions``  in the order of tables and figures; default ``["0"]``
 ``trivial``     conditions that the benchmark leaves out
+``axis``        what conditions are a scale of, with its unit: the title of figures' axes
+``labels``      conditions as axes show them; default ``conditions``
 ``categories``  a list, or ``"sixteen"``; without it, any
 ``licence``     of the images
 ``papers``      keys of ``references.bib``, or whole BibTeX entries; the first
@@ -52,6 +54,8 @@ class Dataset:
     conditions, trivial
         All its conditions in published order, and those that the benchmark leaves out: images as
         they were, or so distorted that people are near chance.
+    axis, labels
+        Title of the axis of conditions, and what stands at it, in their order.
     categories
         All its categories; empty where it may have any.
     papers
@@ -70,6 +74,8 @@ class Dataset:
     images: int | None = None
     conditions: tuple[str, ...] = ("0",)
     trivial: tuple[str, ...] = ()
+    axis: str = ""
+    labels: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     licence: str = "not stated"
     papers: tuple[Reference, ...] = ()
@@ -153,6 +159,8 @@ def _read(file: Traversable) -> Dataset:
         one = Dataset(name, papers=cited, **values)
         if strange := set(one.trivial) - set(one.conditions):
             raise ValueError(f"the trivial {min(strange)!r} is none of its conditions")
+        if one.labels and len(one.labels) != len(one.conditions):
+            raise ValueError("`labels` are not as many as its conditions")
     except (SynthesightError, ValueError, TypeError) as error:
         raise SynthesightError(
             f"{file} does not describe a dataset ({error}): correct it."
