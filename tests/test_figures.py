@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import altair as alt
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
+from browser import Browser
 from builders import trial_table
+from synthesight import figures
 from synthesight.analysis import shape_bias
 from synthesight.errors import SynthesightError
 from synthesight.report.consistency import (
@@ -194,3 +197,46 @@ def test_observers_who_err_alike_are_neighbours_and_people_are_together():
     chain = {f"{a} {b}": 1 - abs(a - b) / 9 for a in range(9) for b in range(a)}
     line = by_similarity(pairs_of(chain), [str(n) for n in range(9)])
     assert line in ([*"012345678"], [*"876543210"])
+
+
+def test_figures_are_drawn_from_trials_by_name_and_in_order(trials, tmp_path):
+    style = figures.Style("single", names={"b": "Model B", "a": "Model A"})
+    drawn = figures.draw(trials, "accuracy", style=style, resamples=9)
+    rows = next(iter(drawn.values())).to_dict()["concat"][0]["layer"]
+    assert rows[0]["encoding"]["y"]["sort"] == ["Model B", "Model A"]
+    bias = figures.draw(trials, "shape bias", resamples=9)
+    figures.save(next(iter(bias.values())), tmp_path / "f.png", style="single")
+    with Image.open(tmp_path / "f.png") as image:
+        assert image.width == round(85 / 25.4 * 300)
+    for section, said in {
+        "acuracy": "did you mean accuracy",
+        "benchmark": "allow no figure",
+    }.items():
+        with pytest.raises(SynthesightError, match=said):
+            figures.draw(trials, section)
+    for old, new, said in [("c", "d", "no observer 'c'"), ("a", "b", "another observer"),
+                           ("people", "us", "keeps its name")]:  # fmt: skip
+        with pytest.raises(SynthesightError, match=said):
+            figures.draw(trials, "accuracy", style=figures.Style(names={old: new}))
+
+
+def test_notebooks_show_charts_without_a_network(trials, tmp_path):
+    """Two of them, as each cell has its own output in one page."""
+    usual = alt.renderers.active
+    figures.show_offline()
+    try:
+        chart = next(iter(figures.draw(trials, "accuracy", resamples=9).values()))
+        outputs = [chart._repr_mimebundle_()["text/html"] for _ in range(2)]
+    finally:
+        alt.renderers.enable(usual)
+    page = tmp_path / "notebook.html"
+    page.write_text("<!doctype html><meta charset=utf-8>" + "<hr>".join(outputs), encoding="utf-8")
+    with Browser(tmp_path / "profile") as browser:
+        browser.ask("Network.enable")
+        browser.ask(
+            "Network.emulateNetworkConditions",
+            offline=True, latency=0, downloadThroughput=0, uploadThroughput=0,
+        )  # fmt: skip
+        browser.open(page.as_uri())
+        browser.wait("document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length == 2")
+        assert browser.problems == []
