@@ -17,7 +17,6 @@ from synthesight.analysis import (
     error_consistency,
     joint_probabilities,
     pairwise_consistency,
-    power,
 )
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials, load_model_trials
@@ -62,17 +61,6 @@ def test_p_and_interval_agree_and_the_level_is_kept():
     # Standard error 3 %; `benchmarks/coverage.py` runs more.
     assert rejected <= 0.14
     assert covered >= 0.86
-
-
-def test_it_has_the_power_that_was_foretold():
-    rng = np.random.default_rng(2)
-    foretold = power(0.8, 0.7, 0.3, difference=0.2, trials=(300,))["power"][0]
-    seen = [
-        compare(study(300, (0.3, 0.5), rng), "b", "a", measure="error_consistency", resamples=400).p
-        < 0.05
-        for _ in range(100)
-    ]
-    assert np.mean(seen) == pytest.approx(foretold, abs=0.13)
 
 
 def test_both_kappas_are_on_the_same_stimuli_and_averaged_as_the_benchmark_does():

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from scipy.stats import norm
 
-from synthesight.analysis.error_consistency import kappa
+from synthesight.analysis._stats.joint_tables import TOSSED
+from synthesight.analysis._stats.limits import student
+from synthesight.analysis._stats.pairs import pair_ends
+from synthesight.analysis.error_consistency import kappa, kappa_of
 from synthesight.errors import SynthesightError
 
 TRIALS = (20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
-EXPERIMENTS = 4000
+EXPERIMENTS = 2000
 
 
 def joint_probabilities(first: float, second: float, consistency: float) -> np.ndarray:
@@ -89,33 +91,29 @@ def power(
     One row a number of trials: ``trials``; ``low``, ``high``: 95 % of studies find κ between
     these, null where κ is defined in none; ``undefined``: share of studies where it is not, or,
     with ``difference``, where either is not. With ``difference`` also ``power``: the share of all
-    studies whose two-sided test at 5 % sees the difference (the test being normal, with the
-    standard error of the studies that can tell).
+    studies in which :func:`compare` sees it, at 5 %.
     """
     rng = np.random.default_rng(seed)
     table = joint_probabilities(first, second, consistency)
-    cells = table if difference is None else _three(table, first, second, consistency + difference)
+    cells = (
+        table
+        if difference is None
+        else three_probabilities(table, first, second, consistency + difference)
+    )
     rows = []
     for count in trials:
-        drawn = rng.multinomial(count, cells / cells.sum(), size=experiments) / count
-        if difference is None:
-            consistencies = _kappa_of(drawn)
-        else:
-            # Cells are (first, second, third), each right or wrong.
-            cube = drawn.reshape(-1, 2, 2, 2)
-            consistencies = _kappa_of(cube.sum(axis=3).reshape(-1, 4))
-            gap = _kappa_of(cube.sum(axis=2).reshape(-1, 4)) - consistencies
-        defined = consistencies[~np.isnan(consistencies)]
-        missing = np.isnan(consistencies if difference is None else gap)
-        row: dict[str, float | None] = {"trials": count, "undefined": float(missing.mean())}
+        drawn = rng.multinomial(count, cells / cells.sum(), size=experiments)
+        # Cells are (first, second), and in a comparison (first, second, third), right or wrong.
+        pairs = [drawn] if difference is None else _two_tables(drawn)
+        kappas = [_kappa_of(pair / count) for pair in pairs]
+        missing = np.isnan(kappas).any(axis=0)
+        defined = kappas[0][~np.isnan(kappas[0])]
         ends = np.quantile(defined, [0.025, 0.975]) if len(defined) else (None, None)
+        row: dict[str, float | None] = {"trials": count, "undefined": float(missing.mean())}
         row |= dict(zip(("low", "high"), ends, strict=True))
         if difference is not None:
-            measured = gap[~missing]
             # A study in which κ is undefined sees no difference.
-            spread = measured.std() if len(measured) else 1.0
-            significant = np.abs(measured) > norm.ppf(0.975) * spread
-            row["power"] = float(significant.sum() / experiments)
+            row["power"] = float(told_apart(drawn[~missing]).sum() / experiments)
         rows.append(row)
     order = ["trials", "low", "high", "undefined", *(["power"] if difference is not None else [])]
     return pl.DataFrame(rows).select(order)
@@ -134,11 +132,45 @@ def trials_needed(table: pl.DataFrame, wanted: float = 0.8) -> int | None:
     return int(np.ceil(np.exp(logs[at - 1] + share * (logs[at] - logs[at - 1]))))
 
 
-def _three(table: np.ndarray, first: float, second: float, consistency: float) -> np.ndarray:
+def three_probabilities(
+    table: np.ndarray, first: float, second: float, consistency: float
+) -> np.ndarray:
     """Return joint probabilities of three observers, the last two independent given the first."""
     other = joint_probabilities(first, second, consistency)
     given = np.array([first, 1 - first])[:, None]
     return np.einsum("ij,ik->ijk", table.reshape(2, 2), other.reshape(2, 2) / given).reshape(-1)
+
+
+def _two_tables(drawn: np.ndarray) -> list[np.ndarray]:
+    """Return the tables of the first observer with the second, and with the third: shape (E, 4)."""
+    cube = drawn.reshape(-1, 2, 2, 2)
+    return [cube.sum(axis=side).reshape(-1, 4) for side in (3, 2)]
+
+
+def told_apart(drawn: np.ndarray) -> np.ndarray:
+    """Return which studies :func:`compare` finds significant: bool, shape (E,).
+
+    Parameters
+    ----------
+    drawn
+        int64, shape (E, 8): images by who of the three was right; κ is defined in both tables.
+    """
+    if len(drawn) == 0:
+        return np.zeros(0, dtype=bool)
+    n = drawn.sum(axis=1).astype(np.float64)
+    ends = []
+    for table in _two_tables(drawn):
+        both, one, two, none = table.T / n
+        ends.append(pair_ends(kappa_of, (both + one, both + two, both + none), n))
+    second, third = ends
+    gap = third.centre - second.centre
+    # The nearer end of the interval: the upper one of a difference below 0.
+    up = np.where(gap > 0, third.below, third.above) * third.of_outcomes
+    down = np.where(gap > 0, second.above, second.below) * second.of_outcomes
+    moved = up.reshape(2, 1, 2, -1) - down.reshape(2, 2, 1, -1)
+    weights = (drawn + TOSSED / 8).T.reshape(2, 2, 2, -1)
+    variance = (weights * moved**2).sum(axis=(0, 1, 2)) * n / np.maximum(n - 1, 1)
+    return np.asarray(np.abs(gap) > student(n - 1) * np.sqrt(variance))
 
 
 def _kappa_of(cells: np.ndarray) -> np.ndarray:

@@ -120,28 +120,72 @@ def pair_values(
     n = both.sum(axis=0)
     means = [divide(column.sum(axis=0), n) for column in (first, second, same)]
     values = statistic(Agreement(*means))
-    smooth = [(np.nan_to_num(mean) * n + TOSSED / 2) / (n + TOSSED) for mean in means]
-    slopes = np.nan_to_num(_slopes(statistic, smooth)) / (n + TOSSED)
-    constant = sum(slope * mean for slope, mean in zip(slopes, smooth, strict=True))
+    ends = pair_ends(statistic, means, n)
     tossed = [coins[:, a], coins[:, b], (coins[:, a] == coins[:, b]).astype(np.float64)]
     of_images, of_coins = (
-        sum(slope * column for slope, column in zip(slopes, columns, strict=True))
-        - constant * there
+        sum(slope * column for slope, column in zip(ends.slopes, columns, strict=True))
+        - ends.constant * there
         for columns, there in (((first, second, same), both), (tossed, 1.0))
     )
     effects = np.vstack([of_images, of_coins * np.sqrt(TOSSED / len(coins))])
     effects[:, np.isnan(values)] = 0.0
+    low, high = (np.where(np.isnan(values), np.nan, end) for end in (ends.low, ends.high))
+    n = np.rint(n).astype(np.int64)
+    return PairValues(
+        values, ends.centre, low, high, ends.below, ends.above, effects, first, second, both > 0, n
+    )
 
+
+@dataclass(frozen=True, eq=False)
+class PairEnds:
+    """The interval of a statistic of P tables, and what an image moves the statistic by.
+
+    Attributes
+    ----------
+    centre, low, high, below, above
+        As of :class:`PairValues`.
+    slopes
+        float64, shape (3, P): what an image adds by being right, being right, and being alike.
+    constant
+        float64, shape (P,): what is subtracted from that.
+    """
+
+    centre: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    slopes: np.ndarray
+    constant: np.ndarray
+
+    @property
+    def of_outcomes(self) -> np.ndarray:
+        """What an image moves the statistic by that both, one, the other or none got right."""
+        return np.asarray(_OUTCOMES @ self.slopes - self.constant)
+
+
+def pair_ends(statistic: Statistic, means: Sequence[np.ndarray], n: np.ndarray) -> PairEnds:
+    """Return the interval of a statistic of pairs of observers.
+
+    Parameters
+    ----------
+    means
+        The accuracies of both and their observed agreement: float64, shape (P,).
+    n
+        float64, shape (P,): images.
+    """
+    smooth = [(np.nan_to_num(mean) * n + TOSSED / 2) / (n + TOSSED) for mean in means]
+    slopes = np.nan_to_num(_slopes(statistic, smooth)) / (n + TOSSED)
+    constant = np.sum([slope * mean for slope, mean in zip(slopes, smooth, strict=True)], axis=0)
     low, high = table_limits(lambda p, q, same: statistic(Agreement(p, q, same)), means, n)
+    values = statistic(Agreement(*means))
     centre = np.clip(values - np.nan_to_num(_bias(statistic, means, n)), low, high)
     # Of responses, not of shares of repeated ones: as the limits are.
     weights = cells(*smooth) * (n + TOSSED)[:, None]
     error = np.sqrt(((_OUTCOMES @ slopes - constant) ** 2 * weights.T).sum(axis=0))
     error *= ndtri((1 + LEVEL) / 2)
     below, above = (np.nan_to_num(divide(gap, error)) for gap in (centre - low, high - centre))
-    low, high = (np.where(np.isnan(values), np.nan, end) for end in (low, high))
-    n = np.rint(n).astype(np.int64)
-    return PairValues(values, centre, low, high, below, above, effects, first, second, both > 0, n)
+    return PairEnds(centre, low, high, below, above, slopes, constant)
 
 
 def _slopes(statistic: Statistic, means: Sequence[np.ndarray]) -> np.ndarray:
