@@ -5,7 +5,8 @@ Metrics, one a file: ``accuracy``, ``ood_accuracy``, ``shape_bias``, ``error_con
 ``shape_match``, ``texture_match``, ``expected_calibration_error``. :func:`metrics` lists them and
 those of other packages; :func:`metric` declares a new one.
 
-Beside them: ``benchmark`` (the model-vs-human table), ``compare`` (a paired test of two observers),
+Beside them: ``benchmark`` (the model-vs-human table), ``difference_from_people`` (each model less
+people), ``compare`` (a paired test of two observers),
 ``pairwise_consistency`` and ``pairwise_means`` (every two observers), ``confusion`` (confusion
 matrices), ``group_accuracy`` (pairs of images that are all right), ``psychometric`` (the point of
 subjective equality on a dial), ``speed_accuracy`` (accuracy by deadline), ``doubt`` (distributions
@@ -40,6 +41,7 @@ from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
 from synthesight.analysis.compare import Difference, compare, comparisons
 from synthesight.analysis.confusion import confusion
+from synthesight.analysis.difference_from_people import difference_from_people
 from synthesight.analysis.doubt import doubt, read_answers
 from synthesight.analysis.error_consistency import error_consistency, kappa
 from synthesight.analysis.expected_calibration_error import (
@@ -86,6 +88,7 @@ __all__ = [
     "compare",
     "comparisons",
     "confusion",
+    "difference_from_people",
     "doubt",
     "equality_difference",
     "error_consistency",

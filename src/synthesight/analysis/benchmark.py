@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from synthesight.analysis._stats.agreement import (
@@ -12,8 +14,10 @@ from synthesight.analysis._stats.agreement import (
     against_people,
     with_people,
 )
+from synthesight.analysis._stats.averages import Averages
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.ranks import rank_limits
 from synthesight.analysis._stats.response_matrix import judged
 from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.error_consistency import error_consistency
@@ -52,7 +56,9 @@ def benchmark(
     One row a model, best first, then one a participant, and last one for people. For each of
     ood_accuracy, squared_accuracy_difference, observed_consistency and error_consistency, a column
     of that name and ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models
-    by the last three, null for people and participants.
+    by the last three, null for people and participants; ``mean_rank_low`` and ``mean_rank_high``,
+    the means of the best and worst ranks that the model may have, which hold the true mean rank in
+    at least 95 % of studies (Mogstad et al. 2024); ``population``.
 
     Raises
     ------
@@ -91,4 +97,26 @@ def benchmark(
     ranked = result.with_columns(
         mean_rank=pl.sum_horizontal(ranks, ignore_nulls=False) / len(RANKED)
     )
+    if resamples:
+        places = _mean_ranks([each.mean for each in found], is_model)
+        ranked = ranked.join(places, on=key, how="left", nulls_equal=True)
+    else:
+        nothing = pl.lit(None, pl.Float64)
+        ranked = ranked.with_columns(mean_rank_low=nothing, mean_rank_high=nothing)
+    ranked = ranked.with_columns(population=pl.lit(population))
     return ranked.sort(IS_HUMAN, "mean_rank", "observer", nulls_last=True)
+
+
+def _mean_ranks(means: Sequence[Averages], is_model: pl.Expr) -> pl.DataFrame:
+    """Return the least and the largest mean rank that each model may have."""
+    groups = means[0].groups
+    ranked = groups.select(is_model).to_series().to_numpy()
+    limits = [
+        rank_limits(mean, ranked, higher=get_metric(name).direction == "higher", tests=len(RANKED))
+        for name, mean in zip(RANKED, means, strict=True)
+    ]
+    ends = np.mean(np.array(limits), axis=0)
+    return groups.with_columns(
+        pl.Series(f"mean_rank_{end}", value).fill_nan(None)
+        for end, value in zip(("low", "high"), ends, strict=True)
+    )

@@ -177,7 +177,7 @@ def benchmark_section(
     table = benchmark(compared.drop("who"), population=population, resamples=resamples)
     trials = compared.group_by(pl.col("who").alias("observer")).agg(pl.len().alias("trials"))
     table = table.join(trials, on="observer", how="left", maintain_order="left")
-    accuracy = table.select("observer", "trials", r"^ood_accuracy.*$")
+    accuracy = table.select("observer", "trials", r"^ood_accuracy.*$", "population")
     model = pl.col("observer") != PEOPLE
     accuracy = pl.concat(
         [accuracy.filter(model).sort("ood_accuracy", descending=True), accuracy.filter(~model)]
