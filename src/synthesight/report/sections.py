@@ -171,7 +171,7 @@ def benchmark_section(
     """Show the two tables of the model-vs-human benchmark, and κ against accuracy."""
     compared = without_trivial(everyone)
     common, left_out = _benchmark_datasets(compared)
-    if not common:
+    if not common or everyone.filter(~IS_HUMAN).is_empty():
         return None
     compared = compared.filter(pl.col("dataset").is_in(common), ~pl.col("who").is_in(left_out))
     table = benchmark(compared.drop("who"), population=population, resamples=resamples)
