@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import end, given_words, with_options, written_to
+from synthesight.cli.options import end, given_words, names_of_models, with_options, written_to
 from synthesight.cli.words import EXAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import EvaluateOptions
@@ -30,7 +30,11 @@ def evaluate(
     context: typer.Context,
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="MODEL", help="Models, as --model takes them. Default: natural-32."),
+        typer.Argument(
+            metavar="MODEL",
+            help="Models, as --model takes them. Default: natural-32.",
+            autocompletion=names_of_models,
+        ),
     ] = None,
     stimuli: Annotated[
         list[str] | None,
@@ -45,6 +49,7 @@ def evaluate(
             "--model",
             "-m",
             help="A name of `synthesight models`, a folder or file, or owner/model; repeatable.",
+            autocompletion=names_of_models,
         ),
     ] = None,
     out: Annotated[

@@ -15,10 +15,21 @@ from synthesight.cli.commands import Commands, flags, given_words, say, translat
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
+
+def names_of_models(incomplete: str) -> list[str]:
+    """Return the known models whose names begin so, for the shell to complete."""
+    from synthesight.observers.registry import entries
+
+    return [name for name in entries() if name.startswith(incomplete)]
+
+
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="A name of `synthesight models`, a folder or file, or owner/model."
+        "--model",
+        "-m",
+        help="A name of `synthesight models`, a folder or file, or owner/model.",
+        autocompletion=names_of_models,
     ),
 ]
 Device = Annotated[
@@ -170,6 +181,7 @@ __all__ = [
     "end",
     "flags",
     "given_words",
+    "names_of_models",
     "pairs",
     "say",
     "seeded",
