@@ -161,10 +161,10 @@ def test_the_right_prompt_leads_and_the_image_is_found_again(models, red):
         rivalled(models, red, TOY, MINE, "a red thing", "a red thing")
 
 
-def test_every_ambiguous_picture_can_be_drawn():
-    pictures = {name: np.asarray(draw_ambiguous(name)) for name in ambiguous()}
-    assert {"duck-rabbit", "bird-airplane"} <= set(pictures)
-    assert all(np.ptp(pixels) > 100 for pixels in pictures.values())
+@pytest.mark.parametrize("name", ["duck-rabbit", "bird-airplane"])
+def test_ambiguous_pictures_are_drawn(name):
+    assert name in ambiguous()
+    assert np.ptp(np.asarray(draw_ambiguous(name))) > 100
 
 
 def test_dials_turn_images(models, red):
@@ -184,6 +184,11 @@ def test_dials_turn_images(models, red):
 
 
 # ---- you ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def few_masks(monkeypatch):
+    monkeypatch.setattr("synthesight.people.pictures.MASKS", 2)
 
 
 def test_answers_are_judged_by_shape_and_texture(tmp_path):

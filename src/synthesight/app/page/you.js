@@ -49,6 +49,7 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   function listen() {
+    document.querySelector("#begin button").disabled = false;
     document.getElementById("begin").addEventListener("submit", (event) => {
       event.preventDefault();
       run(document.getElementById("set").value).catch((error) => {
