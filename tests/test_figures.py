@@ -240,3 +240,18 @@ def test_notebooks_show_charts_without_a_network(trials, tmp_path):
         browser.open(page.as_uri())
         browser.wait("document.querySelectorAll('.vega-embed canvas, .vega-embed svg').length == 2")
         assert browser.problems == []
+
+
+def test_differences_from_people_have_a_row_a_dataset(trials):
+    shown = pl.concat([trials, trials.filter(observer="a").with_columns(
+        observer=pl.lit("subject-01"), kind=pl.lit("human"), response="category"
+    )])  # fmt: skip
+    chart = figures.draw(shown, "difference from people")["difference-from-people"].to_dict()
+    zero, intervals, points = chart["layer"]
+    assert zero["data"]["values"] == [{"estimate": 0}]
+    rows = {row["observer"]: row for row in points["data"]["values"]}
+    right = trials.group_by("observer").agg((pl.col("response") == pl.col("category")).mean())
+    for observer, share in right.iter_rows():
+        assert rows[observer]["estimate"] == pytest.approx(share - 1)
+        assert rows[observer]["low"] < rows[observer]["estimate"] < rows[observer]["high"]
+    assert intervals["encoding"]["x2"]["field"] == "high"

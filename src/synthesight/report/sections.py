@@ -30,6 +30,7 @@ from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.dials import dials_section
+from synthesight.report.differences import differences_section
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.metrics import metric_section
@@ -61,6 +62,7 @@ def sections(population: Population = POPULATION) -> dict[str, Make]:
         "trials": trials_section,
         "shape bias": partial(shape_bias_section, population=population),
         "benchmark": partial(benchmark_section, population=population),
+        "difference from people": partial(differences_section, population=population),
         "dial": dials_section,
         "calibration": calibration_section,
     }
