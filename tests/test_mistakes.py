@@ -134,6 +134,7 @@ def test_help_has_panels_and_an_example_at_any_width():
         assert "Example: synthesight evaluate" in " ".join(said.split())
         assert "repeatable." in said
         assert ("Decision" in said) == (columns != "40")
+    assert "synthesight[app]" in done("app", "-h")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])

@@ -24,6 +24,7 @@ from synthesight.stopping import by, code_of
 
 _PARAMETER = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 _PATH = re.compile(r"[./\\*?:]")  # what a path or a pattern has, and the name of a class has not
+_TAG = re.compile(r"(?<!\\)\[(?=[a-z#/@])")  # what panels would take for a style, as in x[extra]
 NARROW = 60  # columns of a terminal
 
 
@@ -93,6 +94,8 @@ def _lay_out(command: Any, path: str, ctx: Any) -> None:
     if path in EXAMPLES:
         command.epilog = f"Example: synthesight {EXAMPLES[path]}"
     _narrow(command)
+    for each in (command, *command.params) if command.rich_markup_mode else ():
+        each.help = _TAG.sub(r"\\[", getattr(each, "help", None) or "")
     panels = {name: panel for panel, names in OPTIONS.items() for name in names}
     order = list(OPTIONS)
     if sum(each.param_type_name == "option" for each in command.params) < MANY:
