@@ -19,7 +19,7 @@ from test_provenance import OBSERVER, RECORD
 
 SECTIONS = [
     Section("accuracy", "Accuracy", "", metrics=["accuracy"],
-            tables={"accuracy": pl.DataFrame({"population": ["these images"]})}),
+            tables={"accuracy": pl.DataFrame({"population": ["new-stimuli"]})}),
     Section("other", "Other", ""),
 ]  # fmt: skip
 
@@ -64,7 +64,7 @@ def test_it_says_what_was_done(tmp_path):
         "Stimuli were 2 images of contrast in 2 conditions (c50, c10) (Geirhos et al., 2018",
         "They were compared with people, 2 for each of 1 dataset (",
         "We report accuracy (Geirhos et al., 2018).",
-        "from 2,000 resamples of the bootstrap; they speak of these images.",
+        "from 2,000 resamples of the bootstrap. They are for new stimuli like these",
         "torch 2.9",
     ):
         assert part in text, (part, text)
@@ -74,7 +74,7 @@ def test_every_work_that_it_cites_is_in_the_bibliography(tmp_path):
     table = trials(tmp_path)
     made = provenances(table)
     text = as_latex(
-        methods(table, made, SECTIONS, resamples=20, people=["contrast"], papers=papers)
+        methods(table, made, SECTIONS, resamples=2000, people=["contrast"], papers=papers)
     )
     cited = {key for keys in re.findall(r"\\citep\{(.*?)\}", text) for key in keys.split(",")}
     records = [each.record for each in made if each.record]

@@ -60,7 +60,7 @@ def galleries_section(
     missing = sorted({*datasets_of(items)} - {*datasets_of(here)})
     where = listed([short(name) or "no named dataset" for name in missing])
     text = (
-        f"The images of {where} are not here to show: put them where they were for `evaluate`, or "
+        f"The images of {where} are not here to show: put them back to where models saw them, or "
         "named datasets into the data folder. "
         if missing
         else ""
@@ -159,11 +159,17 @@ def _chosen(
     )
     those = "models" if several else "the model"
     yield (
-        (f"Easy for people, hard for {those}", "Most people were right, and most models wrong."),
+        (
+            f"Easy for people, hard for {those}",
+            "Right more often of people than of models, by the most.",
+        ),
         by_image.filter(gap > 0).sort(-gap, maintain_order=True),
     )
     yield (
-        (f"Easy for {those}, hard for people", "Most models were right, and most people wrong."),
+        (
+            f"Easy for {those}, hard for people",
+            "Right more often of models than of people, by the most.",
+        ),
         by_image.filter(gap < 0).sort(gap, maintain_order=True),
     )
     most = pl.col("shares").list.first()

@@ -9,7 +9,7 @@ from itertools import groupby
 import polars as pl
 
 from synthesight import __version__
-from synthesight.analysis import IS_HUMAN, PARTICIPANT, metrics
+from synthesight.analysis import IS_HUMAN, PARTICIPANT, POPULATIONS, metrics
 from synthesight.encoding import latex, short
 from synthesight.references import Reference, reference
 from synthesight.report.looks import counted, listed, span
@@ -20,6 +20,12 @@ from synthesight.stimuli.datasets import datasets
 from synthesight.trials.obtain import published_people
 
 NAMED = 20  # classes and conditions; more are counted
+# What intervals speak of, in a sentence.
+TARGETS: dict[str, str] = {
+    **POPULATIONS,
+    "new-combinations": "new combinations of these shapes and textures",
+    "new-people-and-combinations": "new people, and new combinations of these shapes and textures",
+}
 
 
 @dataclass(frozen=True)
@@ -246,20 +252,21 @@ def _measures(sections: Sequence[Section], resamples: int) -> Iterable[Text]:
         shown += [_called(metric.title), *_cite(metric.papers)]
     if shown:
         yield ["We report ", *shown, "."]
-        of = sorted(
-            {
-                population
-                for section in sections
-                for table in section.tables.values()
-                if "population" in table.columns
-                for population in table["population"].drop_nulls().unique()
-            }
-        )
-        speaks = f"; they speak of {listed(of)}" if of else ""
+        tables = [table for section in sections for table in section.tables.values()]
+        named = [table["population"] for table in tables if "population" in table.columns]
+        of = sorted({each for column in named for each in column.drop_nulls().unique()})
+        told = f" They are for {listed([TARGETS.get(each, each) for each in of])}." if of else ""
         yield [
             "Intervals are 95 % confidence intervals with cluster-robust variances, or else from "
-            f"{resamples:,} resamples of the bootstrap{speaks}."
+            f"{resamples:,} resamples of the bootstrap.{told}"
         ]
+    for section in sections:
+        if "contrasts" in section.tables:
+            tests = section.tables["contrasts"]["p"].count()
+            yield [
+                f"Every two models were compared by {counted(tests, 'paired test')}, with Holm's "
+                "correction."
+            ]
 
 
 def _called(title: str) -> str:
