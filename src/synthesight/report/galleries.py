@@ -161,14 +161,14 @@ def _chosen(
     yield (
         (
             f"Easy for people, hard for {those}",
-            "Right more often of people than of models, by the most.",
+            "People were right more often; the widest gaps.",
         ),
         by_image.filter(gap > 0).sort(-gap, maintain_order=True),
     )
     yield (
         (
             f"Easy for {those}, hard for people",
-            "Right more often of models than of people, by the most.",
+            "Models were right more often; the widest gaps.",
         ),
         by_image.filter(gap < 0).sort(gap, maintain_order=True),
     )
