@@ -28,6 +28,7 @@ from synthesight.errors import SynthesightError
 from synthesight.report.calibration import calibration_section
 from synthesight.report.confusions import confusion_matrices
 from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
+from synthesight.report.contrasts import contrasts_section
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.dials import dials_section
 from synthesight.report.differences import differences_section
@@ -74,6 +75,7 @@ def sections(population: Population = POPULATION) -> dict[str, Make]:
     }
     last: dict[str, Make] = {
         "error consistency": consistency_section,
+        "differences": partial(contrasts_section, population=population),
         "confusion": confusion_section,
     }
     return special | declared | last
