@@ -22,7 +22,7 @@ from synthesight.trials.obtain import published_people
 NAMED = 20  # classes and conditions; more are counted
 # What intervals speak of, in a sentence.
 TARGETS: dict[str, str] = {
-    **POPULATIONS,
+    **{str(name): text for name, text in POPULATIONS.items()},
     "new-combinations": "new combinations of these shapes and textures",
     "new-people-and-combinations": "new people, and new combinations of these shapes and textures",
 }
