@@ -257,7 +257,7 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         "erring on the same images. People come first, and who err alike stand side by side. The "
         "lighter, the more consistent; empty where κ is undefined, because both were always right "
         "or always wrong. Intervals (point at a cell, or see the "
-        "table) are 95 %, bootstrap over images.",
+        "table) are 95 %, for the population that the table names.",
         {"error-consistency": means},
         dict(figures),
         metrics=["error_consistency"],
