@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -23,10 +23,13 @@ INSIDE = {"cli", "files", "reproduction", "sheets", "zoo"}  # rooms that Python 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
-    pages = {"reference/command-line.md": command_line(), "reference/api/synthesight.md": package()}
+    pages = {
+        "reference/command-line.md": command_line(),
+        "reference/api/synthesight.md": page_of("synthesight"),
+    }
     for folder in sorted(SOURCE.iterdir()):
         if (folder / "__init__.py").is_file() and folder.name not in INSIDE:
-            pages[f"reference/api/{folder.name}.md"] = room(folder.name)
+            pages[f"reference/api/{folder.name}.md"] = page_of(f"synthesight.{folder.name}")
     for notebook in sorted(Path(config.docs_dir).rglob("*.ipynb")):
         place = notebook.relative_to(config.docs_dir)
         text, resources = MarkdownExporter().from_filename(str(notebook))
@@ -42,10 +45,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def _named(text: str, notebook: str) -> str:
     """Return a notebook's page, whose pictures are named after it and whose outputs are code."""
     text = re.sub(r"!\[\w*\]\((output_\S+)\)", rf"![Output of the cell above]({notebook}_\1)", text)
-    # Printed text is indented by four spaces: as a fence it keeps its lines and needs no colours.
+    # Printed text is indented by four spaces; as a fence it is set apart from what a cell is.
     return re.sub(
-        r"(?m)^(?: {4}\S.*\n(?:(?: {4}.*)?\n)*)",
-        lambda found: f"```text\n{dedent(found[0]).strip()}\n```\n\n",
+        r"(?ms)^```.*?^```$|^ {4}\S.*?(?=\n+^\S|\Z)",
+        lambda found: (
+            found[0] if found[0].startswith("`") else f"```text\n{dedent(found[0]).strip()}\n```"
+        ),
         text,
     )
 
@@ -83,34 +88,16 @@ def whole_summaries(command: Any) -> None:
         whole_summaries(each)
 
 
-def package() -> str:
-    """Return the page of the names that `import synthesight` offers, without the rooms."""
-    return page_of("synthesight", "\n      show_submodules: false")
-
-
-def room(name: str) -> str:
-    """Return the page of one room."""
-    return page_of(f"synthesight.{name}")
-
-
-def page_of(module: str, more: str = "") -> str:
+def page_of(module: str) -> str:
     """Return the page of a package: what its docstring says, then each name that it offers."""
-    folder = SOURCE.parent.joinpath(*module.split("."))
-    names = offered(module)
+    package = import_module(module)
+    names = [name for name in package.__all__ if not name.startswith("_")]
     # A function that is called as its file, such as accuracy, would be taken for the module.
-    files = [name for name in names if (folder / f"{name}.py").is_file()]
-    others = [name for name in names if name not in files]
-    page = f"# {module}\n\n::: {module}\n    options:\n      members: {others}{more}\n"
-    for name in files:
-        page += f"\n::: {module}.{name}.{name}\n    options:\n      show_root_heading: true\n"
+    homes = {name: getattr(getattr(package, name), "__module__", "") for name in names}
+    alike = {name: home for name, home in homes.items() if home.endswith(f".{name}")}
+    others = [name for name in names if name not in alike]
+    page = f"# {module}\n\n::: {module}\n    options:\n      members: {others}\n"
+    for name, home in alike.items():
+        page += f"\n::: {home}.{name}\n    options:\n      show_root_heading: true\n"
         page += "      show_root_toc_entry: true\n      show_root_full_path: false\n"
     return page
-
-
-def offered(module: str) -> list[str]:
-    """Return the names in a module's `__all__`, without importing it."""
-    path = SOURCE.parent.joinpath(*module.split("."), "__init__.py")
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return [name for name in ast.literal_eval(node.value) if not name.startswith("_")]
-    raise ValueError(f"{module} offers nothing")

@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 
@@ -209,6 +210,13 @@ def test_the_site_can_be_built_without_a_warning(tmp_path):
         text = page.read_text("utf-8")
         assert not re.search(r"<(script|img|iframe)[^>]*\ssrc=\"?https?:", text), page
         assert not re.search(r"<link[^>]*rel=\"?(stylesheet|preconnect)[^>]*https?:", text), page
+    for page in (tmp_path / "site" / "reference" / "api").iterdir():
+        shown = {
+            each.split(".")[-1] for each in re.findall(r'id="([\w.]+)"', page.read_text("utf-8"))
+        }
+        room = page.stem if page.stem == "synthesight" else f"synthesight.{page.stem}"
+        offered = {each for each in import_module(room).__all__ if not each.startswith("_")}
+        assert offered <= shown, page
     index = (tmp_path / "site" / "search" / "search_index.js").read_text("utf-8")
     assert "error_consistency" in index
     assert "--keep-draws" in index
