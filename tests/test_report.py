@@ -87,7 +87,7 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
         "error-consistency-edge", "error-consistency-contrast",
         "error-consistency-against-accuracy", "response-entropy", "response-entropy-bars",
         "confusion-cue-conflict", "confusion-edge", "confusion-contrast",
-        "shape-match-bars", "texture-match-bars",
+        "shape-match-bars", "texture-match-bars", "difference-from-people",
     }  # fmt: skip
     for name in figures:
         sizes = [
