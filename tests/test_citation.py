@@ -14,7 +14,16 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.registry import entries
 from synthesight.probes.registry import probes
 from synthesight.references import reference, references
-from synthesight.report.works import DIALS, GENERATIVE, LIBRARIES, NOISES, RULES, WEIGHTINGS
+from synthesight.report.works import (
+    DIALS,
+    GENERATIVE,
+    INTERVALS,
+    LIBRARIES,
+    NOISES,
+    RANKS,
+    RULES,
+    WEIGHTINGS,
+)
 from synthesight.showing import LIBRARIES as RECORDED
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials import published_people
@@ -66,6 +75,7 @@ def test_a_run_is_cited_with_what_it_used(tmp_path, monkeypatch):
         "geirhos2019imagenet", "geirhos2021partial",  # both datasets
         "hermann2020origins",  # shape and texture match
         "geirhos2018generalisation",  # accuracy and response entropy
+        "cameron2011robust", "korn1998confidence",  # intervals
         "paszke2019pytorch", "harris2020array",
     }  # fmt: skip
 
@@ -100,14 +110,27 @@ def test_people_are_cited_where_they_are_compared_with(tmp_path, monkeypatch):
     assert "generalisation2018data" not in cited  # not of edge
 
 
+# Of images that `synthesight data make` distorts: nothing in a run tells that it did.
+IMAGENET_C = {"hendrycks2019benchmarking", "michaelis2019dragon"}
+
+
 def test_every_key_that_is_used_is_in_the_bibliography():
     used = {key for entry in entries().values() for key in entry.papers}
     used |= {each.key for known in datasets().values() for each in known.papers}
     used |= {each.key for people in published_people().values() for each in people.papers}
     used |= {each.key for metric in metrics().values() for each in metric.papers}
     used |= {each.key for probe in probes().values() for each in probe.papers}
-    used |= {*GENERATIVE, *DIALS, *LIBRARIES.values(), "synthesight", "jaini2024intriguing"}
+    used |= {
+        *GENERATIVE,
+        *DIALS,
+        *INTERVALS,
+        *RANKS,
+        *LIBRARIES.values(),
+        "synthesight",
+        "jaini2024intriguing",
+    }
     used |= {key for table in (NOISES, RULES, WEIGHTINGS) for own in table.values() for key in own}
+    used |= IMAGENET_C
     assert {reference(key).key for key in used} == set(references())
     assert all(entry.papers for entry in entries().values())
     assert set(LIBRARIES) == set(RECORDED)

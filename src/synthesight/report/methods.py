@@ -15,7 +15,7 @@ from synthesight.references import Reference, reference
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.provenance import PEOPLE_KINDS, Provenance
 from synthesight.report.section import Section, conditions_of, datasets_of
-from synthesight.report.works import GENERATIVE, RULES, WEIGHTINGS, Record
+from synthesight.report.works import GENERATIVE, INTERVALS, RULES, WEIGHTINGS, Record
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.obtain import published_people
 
@@ -257,8 +257,9 @@ def _measures(sections: Sequence[Section], resamples: int) -> Iterable[Text]:
         of = sorted({each for column in named for each in column.drop_nulls().unique()})
         told = f" They are for {listed([TARGETS.get(each, each) for each in of])}." if of else ""
         yield [
-            "Intervals are 95 % confidence intervals with cluster-robust variances, or else from "
-            f"{resamples:,} resamples of the bootstrap.{told}"
+            "Intervals are 95 % confidence intervals with cluster-robust variances",
+            *_keys(INTERVALS),
+            f", or else from {resamples:,} resamples of the bootstrap.{told}",
         ]
     for section in sections:
         if "contrasts" in section.tables:

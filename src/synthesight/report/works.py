@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from synthesight.analysis import BENCHMARK_METRICS
 from synthesight.analysis import metrics as all_metrics
 from synthesight.references import Reference, reference
 from synthesight.stimuli.datasets import datasets as known_datasets
@@ -29,6 +30,9 @@ NOISES: Mapping[str, Sequence[str]] = {
     "diffusion-noise": ("jaini2024intriguing", "gavrikov2024can"),
     "gaussian-noise": ("rusak2020simple",),
 }
+# Of every interval, and of ranks.
+INTERVALS = ("cameron2011robust", "korn1998confidence")
+RANKS = ("mogstad2024inference",)
 # Of trials along a dial: hybrid images, and psychometric functions.
 DIALS = ("oliva2006hybrid", "wichmann2001psychometric")
 LIBRARIES: Mapping[str, str] = {
@@ -66,7 +70,11 @@ def works(
     papers
         Returns the works of the model that a record names.
     """
-    shown, measured = known_datasets(), all_metrics()
+    shown, measured, metrics = known_datasets(), all_metrics(), list(metrics)
+    estimates = [
+        *(INTERVALS if metrics else ()),
+        *(RANKS if set(metrics) & set(BENCHMARK_METRICS) else ()),
+    ]
     found: dict[str, Iterable[Reference]] = {
         "Synthesight": map(reference, ALWAYS),
         "Methods": (each for record in records for each in methods_of(record)),
@@ -76,6 +84,7 @@ def works(
         "Metrics": [
             *(map(reference, DIALS) if dial else ()),
             *(each for name in metrics for each in measured[name].papers),
+            *map(reference, estimates),
         ],
         "Libraries": (
             reference(LIBRARIES[name])
