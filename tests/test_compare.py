@@ -200,3 +200,19 @@ def test_many_comparisons_are_corrected():
     table = comparisons(apart)
     assert table["p"].null_count() == table["p_holm"].null_count() == 4
     assert table["p_holm"].drop_nulls().to_list() == comparisons(trials)["p_holm"].to_list()
+
+
+def test_two_who_err_alike_are_compared_by_where_they_differ():
+    """What both did alike is no doubt about their difference, whatever the population."""
+    rng = np.random.default_rng(9)
+    reference, first = rng.random(400) < 0.8, rng.random(400) < 0.7
+    second = np.where(rng.random(400) < 0.05, ~first, first)
+    trials = pl.concat(
+        [trial_table(first, observer="a"), trial_table(second, observer="b"),
+         trial_table(reference, observer="r", kind="human")]
+    )  # fmt: skip
+    alone = error_consistency(trials)
+    widths = (alone["high"] - alone["low"]).to_list()
+    for population in ("these", "new-stimuli"):
+        found = compare(trials, "a", "b", measure="error_consistency", population=population)
+        assert found.high - found.low < 0.6 * max(widths[:2])

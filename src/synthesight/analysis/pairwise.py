@@ -11,7 +11,7 @@ import polars as pl
 from synthesight.analysis._stats.agreement import by_group, correctness
 from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.chance import table_chances
-from synthesight.analysis._stats.compared import Compared, Each
+from synthesight.analysis._stats.compared import FEW, Compared, Each
 from synthesight.analysis._stats.frames import any_frame
 from synthesight.analysis._stats.pairs import PairValues, pair_values
 from synthesight.analysis._stats.response_matrix import ResponseMatrix, judged
@@ -20,7 +20,18 @@ from synthesight.analysis.error_consistency import kappa_of
 from synthesight.errors import SynthesightError
 
 _ALONE = "Each dataset and condition has only one observer: add the trials of another."
-_MEANS = ("first", "second", "estimate", "low", "high", "p", "n", "conditions", "population")
+_MEANS = (
+    "first",
+    "second",
+    "estimate",
+    "low",
+    "high",
+    "p",
+    "n",
+    "conditions",
+    "few_errors",
+    "population",
+)
 
 
 @any_frame
@@ -95,6 +106,7 @@ def _by_condition(
                 "second",
                 *(pl.Series(name, each).fill_nan(None) for name, each in figures.items()),
                 pl.Series("n", values.n),
+                pl.Series("few_errors", values.rare() < FEW),
                 pl.Series("population", alone.mean.populations()),
             )
         )

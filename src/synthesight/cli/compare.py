@@ -39,8 +39,8 @@ def compare(
         Path | None, written_to("Table to write: a .csv, .parquet, .json or .jsonl.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    resamples: Annotated[int, typer.Option(min=1, help="Bootstrap resamples, and swaps.")] = 10_000,
-    seed: Annotated[int, seeded("Seed of both.")] = 0,
+    resamples: Annotated[int, typer.Option(min=1, help="Of metrics that resample.")] = 2000,
+    seed: Annotated[int, seeded("Of these resamples.")] = 0,
     unfinished: Unfinished = False,
     data: Data = None,
 ) -> None:

@@ -16,6 +16,8 @@ from synthesight.analysis._stats.response_matrix import ResponseMatrix
 from synthesight.analysis._stats.spread import Influence, People, Variance
 from synthesight.analysis._stats.units import Population, Units, persons
 
+FEW = 10.0  # errors, or right responses
+
 
 class Compared:
     """Averages of a statistic of pairs of observers, and the ends of their intervals.
@@ -36,6 +38,7 @@ class Compared:
         self.mean = Averages(groups, population)
         self.ends = Averages(pl.concat([_end(groups, end) for end in (0, 1)]), population)
         self._cumulants: list[tuple[np.ndarray, np.ndarray]] = []
+        self._rare: list[np.ndarray] = []
 
     def add(
         self, matrix: ResponseMatrix, number: int, groups: pl.DataFrame, pairs: Pairs | Each
@@ -53,14 +56,19 @@ class Compared:
         """
         dataset, values = str(matrix.key[0]), pairs.values
         units = matrix.units.with_others(len(values.effects) - len(matrix.seen), number)
-        for averages, names, of, scale in (
-            (self.mean, groups, values.values, np.ones(len(values.n))),
-            (self.ends, _end(groups, 0), values.centre, values.below),
-            (self.ends, _end(groups, 1), values.centre, values.above),
-        ):
-            mean, influence = pairs.mean(of, scale, units, self.mean.population)
-            averages.add(dataset, names, mean, influence, pairs.n)
+        population, whole = self.mean.population, np.ones(len(values.n))
+        mean, influence = pairs.mean(values.values, whole, units, population)
+        self.mean.add(dataset, groups, mean, influence, pairs.n)
+        (centre, below), (_, above) = (
+            pairs.mean(values.centre, scale, units, population)
+            for scale in (values.below, values.above)
+        )
+        self.ends.add(
+            dataset, pl.concat([_end(groups, end) for end in (0, 1)]), np.tile(centre, 2),
+            _beside(below, above), np.tile(pairs.n, 2),
+        )  # fmt: skip
         self._cumulants.append(pairs.cumulants())
+        self._rare.append(np.nan_to_num(pairs.averaged(values.rare())))
 
     def table(self, *, intervals: bool, least: float = -1.0, chance: bool = False) -> pl.DataFrame:
         """Return the table of those who were compared with someone: see :class:`Averages`.
@@ -81,6 +89,7 @@ class Compared:
             table = table.with_columns(
                 pl.Series(name, end).fill_nan(None) for name, end in ends.items()
             )
+        table = table.with_columns(few_errors=pl.Series(self._few(), dtype=pl.Boolean))
         if chance:
             p = pl.Series("p", self.chances(), pl.Float64).fill_nan(None)
             table.insert_column(table.columns.index("high") + 1, p)
@@ -94,6 +103,17 @@ class Compared:
         # All that there is may be one image.
         known = np.isfinite(low) & np.isfinite(high) & (low < high)
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+    def _few(self) -> np.ndarray:
+        """Return which means are over tables with fewer than ten outcomes of a kind: bool, (G,).
+
+        Their intervals hold the truth too seldom where they are over several conditions, and more
+        often than they say where they are of one (``benchmarks/coverage.py``).
+        """
+        total = np.zeros(len(self.mean.groups))
+        for (rows, weight), rare in zip(self.mean.weights(), self._rare, strict=True):
+            total[rows] += weight * rare
+        return total < FEW
 
     def difference(self) -> tuple[float, Variance, Variance]:
         """Return the first of two groups minus the second, and the variances to its ends."""
@@ -112,6 +132,23 @@ class Compared:
         return mean_chances(self.mean.estimates(), variance, third)
 
 
+def _beside(first: Influence, second: Influence) -> Influence:
+    """Return the influence on two lots of estimates, of the same rows and people."""
+    people = None
+    if first.people is not None and second.people is not None:
+        effects = np.hstack([first.people.effects, second.people.effects])
+        shown = np.hstack([first.people.shown, second.people.shown])
+        people = replace(first.people, effects=effects, shown=shown)
+    return Influence(
+        np.hstack([first.effects, second.effects]),
+        np.hstack([first.shown, second.shown]),
+        np.hstack([first.trials, second.trials]),
+        np.concatenate([first.count, second.count]),
+        first.units,
+        people,
+    )
+
+
 def _end(groups: pl.DataFrame, end: int) -> pl.DataFrame:
     return groups.with_columns(_end=pl.lit(end))
 
@@ -126,6 +163,10 @@ class Each:
     def n(self) -> np.ndarray:
         """Stimuli of each pair: int64, shape (P,)."""
         return self.values.n
+
+    def averaged(self, figures: np.ndarray) -> np.ndarray:
+        """Return a figure of each pair."""
+        return figures
 
     def mean(
         self, values: np.ndarray, scale: np.ndarray, units: Units, population: Population
@@ -214,6 +255,10 @@ class Pairs:
     def n(self) -> np.ndarray:
         """Stimuli of each group, added up over its pairs: int64, shape (H,)."""
         return np.bincount(self.group, self.values.n).astype(np.int64)
+
+    def averaged(self, figures: np.ndarray) -> np.ndarray:
+        """Return the mean of a figure of each group's pairs: float64, shape (H,)."""
+        return figures @ self.weight
 
     def mean(
         self, values: np.ndarray, scale: np.ndarray, units: Units, population: Population

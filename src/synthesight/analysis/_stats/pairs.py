@@ -83,6 +83,11 @@ class PairValues:
     both: np.ndarray
     n: np.ndarray
 
+    def rare(self) -> np.ndarray:
+        """Return the fewest errors, or right responses, of either: float64, shape (P,)."""
+        right = np.stack([self.first.sum(axis=0), self.second.sum(axis=0)])
+        return np.asarray(np.minimum(right, self.n - right).min(axis=0))
+
     def tables(self) -> np.ndarray:
         """Return the stimuli that both, only the first, only the second and none got right.
 
