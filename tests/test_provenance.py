@@ -7,7 +7,7 @@ import pytest
 from builders import trial_table
 from synthesight.report.provenance import UNKNOWN, provenance_section, provenances
 from synthesight.report.sources import RUN, gather
-from synthesight.trials.computed import record_computed
+from synthesight.trials.computing import record_computed
 from synthesight.trials.exchange import write_csv
 from synthesight.trials.schema import conform
 from synthesight.trials.store import Run

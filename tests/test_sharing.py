@@ -33,7 +33,7 @@ from synthesight.observers.generative import GenerativeClassifier
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stopping import Stopped, held_back, stoppable
-from synthesight.trials.computed import computed
+from synthesight.trials.computing import computed
 from synthesight.trials.merging import merge
 from synthesight.trials.store import Run
 

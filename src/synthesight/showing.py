@@ -16,7 +16,7 @@ from synthesight.observers.observer import Observer, Response
 from synthesight.progress import Progress
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stopping import check_stopped, held_back
-from synthesight.trials.computed import record_computed
+from synthesight.trials.computing import record_computed
 from synthesight.trials.sharing import Shared
 from synthesight.trials.store import Run
 

@@ -85,7 +85,7 @@ def experiment_serve(
 ) -> None:
     """Serve an experiment, and append each trial to a file as soon as it is done."""
     from synthesight.cli.output import print_participants
-    from synthesight.people.overview import overview
+    from synthesight.people.participants import overview
     from synthesight.people.server import PeopleServer
 
     def tell(participant: str, session: int, finished: bool) -> None:

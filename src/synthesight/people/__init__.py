@@ -8,7 +8,7 @@ from synthesight import lazy
 
 if TYPE_CHECKING:
     from synthesight.people.order import balanced_order
-    from synthesight.people.overview import overview
+    from synthesight.people.participants import overview
     from synthesight.people.server import PeopleServer
     from synthesight.people.site import build_site
     from synthesight.people.study import Study, read_study
@@ -19,7 +19,7 @@ __getattr__, __dir__ = lazy.attach(
     __name__,
     {
         "order": ["balanced_order"],
-        "overview": ["overview"],
+        "participants": ["overview"],
         "server": ["PeopleServer"],
         "site": ["build_site"],
         "study": ["Study", "read_study"],

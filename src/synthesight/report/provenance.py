@@ -17,7 +17,7 @@ from synthesight.encoding import short
 from synthesight.report.looks import listed
 from synthesight.report.section import Section
 from synthesight.report.sources import RUN
-from synthesight.trials.computed import computed
+from synthesight.trials.computing import computed
 from synthesight.trials.record import RECORD, read_record
 
 UNKNOWN = "not recorded"

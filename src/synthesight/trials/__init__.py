@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.trials.computed import computed
+    from synthesight.trials.computing import computed
     from synthesight.trials.exchange import read_csv, write_csv
     from synthesight.trials.importing import Imported, import_trials
     from synthesight.trials.merging import merge
@@ -45,7 +45,7 @@ __all__ = [
 __getattr__, __dir__ = lazy.attach(
     __name__,
     {
-        "computed": ["computed"],
+        "computing": ["computed"],
         "exchange": ["read_csv", "write_csv"],
         "importing": ["Imported", "import_trials"],
         "merging": ["merge"],

@@ -9,7 +9,7 @@ import polars as pl
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.trials.computed import computed, record_computed
+from synthesight.trials.computing import computed, record_computed
 from synthesight.trials.draws import Draws
 from synthesight.trials.planned import add, planned
 from synthesight.trials.record import first_difference

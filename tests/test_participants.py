@@ -7,7 +7,7 @@ import json
 import pytest
 
 from synthesight.people.keeping import Keeper
-from synthesight.people.overview import overview
+from synthesight.people.participants import overview
 
 
 @pytest.fixture
