@@ -22,6 +22,7 @@ from synthesight.report.works import (
     NOISES,
     RANKS,
     RULES,
+    TESTS,
     WEIGHTINGS,
 )
 from synthesight.showing import LIBRARIES as RECORDED
@@ -125,6 +126,7 @@ def test_every_key_that_is_used_is_in_the_bibliography():
         *DIALS,
         *INTERVALS,
         *RANKS,
+        *TESTS,
         *LIBRARIES.values(),
         "synthesight",
         "jaini2024intriguing",

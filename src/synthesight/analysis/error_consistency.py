@@ -50,7 +50,7 @@ def kappa_of(agreement: Agreement) -> np.ndarray:
     unit="κ",
     direction="higher",
     text="Agreement with people on which images are hard, beyond what accuracy implies.",
-    paper=("geirhos2020beyond", "klein2025quantifying"),
+    paper=("geirhos2020beyond", "klein2025quantifying", "zou2008construction", "mantel1963chi"),
     statistic=kappa_of,
 )
 def error_consistency(

@@ -15,7 +15,7 @@ from synthesight.references import Reference, reference
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.provenance import PEOPLE_KINDS, Provenance
 from synthesight.report.section import Section, conditions_of, datasets_of
-from synthesight.report.works import GENERATIVE, INTERVALS, RULES, WEIGHTINGS, Record
+from synthesight.report.works import GENERATIVE, INTERVALS, RULES, TESTS, WEIGHTINGS, Record
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.obtain import published_people
 
@@ -266,7 +266,9 @@ def _measures(sections: Sequence[Section], resamples: int) -> Iterable[Text]:
             tests = section.tables["contrasts"]["p"].count()
             yield [
                 f"Every two models were compared by {counted(tests, 'paired test')}, with Holm's "
-                "correction."
+                "correction",
+                *_keys(TESTS),
+                ".",
             ]
 
 

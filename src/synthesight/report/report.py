@@ -179,6 +179,7 @@ def _for_a_paper(
         people=published,
         metrics=reported_metrics(sections),
         dial="dial" in trials.columns,
+        tests=any("contrasts" in section.tables for section in sections),
         papers=papers,
     )
     return Section(

@@ -33,6 +33,8 @@ NOISES: Mapping[str, Sequence[str]] = {
 # Of every interval, and of ranks.
 INTERVALS = ("cameron2011robust", "korn1998confidence")
 RANKS = ("mogstad2024inference",)
+# Of tests of differences.
+TESTS = ("agresti2005simple", "holm1979simple")
 # Of trials along a dial: hybrid images, and psychometric functions.
 DIALS = ("oliva2006hybrid", "wichmann2001psychometric")
 LIBRARIES: Mapping[str, str] = {
@@ -54,6 +56,7 @@ def works(
     people: Iterable[str] = (),
     metrics: Iterable[str] = (),
     dial: bool = False,
+    tests: bool = False,
     papers: Callable[[Record], Iterable[Reference]] = lambda record: (),
 ) -> dict[str, list[Reference]]:
     """Return what to cite, by part.
@@ -67,6 +70,8 @@ def works(
         metrics reported.
     dial
         Whether stimuli lie along a dial.
+    tests
+        Whether observers are compared by paired tests.
     papers
         Returns the works of the model that a record names.
     """
@@ -74,6 +79,7 @@ def works(
     estimates = [
         *(INTERVALS if metrics else ()),
         *(RANKS if set(metrics) & set(BENCHMARK_METRICS) else ()),
+        *(TESTS if tests else ()),
     ]
     found: dict[str, Iterable[Reference]] = {
         "Synthesight": map(reference, ALWAYS),
