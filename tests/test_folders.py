@@ -206,7 +206,7 @@ def test_patterns_and_addresses(tmp_path):
     assert [each.id for each in find_stimuli(f"{tmp_path}/*.png")] == ["a.png", "b.png"]
     with pytest.raises(SynthesightError, match="There is no file or folder"):
         find_stimuli(f"{tmp_path}/*.gif")
-    with pytest.raises(SynthesightError, match="is an address: download it"):
+    with pytest.raises(SynthesightError, match=r"is an address, .* type `curl -Lo cat.jpg"):
         find_stimuli("https://example.org/cat.jpg")
 
 

@@ -142,6 +142,7 @@ def test_a_run_records_the_options_and_sources_are_text(tmp_path):
         "classes": ["cat", "dog"],
         "device": "cpu",
         "shard": "1/2",
+        "stimuli": [str(tmp_path / "photos")],  # where a gallery finds them
     }
     assert len(run.trials()) == 1
     observer = synthesight.load("natural-32-cnn", device="cpu")

@@ -315,7 +315,7 @@ def test_the_page_draws_its_figures_without_network_or_console_errors(folder, br
     page = (folder / "index.html").read_text()
     assert not re.search(r'(?:src|href)="https?:', page)
     shown = browse(folder / "index.html", f"--window-size={width},2000", "--dump-dom")
-    assert shown.count('class="marks"') == 14
+    assert shown.count('class="marks"') == 15
     assert shown.count('type="checkbox"') == 3
     assert "sees-&lt;shape&gt;" in shown
 
