@@ -19,7 +19,9 @@ QUICK = ["imagenet-c:gaussian-noise", "imagenet-c:contrast", "imagenet-c:jpeg-co
 
 @pytest.fixture(scope="module")
 def corrupt():
-    return pytest.importorskip("imagecorruptions").corrupt
+    return pytest.importorskip(
+        "imagecorruptions", reason="needs the extra corruptions: pip install -e '.[corruptions]'"
+    ).corrupt
 
 
 @pytest.fixture

@@ -179,7 +179,10 @@ def test_it_is_used_by_keyboard(browser):
     assert browser.run("getSelection().toString().trim()") == "What was done."
 
 
-@pytest.mark.skipif(find_spec("axe_playwright_python") is None, reason="axe-core is not here")
+@pytest.mark.skipif(
+    find_spec("axe_playwright_python") is None,
+    reason="needs axe-playwright-python",
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser, scheme):
     browser.ask(
