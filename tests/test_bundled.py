@@ -94,7 +94,6 @@ def test_classify_and_scikit_learns_way(images, model):
     np.testing.assert_allclose(array.score[0], result.score[3], atol=1e-5)
 
 
-@pytest.mark.stress
 @pytest.mark.slow
 def test_both_models_see_drawn_objects_better_than_chance():
     shown = drawn_objects(shapes=SHARED_SEVEN, per_category=2)

@@ -90,7 +90,6 @@ def losses(rule, errors: np.ndarray, groups: np.ndarray) -> float:
     )
 
 
-@pytest.mark.stress
 @pytest.mark.parametrize("scale", [0.1, 3.0, 30.0], ids=lambda s: f"scale {s}")
 @pytest.mark.parametrize("labels", [(1, 1, 1), (20, 1, 3), (1, 40, 40)], ids=str)
 def test_the_promise_holds_for_classes_of_many_labels(scale, labels):

@@ -49,7 +49,6 @@ def kill_a_worker() -> None:
     raise AssertionError("nobody is answering")
 
 
-@pytest.mark.stress
 @pytest.mark.slow
 @pytest.mark.parametrize("replaced", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_lost_workers_and_machines_change_nothing(cluster, replaced):

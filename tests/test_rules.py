@@ -51,7 +51,6 @@ def test_sequential_keeps_its_promise(kind, delta):
     assert evaluations.mean() < 200 * 5
 
 
-@pytest.mark.stress
 def test_a_repeated_t_test_breaks_the_promise_that_sequential_keeps(capsys):
     errors = simulated(800, 10, DRAWS, "normal")
     reference, full = replay(Exhaustive(DRAWS), errors)
@@ -199,7 +198,6 @@ def test_the_promise_holds_where_the_winner_is_level_with_others(kind, winner, t
     assert np.mean(response != 0) <= delta + 2 * np.sqrt(delta * (1 - delta) / images)
 
 
-@pytest.mark.stress
 @pytest.mark.parametrize(
     ("kind", "winner", "ties", "gap", "delta"),
     [
