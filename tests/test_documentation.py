@@ -12,6 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
@@ -29,8 +30,9 @@ PAGES = sorted(
 )
 NOTEBOOKS = sorted((ROOT / "docs").rglob("*.ipynb"))
 GENERATED = re.compile(r"docs/reference/(command-line|api/\w+)\.md")
-REPOSITORY = "https://github.com/synthesight/synthesight/"
-SITE = "https://synthesight.github.io/synthesight/"
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+REPOSITORY, SITE = URLS["Repository"] + "/", URLS["Documentation"]
+OWN = re.compile(r"https://(?:github\.com/[\w.-]+|[\w.-]+\.github\.io)/synthesight[^\s\"')>]*")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -126,6 +128,21 @@ def test_the_links_of_the_pages_lead_somewhere(page):
             assert place.exists() or place.with_suffix(".ipynb").exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_files_that_pages_include_are_there(page):
+    for line in re.findall(r"^--8.*$", page.read_text("utf-8"), re.MULTILINE):
+        (path,) = re.findall(r'^--8<-- "(\S+)"$', line)  # a formatter may have taken it for code
+        assert (ROOT / path).is_file()
+
+
+def test_the_addresses_of_repository_and_site_are_those_of_the_package():
+    others = ("mkdocs.yml", "CITATION.cff", "pyproject.toml", ".github/ISSUE_TEMPLATE/config.yml")
+    files = [*PAGES, *(ROOT / name for name in others), *(ROOT / "src").rglob("*.py")]
+    found = [each for path in files for each in OWN.findall(path.read_text("utf-8"))]
+    assert len(found) > 30
+    assert {each for each in found if not f"{each}/".startswith((REPOSITORY, SITE))} == set()
+
+
 def test_the_readme_is_short_and_its_links_are_whole():
     text = (ROOT / "README.md").read_text("utf-8")
     assert len(text.split()) <= 600
@@ -133,6 +150,9 @@ def test_the_readme_is_short_and_its_links_are_whole():
     assert targets
     assert all(target.startswith("https://") for target in targets)
     assert (ROOT / "docs" / "demo.png").stat().st_size <= 400_000
+    table = (ROOT / "docs/reference/models.md").read_text("utf-8").split("| refused |")[0]
+    opened = {*re.findall(r"^\| (\w+Pipeline)\b", table, re.MULTILINE)}
+    assert f"| {len(opened)} [pipeline classes]" in text
 
 
 def test_ci_runs_the_command_of_the_readme():
