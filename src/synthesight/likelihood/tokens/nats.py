@@ -109,6 +109,13 @@ def head_nats(
     return torch.cat(found).reshape(codes.shape)
 
 
+def drawn_codes(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Draw a code from each row of logits, (B, C), by a number from 0 to 1, float64 (B,)."""
+    total = in_float64(logits).softmax(dim=1).cumsum(dim=1)
+    drawn = torch.searchsorted(total, uniform[:, None].contiguous(), right=True)[:, 0]
+    return drawn.clamp(max=logits.shape[1] - 1).to(logits.device)
+
+
 def part_nats(nats: Tensor, edges: Sequence[int]) -> Tensor:
     """Return the sums of tokens' nats over parts: float64, shape (B, P).
 

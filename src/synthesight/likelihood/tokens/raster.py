@@ -272,15 +272,11 @@ def pixels_for(processor: Any, images: Tensor) -> Tensor:
     images
         Values in [−1, 1].
     """
+    images = (images + 1) * 127.5
     if processor.do_rescale:
-        images = (images + 1) * 127.5 * processor.rescale_factor
-    else:
-        images = (images + 1) * 127.5
+        images = images * processor.rescale_factor
     if processor.do_normalize:
-        mean, std = (
-            images.new_tensor(values).view(-1, 1, 1)
-            for values in (processor.image_mean, processor.image_std)
-        )
+        mean, std = _mean_and_deviation(processor, images)
         images = (images - mean) / std
     return images
 
@@ -288,14 +284,15 @@ def pixels_for(processor: Any, images: Tensor) -> Tensor:
 def images_from(processor: Any, pixels: Tensor) -> Tensor:
     """Return images in [−1, 1] of what a tokenizer decodes: the inverse of :func:`pixels_for`."""
     if processor.do_normalize:
-        mean, std = (
-            pixels.new_tensor(values).view(-1, 1, 1)
-            for values in (processor.image_mean, processor.image_std)
-        )
+        mean, std = _mean_and_deviation(processor, pixels)
         pixels = pixels * std + mean
     if processor.do_rescale:
         pixels = pixels / processor.rescale_factor
     return (pixels / 127.5 - 1).clamp(-1, 1)
+
+
+def _mean_and_deviation(processor: Any, like: Tensor) -> Tensor:
+    return like.new_tensor([processor.image_mean, processor.image_std])[:, :, None, None]
 
 
 def fixed_size(resolution: int | tuple[int, int] | None, side: int, name: str) -> tuple[int, int]:

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synthesight.likelihood.device import in_float64, summing_device
+from synthesight.likelihood.device import summing_device
 from synthesight.likelihood.tokens.code_network import CodeNetwork
+from synthesight.likelihood.tokens.nats import drawn_codes
 
 
 def redraw(
@@ -64,9 +65,7 @@ def redraw(
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state[:, -1]
-        total = in_float64(network.head(states.float())).softmax(dim=1).cumsum(dim=1)
-        drawn = torch.searchsorted(total, uniform[:, place, None].contiguous(), right=True)[:, 0]
-        drawn = drawn.clamp(max=total.shape[1] - 1).to(made.device)
+        drawn = drawn_codes(network.head(states.float()), uniform[:, place])
         made[:, place] = torch.where(mask[:, place], drawn, made[:, place])
         new = _with_row_ends(made[:, place, None], place, width, row_end)
         embedded = embedded[:, :0]

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.likelihood.device import in_float64, summing_device
-from synthesight.likelihood.tokens.nats import code_nats, part_nats
+from synthesight.likelihood.device import summing_device
+from synthesight.likelihood.tokens.nats import code_nats, drawn_codes, part_nats
 from synthesight.likelihood.tokens.small.network import NetworkSizes, TokenNetwork
 from synthesight.likelihood.tokens.small.text import small_text_encoder
 from synthesight.likelihood.tokens.small.tokenizer import (
@@ -292,9 +292,7 @@ class SmallTokenModel:
                 seen = transformer.look(self.network.tokenizer, codes[:, :place])
                 states = transformer(seen, prompt)[:, place:]
                 (logits,) = transformer.logits(states, start=place)
-                total = in_float64(logits[:, 0]).softmax(dim=1).cumsum(dim=1)
-                drawn = torch.searchsorted(total, uniform[:, place, None].contiguous(), right=True)
-                drawn = drawn[:, 0].clamp(max=logits.shape[2] - 1).to(codes.device)
+                drawn = drawn_codes(logits[:, 0], uniform[:, place])
                 codes[:, place] = torch.where(mask[:, place], drawn, codes[:, place])
         return codes
 
