@@ -12,7 +12,7 @@ from synthesight.errors import SynthesightError
 from synthesight.observers.options import about
 from synthesight.probes.distances import rmse, ssim
 from synthesight.probes.registry import probe
-from synthesight.probes.times import encoded, evidence_by_time, rivals, times_figure
+from synthesight.probes.times import conditioned, encoded, evidence_by_time, times_figure
 
 if TYPE_CHECKING:
     import altair as alt
@@ -234,7 +234,7 @@ def _denoised(
             f"{observer.name} shows no x̂: give it the method `estimate` of "
             "synthesight.likelihood.Estimator."
         )
-    conditioning, rows = rivals(observer, prompts)
+    conditioning, rows = conditioned(observer, prompts)
     x, image = encoded(observer, stimulus)
     key = stimulus_key(observer.seed, stimulus.id)[None]
     drawn = normal_noise(key, np.zeros(1, dtype=np.int64), x.shape[1:])
@@ -270,7 +270,7 @@ def _resampled(
     from synthesight.likelihood.protocol import horizon_of
 
     model = observer.model
-    conditioning, rows = rivals(observer, prompts)
+    conditioning, rows = conditioned(observer, prompts)
     x, _ = encoded(observer, stimulus)
     row = torch.from_numpy(rows).to(x.device)
     many = x.expand(len(prompts), *(-1,) * (x.ndim - 1)).contiguous()

@@ -35,7 +35,7 @@ def evidence_by_time(
 
     grid = (np.arange(TIMES) + 0.5) / TIMES
     model = DenoiserLikelihood(observer.model, observer.weighting or DEFAULT_WEIGHTING, times=grid)
-    conditioning, rows = rivals(observer, prompts)
+    conditioning, rows = conditioned(observer, prompts)
     x, _ = encoded(observer, stimulus)
     evaluator = Evaluator(model, conditioning, batch_size=BATCH)
     index = np.repeat(np.arange(TIMES * draws), len(prompts))
@@ -75,7 +75,7 @@ def times_figure(table: pl.DataFrame, prompts: Sequence[str]) -> alt.LayerChart:
     return alt.layer(bands, lines).properties(width=420, height=220)
 
 
-def rivals(observer: Any, prompts: Sequence[str]) -> tuple[Any, np.ndarray]:
+def conditioned(observer: Any, prompts: Sequence[str]) -> tuple[Any, np.ndarray]:
     """Return what the prompts condition on, and the row of the first prompt of each."""
     texts, rows, groups = observer.units(list(prompts))
     first = [int(np.flatnonzero(groups == group)[0]) for group in range(len(prompts))]
