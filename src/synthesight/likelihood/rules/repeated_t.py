@@ -36,7 +36,7 @@ class RepeatedTTest:
         return np.where(n < self.min_draws, np.minimum(self.min_draws, self.max_draws), n + 1)
 
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
-        from scipy.stats import t as student
+        from scipy.special import stdtr
 
         alive = evidence.alive_[slots]
         rows = np.arange(len(slots))
@@ -46,7 +46,7 @@ class RepeatedTTest:
         square = evidence.square_[slots, :, leader]
         variance = np.maximum(square - total**2 / n, 0.0) / np.maximum(n - 1, 1)
         statistic = total / np.sqrt(np.maximum(variance * n, 1e-300))
-        worse = (total > 0) & (2 * student.sf(statistic, np.maximum(n - 1, 1)) < self.p)
+        worse = (total > 0) & (2 * stdtr(np.maximum(n - 1, 1), -statistic) < self.p)
         worse |= n >= self.max_draws
         worse[rows, leader] = False
         return alive & ~worse
