@@ -48,3 +48,11 @@ def test_of_many_models_the_first_are_compared():
     section = contrasts_section(with_people(trials(**many).filter(kind="discriminative")), 50)
     assert len(section.tables["contrasts"]) == MODELS * (MODELS - 1) / 2
     assert f"Of {MODELS + 2} models, the first {MODELS} are compared." in section.text
+
+
+def test_models_of_runs_are_compared_before_published_ones():
+    published = trials(**{f"m{n:02}": 0.5 for n in range(MODELS)}).with_columns(_run=pl.lit(None))
+    own = trials(own=0.9).filter(observer="own").with_columns(_run=pl.lit("runs/own"))
+    table = pl.concat([published, own], how="vertical_relaxed")
+    first = contrasts_section(with_people(table), 50).tables["contrasts"]["first"]
+    assert first.value_counts().filter(first="own")["count"].to_list() == [2 * (MODELS - 1)]

@@ -17,17 +17,16 @@ from uuid import uuid4
 
 import altair as alt
 import polars as pl
-import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from synthesight import files
 from synthesight.analysis import POPULATION, RESAMPLES, Population, with_people
 from synthesight.encoding import short_columns
 from synthesight.errors import SynthesightError, suggestion
+from synthesight.report.page import libraries
 from synthesight.report.saving import save_figure
 from synthesight.report.section import named
 from synthesight.report.sections import sections
-from synthesight.report.sources import RUN
 from synthesight.report.style import Style
 from synthesight.trials.schema import conform
 
@@ -80,7 +79,7 @@ def draw(
         raise SynthesightError(f"There is no section {section!r}: {suggestion(section, known)}.")
     answered = conform(trials).filter(pl.col("error").is_null())
     told = named(with_people(answered), (style or Style()).names)
-    everyone = short_columns(told.drop(RUN, strict=False))
+    everyone = short_columns(told)
     with debug_mode(False):  # which would check every record
         made = known[section](everyone, resamples) if len(everyone) else None
     if made is None or not made.figures:
@@ -128,13 +127,9 @@ def show_offline() -> None:
 
 def _with_libraries(spec: dict[str, Any], **_: Any) -> dict[str, str]:
     place = f"chart-{uuid4().hex}"
-    libraries = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # In a script, its own end must not stand.
-    drawn, libraries = (
-        text.replace("</script", "<\\/script") for text in (json.dumps(spec), libraries)
-    )
+    drawn = json.dumps(spec).replace("</script", "<\\/script")
     script = (
-        f"if (!window.vegaEmbed) (() => {{{libraries}}})();"
+        f"if (!window.vegaEmbed) (() => {{{libraries()}}})();"
         f"window.vegaEmbed('#{place}', {drawn}, {{mode: 'vega-lite'}});"
     )
     return {"text/html": f'<div id="{place}"></div><script>{script}</script>'}

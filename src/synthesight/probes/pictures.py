@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +11,7 @@ import polars as pl
 from PIL import Image
 
 from synthesight.observers.evidence_map import EvidenceMap
+from synthesight.report.figures import image_url
 from synthesight.report.looks import COLOURS
 
 NAMED = 3  # classes of a race that have a colour
@@ -38,9 +37,7 @@ def png_url(image: np.ndarray, side: int = 2 * SIDE) -> str:
         picture = picture.resize((times * width, times * height), Image.Resampling.NEAREST)
     else:
         picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return image_url(picture, optimize=True)
 
 
 def picture_grid(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from synthesight.analysis import IS_HUMAN, PARTICIPANT, POPULATION, Population, comparisons
+from synthesight.analysis import IS_HUMAN, POPULATION, Population, comparisons
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import counted
-from synthesight.report.section import Section, order
+from synthesight.report.section import IS_MODEL, Section, order
+from synthesight.report.sources import RUN
 
 MODELS = 8  # that are compared with each other: 28 pairs
 MEASURES = ("accuracy", "shape_bias", "error_consistency")
@@ -17,9 +18,13 @@ def contrasts_section(
     everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
 ) -> Section | None:
     """Show the difference of every two models; None where there are not two."""
-    people = IS_HUMAN | (pl.col("kind") == PARTICIPANT).fill_null(False)
-    there = set(everyone.filter(~people)["observer"])
-    models = [name for name in order(everyone) if name in there]
+    models = everyone.filter(IS_MODEL)
+    there = set(models["observer"])
+    # Published networks that were added may be many: those of runs come first.
+    own = set(models.drop_nulls(RUN)["observer"]) if RUN in models.columns else there
+    names = sorted(
+        (name for name in order(everyone) if name in there), key=lambda name: name not in own
+    )
     judged = everyone.drop("who").filter(pl.col("category").is_not_null())
     measures = [
         name
@@ -30,11 +35,11 @@ def contrasts_section(
     ]
     try:
         table = comparisons(
-            judged, models[:MODELS], measures=measures, population=population, resamples=resamples
+            judged, names[:MODELS], measures=measures, population=population, resamples=resamples
         )
     except SynthesightError:
         return None  # one model, or none that saw the same images
-    left_out = f" Of {len(models)} models, the first {MODELS} are compared."
+    left_out = f" Of {len(names)} models, the first {MODELS} are compared."
     return Section(
         "contrasts",
         "Differences of models",
@@ -42,6 +47,6 @@ def contrasts_section(
         f"interval and the p-value of no difference. {counted(table['p'].count(), 'test')} find "
         "some differences by chance: p holm is corrected for all of them, so that any false "
         "finding has a chance of at most 5 % (Holm 1979). Empty where the measure is undefined."
-        + (left_out if len(models) > MODELS else ""),
+        + (left_out if len(names) > MODELS else ""),
         {"contrasts": table},
     )

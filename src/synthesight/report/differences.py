@@ -58,7 +58,7 @@ def differences_figure(table: pl.DataFrame, observers: list[str]) -> alt.LayerCh
         axis=alt.Axis(grid=True, ticks=False, labelLimit=240),
     )
     title = "accuracy minus people's, percentage points"
-    axis = alt.Axis(labelExpr="format(100 * datum.value, '+d')", tickCount=7)
+    axis = alt.Axis(labelExpr="datum.value ? format(100 * datum.value, '+d') : 0", tickCount=7)
     x = alt.X("estimate:Q", title=title, axis=axis)
     few = len(drawn) <= CROWD
     apart = {"yOffset": alt.YOffset("observer:N", sort=drawn)} if few else {}

@@ -212,6 +212,11 @@ def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str
 
 def data_url(image: Image.Image) -> str:
     """Return an image as a figure holds it, at 184 pixels a side."""
+    return image_url(image.resize((184, 184), Image.Resampling.LANCZOS))
+
+
+def image_url(image: Image.Image, form: str = "png", **options: Any) -> str:
+    """Return an image as a page or a figure holds it; options are those of Pillow's ``save``."""
     buffer = io.BytesIO()
-    image.resize((184, 184), Image.Resampling.LANCZOS).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, form, **options)
+    return f"data:image/{form};base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,9 +12,10 @@ from synthesight.analysis import IS_HUMAN
 from synthesight.encoding import short
 from synthesight.errors import SynthesightError
 from synthesight.files import is_remote
+from synthesight.report.figures import image_url
 from synthesight.report.looks import counted, listed
-from synthesight.report.provenance import PEOPLE_KINDS, Provenance
-from synthesight.report.section import Gallery, Picture, Section, datasets_of
+from synthesight.report.provenance import Provenance
+from synthesight.report.section import IS_MODEL, Gallery, Picture, Section, datasets_of
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import local_folder
 from synthesight.stimuli.find import find_stimuli
@@ -117,7 +116,7 @@ def _items(trials: pl.DataFrame) -> pl.DataFrame:
         right=(pl.col("response") == pl.col("category")).fill_null(False),
     )  # fmt: skip
     humans = judged.filter(IS_HUMAN)
-    models = judged.filter(~pl.col("kind").is_in(PEOPLE_KINDS).fill_null(False))
+    models = judged.filter(IS_MODEL)
     shares = (
         humans.group_by(*ITEM, "answer")
         .len("count")
@@ -210,9 +209,7 @@ def thumbnail(image: Image.Image) -> str:
     """Return an image as a page holds it: WebP, at most 128 pixels a side, a few kilobytes."""
     small = image.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, "WEBP", quality=QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return image_url(small, "webp", quality=QUALITY)
 
 
 def _stimuli(trials: pl.DataFrame, made: Sequence[Provenance], data: Path | None) -> list[Stimulus]:

@@ -6,6 +6,7 @@ the drawing is scaled as a whole, so that axis labels have the size that was ask
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ LEAST = 95  # px, the narrowest panel
 MOST = 1.6  # times wider than on the screen
 CROWDED = 22  # px, a label of an axis that needs less stands upright
 DARK = "#1b1b1b"
+LOOKUP = "[datum.value]"  # after the words of an axis, by its values
 # On a dark ground: indigo is too faint there, but not Okabe and Ito's yellow, which is so on white;
 # matrices get lighter, not darker; greys change places.
 _ON_DARK = {"#332288": "#F0E442", "#08254d": "#d6e6ff"}
@@ -172,7 +174,10 @@ def _axes(view: Spec) -> Iterator[tuple[Spec, list[Any]]]:
         places = (x.get("scale") or {}).get("domain")
         if x.get("type") in ("nominal", "ordinal") and isinstance(places, list) and x.get("axis"):
             shown = x["axis"].get("labelExpr")
-            yield x["axis"], [""] * len(places) if shown else places
+            yield (
+                x["axis"],
+                list(json.loads(shown.removesuffix(LOOKUP)).values()) if shown else places,
+            )
 
 
 def _encodings(part: Any) -> Iterator[Spec]:

@@ -15,8 +15,8 @@ from synthesight.analysis import PEOPLE
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288",
 )  # fmt: skip
-SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "circle",
-          "triangle-left")  # fmt: skip
+SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right",
+          "triangle-left", "circle")  # fmt: skip
 PICKED = "picked"  # the parameter by which the page shows and hides observers
 CROWD = 12  # observers
 DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])

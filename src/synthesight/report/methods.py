@@ -13,8 +13,8 @@ from synthesight.analysis import IS_HUMAN, PARTICIPANT, POPULATIONS, metrics
 from synthesight.encoding import latex, short
 from synthesight.references import Reference, reference
 from synthesight.report.looks import counted, listed, span
-from synthesight.report.provenance import PEOPLE_KINDS, Provenance
-from synthesight.report.section import Section, conditions_of, datasets_of
+from synthesight.report.provenance import Provenance
+from synthesight.report.section import IS_MODEL, Section, conditions_of, datasets_of
 from synthesight.report.works import GENERATIVE, INTERVALS, RULES, TESTS, WEIGHTINGS, Record
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.obtain import published_people
@@ -208,7 +208,7 @@ def _choices(made: Sequence[Provenance]) -> Text:
 
 def _stimuli(trials: pl.DataFrame) -> Text:
     """Say how many images of each dataset the models were shown, else people."""
-    models = trials.filter(~pl.col("kind").is_in(PEOPLE_KINDS).fill_null(False))
+    models = trials.filter(IS_MODEL)
     trials = trials if models.is_empty() else models
     known, told = datasets(), []
     names = datasets_of(trials)

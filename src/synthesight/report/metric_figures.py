@@ -10,6 +10,7 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis import Metric
+from synthesight.report.layout import LOOKUP
 from synthesight.report.looks import (
     crowded,
     is_picked,
@@ -167,7 +168,7 @@ def _conditions(dataset: str, order: Sequence[str]) -> alt.X:
     words = [shown.get(name, name) for name in order]
     axis = alt.Axis(labelAngle=0 if max(map(len, words)) * len(words) <= 36 else -40)
     if words != list(order):
-        axis.labelExpr = f"{json.dumps(dict(zip(order, words, strict=True)))}[datum.value]"
+        axis.labelExpr = json.dumps(dict(zip(order, words, strict=True))) + LOOKUP
     scale = alt.Scale(domain=order)
     title = (known.axis or None) if known else "condition"
     return alt.X("condition:O", sort=order, scale=scale, axis=axis, title=title)

@@ -75,7 +75,7 @@ def write_page(
         long=WRAPPED,
         figure_files=FORMATS,
         table_files=TABLES,
-        libraries=_libraries(),
+        libraries=libraries(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, html)
@@ -83,7 +83,7 @@ def write_page(
 
 
 @cache
-def _libraries() -> str:
+def libraries() -> str:
     """Return what draws figures, as a page's script can hold it."""
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return bundle.replace("</script", "<\\/script")

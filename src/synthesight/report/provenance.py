@@ -12,17 +12,15 @@ from typing import Any
 import polars as pl
 
 from synthesight import files
-from synthesight.analysis import PARTICIPANT
 from synthesight.encoding import short
 from synthesight.report.looks import listed
-from synthesight.report.section import Section
+from synthesight.report.section import IS_MODEL, Section
 from synthesight.report.sources import RUN
 from synthesight.trials.computing import computed
 from synthesight.trials.record import RECORD, read_record
 
 UNKNOWN = "not recorded"
 NONE = "none"  # of what an observer of this kind has not
-PEOPLE_KINDS = ("human", PARTICIPANT)
 DIGITS = 8  # of a table of weights' digest
 
 
@@ -155,7 +153,7 @@ def provenances(trials: pl.DataFrame) -> list[Provenance]:
     """
     if RUN not in trials.columns:
         trials = trials.with_columns(pl.lit(None, pl.String).alias(RUN))
-    models = trials.filter(~pl.col("kind").is_in(PEOPLE_KINDS).fill_null(False))
+    models = trials.filter(IS_MODEL)
     rows = models.group_by("observer", "kind", RUN).agg(
         pl.len().alias("trials"),
         pl.col("draws", "evaluations").mean(),

@@ -100,7 +100,7 @@ def write_report(
     with debug_mode(False):
         if not answered.is_empty():
             told = named(with_people(answered), style.names)
-            everyone = short_columns(told.drop(RUN, strict=False))
+            everyone = short_columns(told)
             observers = order(everyone)
             for name, make in all_sections(population).items():
                 report(name)

@@ -10,9 +10,12 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from synthesight.analysis import PEOPLE
+from synthesight.analysis import PARTICIPANT, PEOPLE
 from synthesight.errors import SynthesightError, suggestion
 from synthesight.stimuli.datasets import datasets
+
+# Trials of models, not of people, be they published or compared with published ones.
+IS_MODEL = ~pl.col("kind").is_in(["human", PARTICIPANT]).fill_null(False)
 
 
 @dataclass(frozen=True)

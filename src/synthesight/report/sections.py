@@ -41,7 +41,7 @@ from synthesight.report.references import (
     benchmark_references,
     references_of,
 )
-from synthesight.report.section import Section, datasets_of, order, sorted_table
+from synthesight.report.section import IS_MODEL, Section, datasets_of, order, sorted_table
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.names import plain
 
@@ -242,7 +242,7 @@ def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
         means = pairwise_means(everyone.drop("who"), resamples=resamples)
     except SynthesightError:
         return None  # one observer only
-    people = everyone.filter(IS_HUMAN | (pl.col("kind") == PARTICIPANT).fill_null(False))
+    people = everyone.filter(~IS_MODEL)
     figures = {
         f"error-consistency-{plain(name)}": consistency_matrix(
             means.filter(pl.col("dataset") == name).drop("dataset"), name, set(people["observer"])
