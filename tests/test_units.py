@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy.stats import t as student
 
 from builders import trial_table
@@ -14,6 +15,7 @@ from synthesight.analysis import (
     difference_from_people,
     error_consistency,
     ood_accuracy,
+    response_entropy,
     shape_bias,
 )
 from synthesight.errors import SynthesightError
@@ -103,6 +105,22 @@ def test_a_few_people_tell_of_people_by_students_t():
     assert row["population"].item() == "new-people"
     both = accuracy(trials, by=["dataset"], population="new-people-and-stimuli")
     assert width(both) >= width(row) > 2 * width(accuracy(trials, by=["dataset"]))
+
+
+@pytest.mark.parametrize("measure", [accuracy, response_entropy])
+def test_people_who_saw_two_levels_are_a_sample_of_each(measure):
+    rng = np.random.default_rng(0)
+    right = rng.random((6, 40)) < np.linspace(0.3, 0.9, 6)[:, None]
+    trials = pl.concat(
+        trial_table(np.where(row, "cat", "dog"), observer=f"s{number}", kind="human")
+        for number, row in enumerate(right)
+    ).with_row_index()
+    trials = trials.with_columns(level=pl.when(pl.col("index") % 2 == 0).then(1).otherwise(2))
+    both = measure(trials, "level", population="new-people")
+    alone = [measure(trials.filter(level=n), "level", population="new-people") for n in (1, 2)]
+    columns = ["estimate", "low", "high", "population"]
+    # How many classes there are is told by all trials, which both levels show here.
+    assert_frame_equal(both.select(columns), pl.concat(alone).select(columns))
 
 
 def test_one_person_tells_nothing_of_people():

@@ -11,25 +11,17 @@ from scipy.special import xlogy
 from scipy.stats import beta
 
 from synthesight.analysis._stats.bootstrap import RESAMPLES
+from synthesight.analysis._stats.grouped import (
+    group_influence,
+    group_of,
+    group_starts,
+    group_table,
+)
 from synthesight.analysis._stats.limits import LEVEL, mean_limits, student
-from synthesight.analysis._stats.ratios import divide, group_starts, group_table
-from synthesight.analysis._stats.response_matrix import (
-    STIMULUS,
-    ResponseMatrix,
-    judged,
-    response_matrices,
-)
-from synthesight.analysis._stats.spread import Influence, People, Spread, Variance
-from synthesight.analysis._stats.units import (
-    IS_HUMAN,
-    POOL,
-    POPULATION,
-    Population,
-    check_population,
-    person_pool,
-    persons,
-    populations_of,
-)
+from synthesight.analysis._stats.ratios import divide
+from synthesight.analysis._stats.response_matrix import ResponseMatrix, judged
+from synthesight.analysis._stats.spread import Spread, Variance
+from synthesight.analysis._stats.units import POPULATION, Population
 from synthesight.analysis.registry import metric
 from synthesight.errors import SynthesightError
 
@@ -88,20 +80,17 @@ def response_entropy(
     trials = judged(trials, by)
     responded = pl.col("response").is_not_null()
     given = trials if missing == "counted" else trials.filter(responded)
-    check_population(population)
-    strata = [column for column in by if column in STIMULUS]
-    who = [column for column in by if column not in STIMULUS]
     most = np.log2(max(1, pl.concat([given["category"], given["response"]]).n_unique()))
-    given = given.with_columns(person_pool(given, pooled="dataset" in strata))
-    columns = dict.fromkeys([*who, "response", "observer", "kind", POOL])
-    parts = []
     # A column of these matrices is one response of one observer: how often each stimulus got it.
-    for matrix in response_matrices(given, strata, list(columns), {}):
-        found = _Entropies.of(matrix, who, population)
-        low, high = found.limits(most) if resamples else np.full((2, len(found.n)), np.nan)
-        figures = (found.estimate, low, high, found.n, found.stimuli, found.populations)
-        parts.append((matrix.key, found.groups, figures))
-    table = group_table(given, by, parts)
+    table = group_table(
+        given,
+        by,
+        lambda matrix, who: _Entropies.of(matrix, who, population, most),
+        {},
+        population=population,
+        intervals=resamples > 0,
+        more=["response"],
+    )
     if not by:
         return table
     everyone = trials.select(by).unique().sort(by)
@@ -148,16 +137,18 @@ class _Entropies:
     n: np.ndarray
     stimuli: np.ndarray
     populations: np.ndarray
+    most: float  # bits that there can be
 
     @classmethod
-    def of(cls, matrix: ResponseMatrix, who: Sequence[str], population: Population) -> _Entropies:
+    def of(
+        cls, matrix: ResponseMatrix, who: Sequence[str], population: Population, most: float
+    ) -> _Entropies:
         """Measure the groups of a matrix whose columns are told by ``who``, response, observer."""
         columns, seen = matrix.columns, matrix.seen
         pairs = group_starts(columns, [*who, "response"])
         starts = group_starts(columns[pairs], who)
         column_starts = pairs[starts]
-        pair = np.repeat(np.arange(len(pairs)), np.diff(pairs, append=len(columns)))
-        group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(pairs)))
+        pair, group = group_of(pairs, len(columns)), group_of(starts, len(pairs))
         counts = np.add.reduceat(seen.sum(axis=0), pairs)
         total = np.add.reduceat(counts, starts)
         is_named = columns[pairs].select(pl.col("response").is_not_null()).to_series().to_numpy()
@@ -172,14 +163,8 @@ class _Entropies:
         images = np.zeros((int(image.max()) + 1, len(pairs)))
         np.add.at(images, image, left / total[group])
         doubt = is_named * (images**2).sum(axis=0) / (2 * share * np.log(2))
-        has_people, people = _people(columns, effects, group[pair], who, population)
-        squares = np.add.reduceat((effects**2).sum(axis=0), column_starts)
-        shown = by_group > 0
-        influence = Influence(
-            np.add.reduceat(effects, column_starts, axis=1), shown, np.diag(np.sqrt(squares)),
-            np.rint(total).astype(np.int64), matrix.units, people,
-        )  # fmt: skip
-        untold = (shown & ~matrix.units.told[:, None]).any(axis=0)
+        n = np.rint(total).astype(np.int64)
+        influence, populations = group_influence(matrix, who, population, effects, seen, n)
         number = np.arange(len(starts))
         return cls(
             groups=columns[column_starts].select(who),
@@ -187,14 +172,15 @@ class _Entropies:
             bias=np.add.reduceat(doubt, starts),
             named=np.add.reduceat(is_named.astype(np.int64), starts),
             spread=Spread(population, [(number, influence)], len(starts)),
-            n=np.rint(total).astype(np.int64),
-            stimuli=shown.sum(axis=0),
-            populations=populations_of(population, has_people, untold),
+            n=n,
+            stimuli=influence.shown.sum(axis=0),
+            populations=populations,
+            most=most,
         )
 
-    def limits(self, most: float) -> tuple[np.ndarray, np.ndarray]:
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of the intervals, in bits between 0 and ``most``."""
-        variance = self.spread.variance()
+        variance, most = self.spread.variance(), self.most
         # The bias is half the mean of a sum of K - 1 squares, whose variance this is.
         second = 2 * self.bias**2 / np.maximum(self.named - 1, 1)
         wide = Variance(variance.value + second, variance.freedom, variance.units)
@@ -208,27 +194,3 @@ class _Entropies:
         # Shares that happen to be even have no other spread.
         near = self.estimate - student(variance.freedom) * np.sqrt(second)
         return np.where(one, low, np.minimum(low, near)), np.maximum(high, self.estimate)
-
-
-def _people(
-    columns: pl.DataFrame,
-    effects: np.ndarray,
-    group: np.ndarray,
-    who: Sequence[str],
-    population: Population,
-) -> tuple[np.ndarray, People | None]:
-    """Return which groups people are sampled in, and what each moves them by."""
-    count = int(group[-1]) + 1
-    sampled = np.zeros(len(columns), dtype=bool)
-    if "people" in population and "observer" not in who:
-        sampled = columns.select(IS_HUMAN).to_series().to_numpy()
-    has_people = np.bincount(group, sampled, minlength=count) > 0
-    if not sampled.any():
-        return has_people, None
-    person, pool = persons(columns.filter(pl.Series(sampled)))
-    distinct, first, place = np.unique(person, return_index=True, return_inverse=True)
-    moved = np.zeros((len(distinct), count))
-    there = np.zeros(moved.shape, dtype=bool)
-    np.add.at(moved, (place, group[sampled]), effects[:, sampled].sum(axis=0))
-    there[place, group[sampled]] = True
-    return has_people, People(distinct, pool[first], moved, there)

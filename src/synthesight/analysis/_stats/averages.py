@@ -64,7 +64,7 @@ class Averages:
         self._parts.append((dataset, rows, estimate, influence))
         self.n[rows] += n
         self._undefined[rows] += np.isnan(estimate)
-        self._untold[rows] |= (influence.shown & ~influence.units.told[:, None]).any(axis=0)
+        self._untold[rows] |= influence.untold
         if influence.people is not None:
             self._has_people[rows] |= influence.people.shown.any(axis=0)
 

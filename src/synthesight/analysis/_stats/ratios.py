@@ -8,19 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.limits import mean_limits, share_limits
-from synthesight.analysis._stats.response_matrix import STIMULUS, ResponseMatrix, response_matrices
-from synthesight.analysis._stats.spread import Influence, People, Spread
-from synthesight.analysis._stats.units import (
-    IS_HUMAN,
-    POOL,
-    POPULATION,
-    Population,
-    check_population,
-    person_pool,
-    persons,
-    populations_of,
+from synthesight.analysis._stats.grouped import (
+    group_influence,
+    group_of,
+    group_starts,
+    group_table,
 )
+from synthesight.analysis._stats.limits import mean_limits, share_limits
+from synthesight.analysis._stats.response_matrix import ResponseMatrix
+from synthesight.analysis._stats.spread import Influence, Spread
+from synthesight.analysis._stats.units import POPULATION, Population
 
 _EVERY = pl.col("correct").is_not_null()
 
@@ -75,19 +72,14 @@ class Ratio:
         SynthesightError
             If there is no such population.
         """
-        check_population(population)
-        trials = trials.filter(self.counted)
-        strata = [column for column in by if column in STIMULUS]
-        who = [column for column in by if column not in STIMULUS]
-        columns = dict.fromkeys([*who, "observer", "kind", POOL])
-        trials = trials.with_columns(person_pool(trials, pooled="dataset" in strata))
-        parts = []
-        for matrix in response_matrices(trials, strata, list(columns), self.sums):
-            ratios = matrix_ratios(matrix, who, population)
-            low, high = ratios.limits() if resamples else np.full((2, len(ratios.n)), np.nan)
-            figures = (ratios.estimate, low, high, ratios.n, ratios.stimuli, ratios.populations)
-            parts.append((matrix.key, ratios.groups, figures))
-        return group_table(trials, by, parts)
+        return group_table(
+            trials.filter(self.counted),
+            by,
+            lambda matrix, who: matrix_ratios(matrix, who, population),
+            self.sums,
+            population=population,
+            intervals=resamples > 0,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,91 +143,23 @@ def matrix_ratios(
     """
     above, below = matrix.values["numerator"], matrix.values["denominator"]
     starts = group_starts(matrix.columns, by)
-    group = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(matrix.columns)))
+    group = group_of(starts, len(matrix.columns))
     total = np.add.reduceat(below.sum(axis=0), starts)
     estimate = divide(np.add.reduceat(above.sum(axis=0), starts), total)
-    effects = (above - np.nan_to_num(estimate)[group] * below) / np.where(total > 0, total, 1)[
-        group
-    ]
-    shown = np.add.reduceat(below, starts, axis=1) > 0
-    sampled = np.zeros(len(matrix.columns), dtype=bool)
-    if "people" in population and "observer" not in by:
-        sampled = matrix.columns.select(IS_HUMAN).to_series().to_numpy()
-    people = None
-    if sampled.any():
-        own = np.eye(len(starts), dtype=bool)[group[sampled]]
-        people = People(
-            *persons(matrix.columns.filter(pl.Series(sampled))),
-            effects[:, sampled].sum(axis=0)[:, None] * own,
-            (below[:, sampled].sum(axis=0) > 0)[:, None] & own,
-        )
-    squares = np.add.reduceat((effects**2).sum(axis=0), starts)
-    influence = Influence(
-        np.add.reduceat(effects, starts, axis=1), shown, np.diag(np.sqrt(squares)),
-        np.add.reduceat((below > 0).sum(axis=0), starts), matrix.units, people,
-    )  # fmt: skip
-    has_people = np.add.reduceat(sampled, starts) > 0
-    untold = (shown & ~matrix.units.told[:, None]).any(axis=0)
+    left = above - np.nan_to_num(estimate)[group] * below
+    effects = left / np.where(total > 0, total, 1)[group]
+    count = np.add.reduceat((below > 0).sum(axis=0), starts)
+    influence, populations = group_influence(matrix, by, population, effects, below, count)
     return MatrixRatios(
         groups=matrix.columns[starts].select(by),
         estimate=estimate,
         influence=influence,
         n=np.rint(total).astype(np.int64),
         stimuli=(np.add.reduceat(matrix.seen, starts, axis=1) > 0).sum(axis=0),
-        populations=populations_of(population, has_people, untold),
+        populations=populations,
         is_share=bool((above >= 0).all() and (above <= below).all()),
         asked=population,
     )
-
-
-def group_starts(columns: pl.DataFrame, by: Sequence[str]) -> np.ndarray:
-    """Return where each group begins in rows sorted by ``by``: int64, shape (G,)."""
-    if not by:
-        return np.zeros(1, dtype=np.int64)
-    first = columns.select(pl.struct(by).rle_id().is_first_distinct().arg_true()).to_series()
-    return first.to_numpy().astype(np.int64)
-
-
-def group_table(
-    trials: pl.DataFrame,
-    by: Sequence[str],
-    parts: Sequence[tuple[tuple[object, ...], pl.DataFrame, tuple[np.ndarray, ...]]],
-) -> pl.DataFrame:
-    """Return the figures of the groups of all matrices, in one table.
-
-    Parameters
-    ----------
-    trials
-        Has the columns ``by``.
-    parts
-        For each matrix its key, its groups, and their estimate, low, high, n, stimuli and
-        population.
-
-    Returns
-    -------
-    Sorted by ``by``, then estimate, low, high, n, stimuli and population; null instead of NaN.
-    """
-    types = {
-        **dict.fromkeys(("estimate", "low", "high"), pl.Float64),
-        **dict.fromkeys(("n", "stimuli"), pl.Int64),
-        "population": pl.String,
-    }
-    schema = {name: trials.schema[name] for name in by} | types
-    if not parts:
-        return pl.DataFrame(schema=schema)
-    keys, groups, figures = zip(*parts, strict=True)
-    strata = {name: trials.schema[name] for name in by if name in STIMULUS}
-    repeated = np.repeat(np.arange(len(keys)), [len(part[0]) for part in figures])
-    figure = zip(list(schema)[len(by) :], zip(*figures, strict=True), strict=True)
-    result = pl.DataFrame(
-        [
-            *(pl.DataFrame(keys, strata, orient="row")[repeated] if strata else ()),
-            *(pl.concat(groups) if groups[0].width else ()),
-            *(pl.Series(name, np.concatenate(arrays), schema[name]) for name, arrays in figure),
-        ]
-    ).select(*schema)
-    result = result.with_columns(pl.col("estimate", "low", "high").fill_nan(None))
-    return result.sort(by) if by else result
 
 
 def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:

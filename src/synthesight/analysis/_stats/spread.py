@@ -27,7 +27,8 @@ class People:
     Attributes
     ----------
     person, stratum
-        int64, shape (J,): the person, and the stratum within which people are sampled.
+        int64, shape (J,): the person, and the stratum within which people are sampled. A person
+        may have several rows.
     effects
         float64, shape (J, G): of each person on each estimate.
     shown
@@ -66,6 +67,11 @@ class Influence:
     count: np.ndarray
     units: Units
     people: People | None = None
+
+    @property
+    def untold(self) -> np.ndarray:
+        """Which estimates have rows whose shapes and textures are not known: bool, shape (G,)."""
+        return np.asarray((self.shown & ~self.units.told[:, None]).any(axis=0))
 
     def scaled(self, factor: np.ndarray) -> Influence:
         """Return the influence on estimates that are multiplied by float64 of shape (G,)."""
@@ -240,7 +246,7 @@ class Spread:
         for groups, part in parts:
             where = np.ix_(place[start : start + len(part.person)], groups)
             np.add.at(sums, where, part.effects)
-            shown[where] |= part.shown
+            np.logical_or.at(shown, where, part.shown)
             start += len(part.person)
         total, parts_by_freedom = np.zeros(self._count), np.zeros(self._count)
         few = np.full(self._count, np.inf)
