@@ -40,12 +40,12 @@ def joined(parts: list[Found]) -> Found:
     )
 
 
-def run(design: Design, n: int, studies: int, resamples: int, seed: int) -> Found:
+def run(design: Design, n: int, studies: int, seed: int) -> Found:
     """Simulate studies of a size, in batches that fit into memory."""
     rng = np.random.default_rng([seed, n, *map(ord, design.measure + design.name)])
     step = max(1, min(studies, BATCH // n))
     counts = [min(step, studies - start) for start in range(0, studies, step)]
-    return joined([design.simulate(n, count, rng, resamples) for count in counts])
+    return joined([design.simulate(n, count, rng) for count in counts])
 
 
 def row(design: Design, n: int, found: Found) -> dict[str, object]:
@@ -100,9 +100,6 @@ def cells(figures: dict[str, object]) -> list[str]:
 
 def main(
     studies: Annotated[int, typer.Option(min=1, help="Simulated studies for each row.")] = 1000,
-    resamples: Annotated[
-        int, typer.Option(min=1, help="Of the bootstrap, where there is one.")
-    ] = 500,
     measure: Annotated[list[str] | None, typer.Option(help="Only these measures.")] = None,
     sizes: Annotated[list[int] | None, typer.Option(help="Only these n.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the simulation.")] = 0,
@@ -121,7 +118,7 @@ def main(
         for n in each.sizes:
             if sizes and n not in sizes:
                 continue
-            rows.append(row(each, n, run(each, n, studies, resamples, seed)))
+            rows.append(row(each, n, run(each, n, studies, seed)))
             table.add_row(*cells(rows[-1]))
             print(*cells(rows[-1]), sep="  ", file=sys.stderr, flush=True)
     Console(width=140).print(table)

@@ -1,6 +1,6 @@
 """Simulated studies whose truth is known, to measure what intervals and tests promise.
 
-A design is a function of (n, studies, rng, resamples) that simulates so many studies of size n,
+A design is a function of (n, studies, rng) that simulates so many studies of size n,
 computes the measure of each through the public functions of ``synthesight.analysis``, and returns
 what they found. To add one, write the function in a module of this folder, declare it with
 :func:`design`, and name the module in ``MODULES`` of ``coverage.py``.
@@ -39,7 +39,7 @@ class Found:
     p: np.ndarray | None = None
 
 
-Simulate = Callable[[int, int, np.random.Generator, int], Found]
+Simulate = Callable[[int, int, np.random.Generator], Found]
 
 
 @dataclass(frozen=True, eq=False)

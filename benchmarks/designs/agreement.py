@@ -65,13 +65,13 @@ def agreement(hard: float, one: np.ndarray, two: np.ndarray) -> tuple[float, flo
 
 
 def pair(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,
+    n: int, studies: int, rng: np.random.Generator,
     *, first: float, second: float, true: float,
 ) -> Found:  # fmt: skip
     cells = joint_probabilities(first, second, true)
     outcome = rng.choice(4, size=(studies, n), p=cells / cells.sum())
     right = np.stack([outcome < 2, outcome % 2 == 0], axis=1)
-    found = pairwise_consistency(trials_of(right, ["a", "b"]), resamples=resamples)
+    found = pairwise_consistency(trials_of(right, ["a", "b"]))
     # A study without any p-value rejects nothing.
     p = found["p"].fill_null(1.0).to_numpy() if true == 0 else None
     return Found(*intervals(found), true, p)
@@ -84,7 +84,7 @@ for _first, _second, _true in PAIRS:
 
 
 def crowd(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,
+    n: int, studies: int, rng: np.random.Generator,
     *, hard: float, model: tuple[float, float], person: tuple[float, float],
     conditions: int, people: int, measure: Callable[..., pl.DataFrame], which: int,
 ) -> Found:  # fmt: skip
@@ -100,7 +100,7 @@ def crowd(
     trials = pl.concat(tables).with_columns(
         kind=pl.when(is_person).then(pl.lit("human")).otherwise("kind")
     )
-    found = measure(trials, by="dataset", resamples=resamples).filter(observer="model")
+    found = measure(trials, by="dataset").filter(observer="model")
     truth = agreement(hard, observers[0], observers[1])[which]
     p = None
     if measure is error_consistency and abs(truth) < 1e-9:
@@ -142,7 +142,7 @@ def compared(trials: pl.DataFrame, measure: str, truth: float) -> Found:
 
 
 def accuracies(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,  # noqa: ARG001
+    n: int, studies: int, rng: np.random.Generator,
     *, hard: float, a: tuple[float, float], b: tuple[float, float],
 ) -> Found:  # fmt: skip
     right = answers(hard, np.array([a, b]), (studies, n), rng)
@@ -165,7 +165,7 @@ for _hard, _a, _b in (
 
 
 def kappas(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,  # noqa: ARG001
+    n: int, studies: int, rng: np.random.Generator,
     *, accuracy: float, own: tuple[float, float], true: tuple[float, float],
 ) -> Found:  # fmt: skip
     """One person and two models, independent of each other given the person."""
@@ -198,7 +198,7 @@ for _accuracy, _own, _both in (
 
 
 def crowded_kappas(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,  # noqa: ARG001
+    n: int, studies: int, rng: np.random.Generator,
     *, hard: float, model: tuple[float, float], person: tuple[float, float],
 ) -> Found:  # fmt: skip
     observers = np.array([model, model, *[person] * 4])
@@ -220,7 +220,7 @@ for _hard, _model, _person in CROWDS[:4]:
 
 
 def biases(
-    n: int, studies: int, rng: np.random.Generator, resamples: int,  # noqa: ARG001
+    n: int, studies: int, rng: np.random.Generator,
     *, spread: float,
 ) -> Found:  # fmt: skip
     """Cue conflict of n shapes, with textures a third as many, each combined with seven others.

@@ -23,7 +23,7 @@ def declared(name: str, measure: str, population: Population, simulate: Callable
 
 
 def one_observer(
-    n: int, studies: int, rng: np.random.Generator, _: int, *,
+    n: int, studies: int, rng: np.random.Generator, *,
     population: Population, level: float, spread: float,
 ) -> Found:  # fmt: skip
     """Simulate an observer whose images differ in difficulty, in logits."""
@@ -35,7 +35,7 @@ def one_observer(
 
 
 def people(
-    n: int, studies: int, rng: np.random.Generator, _: int, *,
+    n: int, studies: int, rng: np.random.Generator, *,
     population: Population, level: float, ability: float, spread: float, count: int = PEOPLE,
 ) -> Found:  # fmt: skip
     """Simulate people of different ability on the same n images of different difficulty."""
@@ -72,7 +72,7 @@ def mean_of(level: float, spread: float) -> float:
 
 
 def cue_conflict(
-    n: int, studies: int, rng: np.random.Generator, _: int, *,
+    n: int, studies: int, rng: np.random.Generator, *,
     population: Population, level: float, shapes: float, textures: float, named: float = 0.65,
 ) -> Found:  # fmt: skip
     """Simulate n images of n / 8 shapes and 3 n / 80 textures, at least 4, as published ones are.
@@ -104,7 +104,7 @@ def cue_conflict(
 
 
 def conditions(
-    n: int, studies: int, rng: np.random.Generator, _: int, *,
+    n: int, studies: int, rng: np.random.Generator, *,
     population: Population, spread: float,
 ) -> Found:  # fmt: skip
     """Simulate an observer on n images, of which each of four conditions has a quarter."""
