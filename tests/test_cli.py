@@ -49,7 +49,8 @@ def photos(tmp_path_factory) -> Path:
 def test_help_and_import_do_not_import_torch():
     code = (
         "import sys, synthesight, synthesight.cli.main;"
-        "sys.exit(any(m in sys.modules for m in ('torch', 'polars', 'diffusers', 'altair')))"
+        "heavy = ('numpy', 'torch', 'polars', 'diffusers', 'altair');"
+        "sys.exit(any(module in sys.modules for module in heavy))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     result = process("--help")
@@ -137,7 +138,10 @@ def test_several_models_are_evaluated_compared_and_reported(photos, tmp_path, mo
     assert f"synthesight compare {runs[0]} {runs[1]}" in shown
     line = json.loads(done("compare", "runs", "--json", "--resamples", "50", "-o", "a.parquet"))
     assert line["measure"] == "accuracy"
-    assert (line["estimate"], line["n"]) == (0, 6)
+    assert (line["estimate"], line["p_holm"], line["dataset"], line["n"]) == (0, 1, "all", 6)
+    assert "p (Holm)" in done("compare", *runs)
+    assert "for shape_bias" in refused("compare", *runs, "--measure", "accuracy", "--measure",
+                                  "shape_bias")  # fmt: skip
     assert pl.read_parquet("a.parquet")["n"].to_list() == [6]
     assert "6 of 6" in done("status", "runs")
     opened = []

@@ -195,6 +195,14 @@ def test_many_comparisons_are_corrected():
         comparisons(trials, correction="holms")
     with pytest.raises(SynthesightError, match="give two"):
         comparisons(trials, ["a"])
+    # Each dataset alone is a test as well, and all of them are corrected together.
+    both = pl.concat([trials, trials.with_columns(dataset=pl.lit("e"))])
+    several = comparisons(both, ["a", "b"], each_dataset=True)
+    assert several["dataset"].to_list() == ["all", "d", "e"]
+    assert several["n"].to_list() == [200, 100, 100]
+    assert several["p_holm"].to_list() == pytest.approx(
+        [3 * several["p"][0], *[2 * several["p"][1]] * 2]
+    )
     # What cannot be compared has a row, and is no test.
     apart = pl.concat([trials, trial_table([True] * 5, observer="e", dataset="elsewhere")])
     table = comparisons(apart)

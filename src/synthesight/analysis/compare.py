@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Literal, get_args
 
 import numpy as np
@@ -141,6 +141,7 @@ def comparisons(
     *,
     measures: str | Sequence[str] = "accuracy",
     correction: Correction = "holm",
+    each_dataset: bool = False,
     reference: str | Sequence[str] | None = None,
     trivial: bool = False,
     population: Population = POPULATION,
@@ -163,6 +164,9 @@ def comparisons(
         Name of a metric, or several.
     correction
         ``"holm"`` or ``"benjamini-hochberg"``.
+    each_dataset
+        Whether to compare on each dataset alone as well, where there are several. A column
+        ``dataset`` then names it; ``"all"`` are all together.
     reference, trivial, population, resamples, seed
         As of :func:`compare`.
 
@@ -202,24 +206,28 @@ def comparisons(
     _check_names(own, observers)
     if len(observers) < 2:
         raise SynthesightError(f"{len(observers)} observers leave nothing to compare: give two.")
+    parts = {"all": trials}
+    if each_dataset and own["dataset"].n_unique() > 1:
+        parts |= {name: trials.filter(dataset=name) for name in own["dataset"].unique().sort()}
     rows: list[dict[str, object]] = []
     refused: SynthesightError | None = None
-    for measure in measures:
+    for measure, (dataset, part) in product(measures, parts.items()):
         get_metric(measure)
         for first, second in combinations(observers, 2):
             row: dict[str, object] = {"measure": measure, "first": first, "second": second}
             try:
                 found = compare(
-                    trials, first, second, measure=measure, reference=reference, trivial=trivial,
+                    part, first, second, measure=measure, reference=reference, trivial=trivial,
                     population=population, resamples=resamples, seed=seed,
                 )  # fmt: skip
                 row |= vars(found)
             except SynthesightError as error:
-                refused = error
-            rows.append(row)
+                refused = refused or error
+            rows.append(row | {"dataset": dataset})
     figures = ("estimate", "low", "high", "p")
-    schema = {**dict.fromkeys(("measure", "first", "second"), pl.String),
-              **dict.fromkeys(figures, pl.Float64), "n": pl.Int64}  # fmt: skip
+    names = ("measure", *(("dataset",) if each_dataset else ()), "first", "second")
+    schema = {**dict.fromkeys(names, pl.String), **dict.fromkeys(figures, pl.Float64),
+              "n": pl.Int64}  # fmt: skip
     table = pl.DataFrame(rows, schema).with_columns(pl.col(figures).fill_nan(None))
     if refused and table["estimate"].is_null().all():
         raise refused

@@ -63,15 +63,11 @@ def build(models: Models, folder: Path) -> Any:
         gr.Markdown(f"# {TITLE}")
         with gr.Row():
             with gr.Column(scale=1, min_width=280, visible=True) as left:
-                image = gr.Image(
-                    value=first,
-                    label="Image",
-                    type="filepath",
-                    image_mode=None,
-                    sources=["upload", "clipboard"],
-                    height=260,
-                    buttons=[],
-                )
+                dropped: dict[str, Any] = {
+                    "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"],
+                    "buttons": [],
+                }  # fmt: skip
+                image = gr.Image(first, label="Image", height=260, **dropped)
                 gr.Markdown("Drawn examples")
                 with gr.Row(elem_classes="examples"):
                     for path, name in examples.items():
@@ -134,16 +130,8 @@ def build(models: Models, folder: Path) -> Any:
                     _shows(tab, left, shown=True)
                     kind = gr.Radio(list(DIALS), value="contrast", label="Dial")
                     level = gr.Slider(**_slider("contrast"))
-                    other = gr.Image(
-                        value=second,
-                        label="Second image, of which a hybrid has the high frequencies",
-                        type="filepath",
-                        image_mode=None,
-                        sources=["upload", "clipboard"],
-                        height=180,
-                        buttons=[],
-                        visible=False,
-                    )
+                    high = "Second image, of which a hybrid has the high frequencies"
+                    other = gr.Image(second, label=high, height=180, visible=False, **dropped)
                     with gr.Row():
                         go = gr.Button("Answer", variant="primary")
                         stop = gr.Button("Stop")

@@ -142,19 +142,12 @@ _FIGURES = ("estimate", "low", "high")
 
 def _print(found: pl.DataFrame, title: str) -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
-    from synthesight.encoding import printable
+    from synthesight.cli.output import print_table
 
-    table = Table(title=escape(printable(title)), title_justify="left", box=SIMPLE_HEAD)
-    for column in found.columns:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-    for row in found.iter_rows():
-        table.add_row(*("-" if v is None else escape(_text(v)) for v in row))
-    Console().print(table)
-
-
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    rows = [[f"{v:.3g}" if isinstance(v, float) else v for v in row] for row in found.iter_rows()]
+    columns = [name.replace("_", " ") for name in found.columns]
+    texts = [
+        name for name, kind in zip(columns, found.dtypes, strict=True) if not kind.is_numeric()
+    ]
+    print_table(columns, rows, texts, title, box=SIMPLE_HEAD)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json as encoding
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -45,7 +44,9 @@ def compare(
     data: Data = None,
 ) -> None:
     """Test whether two runs differ: a paired test on the stimuli that both were shown."""
-    from synthesight.analysis import compare as test
+    import polars as pl
+
+    from synthesight.analysis import comparisons
     from synthesight.cli.output import print_comparison
     from synthesight.trials.state import check_finished
 
@@ -57,35 +58,23 @@ def compare(
         )
     notes = check_finished(runs, unfinished=unfinished)
     trials, names = _trials(runs, data, notes)
-    rows: list[dict[str, Any]] = []
-    undefined: dict[str, str] = {}
-    shown = [None, *sorted(set(trials["dataset"].unique()))]
-    for name in dict.fromkeys(measure or MEASURES):
-        for dataset in shown if len(shown) > 2 else shown[:1]:
-            part = trials if dataset is None else trials.filter(dataset=dataset)
-            try:
-                found = test(part, *names, measure=name, resamples=resamples, seed=seed)
-            except SynthesightError as error:
-                if measure and dataset is None:
-                    raise
-                undefined[name] = str(error)
-                if dataset is None:
-                    break
-                continue
-            rows.append({"measure": name, "dataset": dataset or "all", **asdict(found)})
-    if not rows:
-        raise SynthesightError(next(iter(undefined.values())))
+    table = comparisons(
+        trials, names, measures=measure or MEASURES, each_dataset=True, resamples=resamples,
+        seed=seed,
+    )  # fmt: skip
+    undefined = table.filter(pl.col("estimate").is_null())["measure"].unique(maintain_order=True)
     for name in undefined:
+        if measure:  # which was asked for: say why it is undefined for all of them
+            comparisons(trials, names, measures=name, resamples=resamples, seed=seed)
         notes.append(f"{name} is not defined for all of these trials: `measure={name!r}` says why.")
-    for row in rows:
-        if json:
-            print(encoding.dumps({"first": names[0], "second": names[1], **row}))
+    table = table.drop_nulls("estimate")
     if out is not None:
-        import polars as pl
-
-        write_table(pl.DataFrame(rows).insert_column(0, pl.lit(names[0]).alias("first")), out)
-    if not json:
-        print_comparison(rows, *names)
+        write_table(table, out)
+    if json:
+        for row in table.iter_rows(named=True):
+            print(encoding.dumps(row))
+    else:
+        print_comparison(table)
     for note in notes:
         say(translate(note))
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from synthesight.encoding import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import polars as pl
 
@@ -30,36 +30,50 @@ def _cell(text: str) -> str:
     return markup.escape(printable(text))
 
 
+def table_of(
+    columns: Sequence[str],
+    rows: Iterable[Iterable[object]],
+    texts: Collection[str],
+    title: str = "",
+    **look: Any,
+) -> Table:
+    """Return a table for the terminal: texts to the left, numbers to the right, None as a dash."""
+    table = Table(title=_cell(title), title_justify="left", **look)
+    for name in columns:
+        way = {"overflow": "fold"} if name in texts else {"justify": "right", "no_wrap": True}
+        table.add_column("\n".join(map(_cell, name.split("\n"))), **way)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*("-" if cell is None else _cell(str(cell)) for cell in row))
+    return table
+
+
+def print_table(*given: Any, **look: Any) -> None:
+    """Print a table; see :func:`table_of`."""
+    Console().print(table_of(*given, **look))
+
+
 def response_table(response: Response, classes: list[str]) -> Table:
     """Return one response as a table of its likeliest classes."""
-    table = Table(
-        title=_cell(f"{response.stimulus.id}: {response.response}"),
-        caption=f"{response.evaluations:.10g} network evaluations, {response.stopped}",
-        title_justify="left",
-        caption_justify="left",
-    )
-    table.add_column("class")
-    if response.probability is not None:
-        table.add_column("probability", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("± s.e.", justify="right")
-    table.add_column("evidence", justify="right")
-    table.add_column("draws", justify="right")
     # The response first: another class may have as much evidence, or more from fewer draws.
     rank = sorted(
         range(len(classes)),
         key=lambda index: (classes[index] != response.response, -response.evidence[index]),
     )
-    for index in rank[:SHOWN]:
-        table.add_row(
-            _cell(classes[index]),
-            *([] if response.probability is None else [f"{response.probability[index]:.3f}"]),
-            f"{response.score[index]:.3f}",
-            f"{response.score_se[index]:.3f}",
-            f"{response.evidence[index]:.2f}",
-            str(response.draws[index]),
-        )
-    return table
+    figures = {
+        "probability": (response.probability, ".3f"), "score": (response.score, ".3f"),
+        "± s.e.": (response.score_se, ".3f"), "evidence": (response.evidence, ".2f"),
+        "draws": (response.draws, "d"),
+    }  # fmt: skip
+    given = {name: of for name, of in figures.items() if of[0] is not None}
+    rows = [
+        (classes[n], *(format(values[n], kind) for values, kind in given.values()))
+        for n in rank[:SHOWN]
+    ]
+    return table_of(
+        ("class", *given), rows, ("class",), caption_justify="left",
+        title=f"{response.stimulus.id}: {response.response}",
+        caption=f"{response.evaluations:.10g} network evaluations, {response.stopped}",
+    )  # fmt: skip
 
 
 def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
@@ -78,13 +92,9 @@ def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
 
     left = len(frame) - most
     caption = f"and {left} rows more" if left > 0 else None
-    table = Table(title=_cell(title), title_justify="left", caption=caption)
     shown = shown_table(frame.head(most))
-    for name, side in zip(shown.columns, sides(frame), strict=True):
-        table.add_column(_cell(name), justify="right" if side == "number" else "left")
-    for row in shown.iter_rows():
-        table.add_row(*(_cell(str(cell)) for cell in row))
-    return table
+    texts = [name for name, side in zip(shown.columns, sides(frame), strict=True) if side == "text"]
+    return table_of(shown.columns, shown.iter_rows(), texts, title, caption=caption)
 
 
 def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
@@ -101,34 +111,32 @@ def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
     )
     if len(measured):
         costs = costs.join(accuracy(measured, by), on=by, how="left", maintain_order="left")
-    shown = Table()
-    for column in ("model", "dataset", "trials", "accuracy", "95 % interval", "draws",
-                   "evaluations\nan image"):  # fmt: skip
-        shown.add_column(column, justify="left" if column in ("model", "dataset") else "right")
+    rows = []
     for row in costs.iter_rows(named=True):
         share = [row.get(name) for name in ("estimate", "low", "high")]
         estimate, low, high = ("-" if value is None else f"{100 * value:.1f}" for value in share)
-        shown.add_row(
-            _cell(row["observer"]), _cell(row["dataset"]) or "-", str(row["len"]),
-            f"{estimate} %", f"{low} to {high} %", f"{row['draws']:.1f}",
-            f"{row['evaluations']:.1f}",
-        )  # fmt: skip
-    Console().print(shown)
+        rows.append((
+            row["observer"], row["dataset"] or "-", row["len"], f"{estimate} %",
+            f"{low} to {high} %", f"{row['draws']:.1f}", f"{row['evaluations']:.1f}",
+        ))  # fmt: skip
+    columns = ("model", "dataset", "trials", "accuracy", "95 % interval", "draws",
+               "evaluations\nan image")  # fmt: skip
+    print_table(columns, rows, ("model", "dataset"))
 
 
-def print_comparison(rows: Sequence[dict[str, Any]], first: str, second: str) -> None:
-    """Print the differences of two observers, each with its interval and p-value."""
-    title = f"{first} minus {second}"
-    shown = Table(title=_cell(title), title_justify="left")
-    for column in ("measure", "dataset", "difference", "95 % interval", "p", "n"):
-        shown.add_column(column, justify="left" if column in ("measure", "dataset") else "right")
-    for row in rows:
-        p = f"{row['p']:.4f}" if row["p"] >= 0.0001 else "< 0.0001"
-        shown.add_row(
-            row["measure"].replace("_", " "), _cell(row["dataset"]), f"{row['estimate']:+.3f}",
-            f"{row['low']:+.3f} to {row['high']:+.3f}", p, str(row["n"]),
-        )  # fmt: skip
-    Console().print(shown)
+def print_comparison(table: pl.DataFrame) -> None:
+    """Print the differences of two observers, each with its interval and p-values."""
+    rows = []
+    for row in table.iter_rows(named=True):
+        estimate, low, high = ("-" if row[name] is None else f"{row[name]:+.3f}"
+                               for name in ("estimate", "low", "high"))  # fmt: skip
+        p, holm = (value if value is None else f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
+                   for value in (row["p"], row["p_holm"]))  # fmt: skip
+        measure = row["measure"].replace("_", " ")
+        rows.append((measure, row["dataset"], estimate, f"{low} to {high}", p, holm, row["n"]))
+    columns = ("measure", "dataset", "difference", "95 % interval", "p", "p (Holm)", "n")
+    title = f"{table['first'][0]} minus {table['second'][0]}"
+    print_table(columns, rows, ("measure", "dataset"), title)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -188,19 +196,15 @@ def print_datasets(data: Path | None) -> None:
     from synthesight.stimuli.datasets.local import download_root, local_folder
     from synthesight.trials.obtain import HUMAN, published_people
 
-    table = Table(title=f"Datasets; downloads go to {download_root(data)}")
-    for column in ("name", "conditions", "place"):
-        table.add_column(column, overflow="fold")
-    for name, known in datasets().items():
-        place = local_folder(name, data)
-        table.add_row(name, " ".join(known.conditions), _cell(str(place)) if place else "not here")
+    rows = [
+        (name, " ".join(known.conditions), local_folder(name, data) or "not here")
+        for name, known in datasets().items()
+    ]
     folder = download_root(data) / HUMAN
     count = sum((folder / name).is_dir() for name in published_people())
-    place = folder if count else None
-    table.add_row(
-        "people", f"trials of {count} datasets", _cell(str(place)) if place else "not here"
-    )
-    Console().print(table)
+    rows.append(("people", f"trials of {count} datasets", folder if count else "not here"))
+    columns = ("name", "conditions", "place")
+    print_table(columns, rows, columns, f"Datasets; downloads go to {download_root(data)}")
 
 
 def print_people(folder: Path) -> None:
@@ -234,126 +238,99 @@ def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -
 
 def print_power(table: pl.DataFrame, kappa: float) -> None:
     """Print what a study finds, by its number of trials."""
-    shown = Table(title=f"What studies find where the true κ is {kappa}")
-    for column in ("trials", "95 % of studies find κ in", "κ undefined", "power"):
-        shown.add_column(column, justify="right")
-    for row in table.iter_rows(named=True):
-        shown.add_row(
-            str(row["trials"]),
-            "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
+    rows = [
+        (
+            row["trials"],
+            None if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
             f"{100 * row['undefined']:.1f} %",
-            f"{100 * row['power']:.0f} %" if "power" in row else "-",
+            f"{100 * row['power']:.0f} %" if "power" in row else None,
         )
-    Console().print(shown)
+        for row in table.iter_rows(named=True)
+    ]
+    columns = ("trials", "95 % of studies find κ in", "κ undefined", "power")
+    print_table(columns, rows, (), f"What studies find where the true κ is {kappa}")
 
 
 def print_participants(people: pl.DataFrame) -> None:
     """Print the participants of an experiment: how far they are, and whether they attended."""
-    table = Table()
-    for column in (
-        "participant", "session", "trials", "no answer", "attention", "image, ms", "longest, ms"
-    ):  # fmt: skip
-        table.add_column(column, justify="left" if column == "participant" else "right")
-    for row in people.iter_rows(named=True):
-        attention = "-" if row["attention"] is None else f"{100 * row['attention']:.0f} %"
-        table.add_row(
-            _cell(row["participant"]),
-            str(row["session"]),
-            str(row["trials"]),
-            f"{100 * row['missed']:.1f} %",
-            attention,
-            f"{row['image_ms']:.1f}",
-            f"{row['longest_ms']:.1f}",
+    rows = [
+        (
+            row["participant"], row["session"], row["trials"], f"{100 * row['missed']:.1f} %",
+            None if row["attention"] is None else f"{100 * row['attention']:.0f} %",
+            f"{row['image_ms']:.1f}", f"{row['longest_ms']:.1f}",
         )
-    Console().print(table)
+        for row in people.iter_rows(named=True)
+    ]  # fmt: skip
+    columns = ("participant", "session", "trials", "no answer", "attention", "image, ms",
+               "longest, ms")  # fmt: skip
+    print_table(columns, rows, ("participant",))
 
 
 def print_equality(fits: pl.DataFrame) -> None:
     """Print where each observer names both classes of a dial equally often."""
     cycles = "cutoff" in fits.columns
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("observer", no_wrap=True)
-    table.add_column("dial", overflow="fold")
-    for column in ("equality", "95 % interval", "slope", "p", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
 
-    def place(value: float | None) -> str:
+    def place(value: float | None, of_cycles: bool) -> str:
         if value is None:
             return "-"
         if abs(value) == float("inf"):
             return "above" if value > 0 else "below"
         return f"{2**value if of_cycles else value:.2f}"
 
+    rows = []
     for row in fits.iter_rows(named=True):
         of_cycles = cycles and row["cutoff"] is not None
-        table.add_row(
-            _cell(row["observer"]), _cell(f"{row['dataset']}, {row['condition']}"),
-            place(row["estimate"]), f"{place(row['low'])} to {place(row['high'])}",
-            "-" if row["slope"] is None else f"{row['slope']:.2f}",
-            "-" if row["p"] is None else f"{row['p']:.2f}",
-            str(row["n"]),
-        )  # fmt: skip
-    table.caption = "Equality of hybrids in cycles an image, slope per octave." if cycles else None
-    Console().print(table)
+        estimate, low, high = (place(row[name], of_cycles) for name in ("estimate", "low", "high"))
+        slope, p = (None if row[name] is None else f"{row[name]:.2f}" for name in ("slope", "p"))
+        dial = f"{row['dataset']}, {row['condition']}"
+        rows.append((row["observer"], dial, estimate, f"{low} to {high}", slope, p, row["n"]))
+    columns = ("observer", "dial", "equality", "95 % interval", "slope", "p", "n")
+    caption = "Equality of hybrids in cycles an image, slope per octave." if cycles else None
+    print_table(columns, rows, ("observer", "dial"), box=SIMPLE_HEAD, caption=caption)
 
 
 def print_readings(readings: pl.DataFrame) -> None:
     """Print which reading of each picture leads, and whether the other is in the running."""
     for (observer,), rows in readings.group_by("observer", maintain_order=True):
-        table = Table(box=SIMPLE_HEAD, title=_cell(str(observer)), title_justify="left")
-        for column in ("picture", "leads", "still in"):
-            table.add_column(column, overflow="fold")
-        for column in ("evidence", "led", "changes", "score"):
-            table.add_column(column, justify="right", no_wrap=True)
+        lines = []
         for row in rows.iter_rows(named=True):
             other = row["second"] if row["leads"] == row["first"] else row["first"]
             error = row["standard_error"]
-            given = ["-"] * 3
+            given: list[str | None] = [None] * 3
             if row["difference"] is not None:
                 given = [
                     f"{row['difference']:.3g}" + ("" if error is None else f" ± {error:.2g}"),
                     f"{100 * row['share_of_draws']:.0f} %",
                     str(row["lead_changes"]),
                 ]
-            table.add_row(
-                _cell(f"{row['picture']}: {row['variant']}"),
-                _cell(row["leads"]),
-                _cell({True: other, False: "no", None: "-"}[row["in_the_running"]]),
-                *given,
-                f"{row['score']:.2f}",
-            )
-        Console().print(table)
+            lines.append((
+                f"{row['picture']}: {row['variant']}", row["leads"],
+                {True: other, False: "no", None: None}[row["in_the_running"]],
+                *given, f"{row['score']:.2f}",
+            ))  # fmt: skip
+        texts = ("picture", "leads", "still in")
+        columns = (*texts, "evidence", "led", "changes", "score")
+        print_table(columns, lines, texts, str(observer), box=SIMPLE_HEAD)
 
 
 def print_reproduction(table: pl.DataFrame) -> None:
     """Print a paper's figures beside those measured here."""
-    shown = Table(box=SIMPLE_HEAD)
-    for column in ("figure", "observer", "published", "here", "verdict"):
-        side: Any = "right" if column in ("published", "here") else "left"
-        shown.add_column(column, justify=side, overflow="fold")
-    before = ""
+    rows, before = [], ""
     for row in table.iter_rows(named=True):
         figure = f"{row['where']}: {row['figure']}"
-        measured = "" if row["estimate"] is None else f"{row['estimate']:.3f}"
-        printed = "" if row["published"] is None else f"{row['published']:.3f}"
-        shown.add_row(
-            _cell(figure) if figure != before else "",
-            _cell(row["observer"] or ""),
-            printed,
-            measured,
-            _cell(row["verdict"]),
-        )
+        published, here = ("" if value is None else f"{value:.3f}"
+                           for value in (row["published"], row["estimate"]))  # fmt: skip
+        shown = figure if figure != before else ""
+        rows.append((shown, row["observer"] or "", published, here, row["verdict"]))
         before = figure
-    Console().print(shown)
+    columns = ("figure", "observer", "published", "here", "verdict")
+    print_table(columns, rows, ("figure", "observer", "verdict"), box=SIMPLE_HEAD)
 
 
 def print_results(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> None:
     """Print what trainings made of models: mean over seeds, and half of Student's 95 % interval."""
     from synthesight.experiments.results import shown
 
-    printed = Table(box=SIMPLE_HEAD)
-    for name in ("training", "noise\nat test", *(f"{m}\n{d}" for m, d in columns)):
-        printed.add_column(name, justify="left" if name == "training" else "right")
-    for row in shown(table, columns):
-        printed.add_row(*map(_cell, row))
+    headings = ("training", "noise\nat test", *(f"{m}\n{d}" for m, d in columns))
+    printed = table_of(headings, shown(table, columns), ("training",), box=SIMPLE_HEAD)
     Console(width=max(Console().width, 40 + 20 * len(columns))).print(printed)

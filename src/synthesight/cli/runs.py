@@ -120,33 +120,23 @@ def merge(
 
 def _print(state: State) -> None:
     """Print how far a run is."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
+    from synthesight.cli.output import print_table
+    from synthesight.progress import duration
     from synthesight.trials.record import FORMAT
-
-    def cell(text: str) -> str:
-        return escape(printable(text))
 
     run = state.run
     model = (run.manifest.get("observer") or {}).get("model") or "an observer"
-    table = Table(title=cell(f"{run.folder}: {model}"), title_justify="left")
-    table.add_column("dataset")
-    table.add_column("condition")
-    for column in ("done", "of", "unreadable"):
-        table.add_column(column, justify="right")
-    for row in state.table.iter_rows(named=True):
-        total = "?" if row["total"] is None else str(row["total"])
-        table.add_row(
-            cell(row["dataset"]) or "-", cell(row["condition"]), str(row["done"]), total,
-            str(row["errors"]),
-        )  # fmt: skip
-    Console().print(table)
+    rows = [
+        (row["dataset"] or "-", row["condition"], row["done"],
+         "?" if row["total"] is None else row["total"], row["errors"])
+        for row in state.table.iter_rows(named=True)
+    ]  # fmt: skip
+    texts = ("dataset", "condition")
+    print_table((*texts, "done", "of", "unreadable"), rows, texts, f"{run.folder}: {model}")
     print(f"{state.sentence} {state.errors} images could not be read.")
     if state.rate is not None and not state.finished:
         left = state.seconds_left
-        end = "" if left is None else f"; {_duration(left)} left"
+        end = "" if left is None else f"; {duration(left)} left"
         print(f"{state.rate:.2g} trials a second{end}.")
     if state.draws is not None:
         print(f"{state.draws[0]} draws are kept, in {state.draws[1] / 1e6:.1f} MB.")
@@ -156,14 +146,3 @@ def _print(state: State) -> None:
         say(str(part))
     if run.format < FORMAT:
         print(f"Its format is {run.format}, whose parts have no digest; new parts have one.")
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in words, such as "2 h 5 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
-    return " ".join(f"{count} {unit}" for count, unit in parts if count)

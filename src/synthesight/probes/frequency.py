@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import about
 from synthesight.probes.registry import probe
 
 if TYPE_CHECKING:
     import altair as alt
+    import numpy as np
     import polars as pl
 
     from synthesight.observers.observer import Observer, Response
@@ -69,6 +68,7 @@ def frequency(
     SynthesightError
         If the observer shows no denoised images, or no image can be read.
     """
+    import numpy as np
     import polars as pl
 
     from synthesight.likelihood.diffusion import DenoiserLikelihood
@@ -137,6 +137,8 @@ def band_edges(bands: str | Sequence[float] | None, side: int) -> np.ndarray:
     >>> band_edges("2,8", 32).tolist()
     [0.0, 2.0, 8.0]
     """
+    import numpy as np
+
     if bands is None:
         octaves = 2.0 ** np.arange(int(np.log2(max(side, 4))))
         return np.concatenate([[0.0], octaves])
@@ -171,6 +173,7 @@ def band_powers(residuals: Any, edges: np.ndarray) -> Any:
     -------
     Tensor of float64, shape (B, N), whose sum over bands is that of the squares of the residuals.
     """
+    import numpy as np
     import torch
 
     from synthesight.likelihood.device import in_float64

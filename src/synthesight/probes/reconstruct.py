@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import about
-from synthesight.probes.distances import rmse, ssim
 from synthesight.probes.registry import probe
-from synthesight.probes.times import conditioned, encoded, evidence_by_time, times_figure
 
 if TYPE_CHECKING:
     import altair as alt
+    import numpy as np
     import polars as pl
 
     from synthesight.observers.observer import Observer
@@ -84,6 +81,7 @@ def reconstruct(
     from synthesight.likelihood.diffusion import DenoiserLikelihood
     from synthesight.likelihood.protocol import Resampler
     from synthesight.probes.maps import plain_names
+    from synthesight.probes.times import evidence_by_time, times_figure
     from synthesight.progress import Progress
     from synthesight.report.section import Section
 
@@ -153,6 +151,8 @@ class Reconstructions:
         """Return how far each reconstruction is from the image."""
         import polars as pl
 
+        from synthesight.probes.distances import rmse, ssim
+
         return pl.DataFrame(
             [
                 {
@@ -170,6 +170,7 @@ class Reconstructions:
 
     def figure(self) -> alt.LayerChart:
         """Draw the image, and each level's reconstructions in a row."""
+        from synthesight.probes.distances import rmse
         from synthesight.probes.pictures import picture_grid
 
         columns = ["image"] if self.noised is None else ["image", "behind noise"]
@@ -222,11 +223,13 @@ def noise_levels(noise: str | Sequence[float]) -> list[float]:
 def _denoised(
     observer: Any, stimulus: Stimulus, prompts: Sequence[str], levels: Sequence[float], steps: int
 ) -> Reconstructions:
+    import numpy as np
     import torch
 
     from synthesight.likelihood.draws import normal_noise, stimulus_key
     from synthesight.likelihood.protocol import Estimator
     from synthesight.likelihood.sampling import denoise_from
+    from synthesight.probes.times import conditioned, encoded
 
     model = observer.model
     if not isinstance(model, Estimator):
@@ -265,9 +268,11 @@ def _denoised(
 def _resampled(
     observer: Any, stimulus: Stimulus, prompts: Sequence[str], levels: Sequence[float]
 ) -> Reconstructions:
+    import numpy as np
     import torch
 
     from synthesight.likelihood.protocol import horizon_of
+    from synthesight.probes.times import conditioned, encoded
 
     model = observer.model
     conditioning, rows = conditioned(observer, prompts)
@@ -307,4 +312,4 @@ def _pictures(model: Any, x: Any) -> np.ndarray:
             "images of x, float32, shape (B, 3, height, width), in [-1, 1]."
         )
     pixels = ((x.float() + 1) * 127.5).round().clamp(0, 255)
-    return pixels.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy().astype("uint8")
