@@ -67,7 +67,7 @@ def build(models: Models, folder: Path) -> Any:
                     "type": "filepath", "image_mode": None, "sources": ["upload", "clipboard"],
                     "buttons": [],
                 }  # fmt: skip
-                image = gr.Image(first, label="Image", height=260, **dropped)
+                image = gr.Image(value=first, label="Image", height=260, **dropped)
                 gr.Markdown("Drawn examples")
                 with gr.Row(elem_classes="examples"):
                     for path, name in examples.items():
@@ -131,7 +131,7 @@ def build(models: Models, folder: Path) -> Any:
                     kind = gr.Radio(list(DIALS), value="contrast", label="Dial")
                     level = gr.Slider(**_slider("contrast"))
                     high = "Second image, of which a hybrid has the high frequencies"
-                    other = gr.Image(second, label=high, height=180, visible=False, **dropped)
+                    other = gr.Image(value=second, label=high, height=180, visible=False, **dropped)
                     with gr.Row():
                         go = gr.Button("Answer", variant="primary")
                         stop = gr.Button("Stop")

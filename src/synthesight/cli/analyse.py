@@ -141,8 +141,6 @@ _FIGURES = ("estimate", "low", "high")
 
 
 def _print(found: pl.DataFrame, title: str) -> None:
-    from rich.box import SIMPLE_HEAD
-
     from synthesight.cli.output import print_table
 
     rows = [[f"{v:.3g}" if isinstance(v, float) else v for v in row] for row in found.iter_rows()]
@@ -150,4 +148,4 @@ def _print(found: pl.DataFrame, title: str) -> None:
     texts = [
         name for name, kind in zip(columns, found.dtypes, strict=True) if not kind.is_numeric()
     ]
-    print_table(columns, rows, texts, title, box=SIMPLE_HEAD)
+    print_table(columns, rows, texts, title)

@@ -38,7 +38,7 @@ def table_of(
     **look: Any,
 ) -> Table:
     """Return a table for the terminal: texts to the left, numbers to the right, None as a dash."""
-    table = Table(title=_cell(title), title_justify="left", **look)
+    table = Table(title=_cell(title), title_justify="left", box=SIMPLE_HEAD, **look)
     for name in columns:
         way = {"overflow": "fold"} if name in texts else {"justify": "right", "no_wrap": True}
         table.add_column("\n".join(map(_cell, name.split("\n"))), **way)  # type: ignore[arg-type]
@@ -286,7 +286,7 @@ def print_equality(fits: pl.DataFrame) -> None:
         rows.append((row["observer"], dial, estimate, f"{low} to {high}", slope, p, row["n"]))
     columns = ("observer", "dial", "equality", "95 % interval", "slope", "p", "n")
     caption = "Equality of hybrids in cycles an image, slope per octave." if cycles else None
-    print_table(columns, rows, ("observer", "dial"), box=SIMPLE_HEAD, caption=caption)
+    print_table(columns, rows, ("observer", "dial"), caption=caption)
 
 
 def print_readings(readings: pl.DataFrame) -> None:
@@ -310,7 +310,7 @@ def print_readings(readings: pl.DataFrame) -> None:
             ))  # fmt: skip
         texts = ("picture", "leads", "still in")
         columns = (*texts, "evidence", "led", "changes", "score")
-        print_table(columns, lines, texts, str(observer), box=SIMPLE_HEAD)
+        print_table(columns, lines, texts, str(observer))
 
 
 def print_reproduction(table: pl.DataFrame) -> None:
@@ -324,7 +324,7 @@ def print_reproduction(table: pl.DataFrame) -> None:
         rows.append((shown, row["observer"] or "", published, here, row["verdict"]))
         before = figure
     columns = ("figure", "observer", "published", "here", "verdict")
-    print_table(columns, rows, ("figure", "observer", "verdict"), box=SIMPLE_HEAD)
+    print_table(columns, rows, ("figure", "observer", "verdict"))
 
 
 def print_results(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> None:
@@ -332,5 +332,5 @@ def print_results(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> No
     from synthesight.experiments.results import shown
 
     headings = ("training", "noise\nat test", *(f"{m}\n{d}" for m, d in columns))
-    printed = table_of(headings, shown(table, columns), ("training",), box=SIMPLE_HEAD)
+    printed = table_of(headings, shown(table, columns), ("training",))
     Console(width=max(Console().width, 40 + 20 * len(columns))).print(printed)
