@@ -40,8 +40,13 @@ def table_of(
     """Return a table for the terminal: texts to the left, numbers to the right, None as a dash."""
     table = Table(title=_cell(title), title_justify="left", box=SIMPLE_HEAD, **look)
     for name in columns:
-        way = {"overflow": "fold"} if name in texts else {"justify": "right", "no_wrap": True}
-        table.add_column("\n".join(map(_cell, name.split("\n"))), **way)  # type: ignore[arg-type]
+        text = name in texts
+        table.add_column(
+            "\n".join(map(_cell, name.split("\n"))),
+            justify="left" if text else "right",
+            overflow="fold" if text else "ellipsis",
+            no_wrap=not text,
+        )
     for row in rows:
         table.add_row(*("-" if cell is None else _cell(str(cell)) for cell in row))
     return table
@@ -64,7 +69,7 @@ def response_table(response: Response, classes: list[str]) -> Table:
         "± s.e.": (response.score_se, ".3f"), "evidence": (response.evidence, ".2f"),
         "draws": (response.draws, "d"),
     }  # fmt: skip
-    given = {name: of for name, of in figures.items() if of[0] is not None}
+    given = {name: (values, kind) for name, (values, kind) in figures.items() if values is not None}
     rows = [
         (classes[n], *(format(values[n], kind) for values, kind in given.values()))
         for n in rank[:SHOWN]
