@@ -187,7 +187,7 @@ class _Entropies:
         low, high = mean_limits(self.estimate + self.bias, wide, 0.0, most)
         # Who always named one category: as if all others were named as often as cannot be excluded.
         other = beta.ppf((1 + LEVEL) / 2, 1, np.maximum(variance.units, 1))
-        bits = -xlogy(other, other) - xlogy(1 - other, 1 - other) + other * np.log(2**most - 1)
+        bits = -xlogy(other, other) - xlogy(1 - other, 1 - other) + xlogy(other, 2**most - 1)
         one = (self.named <= 1) & ~np.isnan(variance.value)
         low = np.where(one, 0.0, low)
         high = np.where(one, np.minimum(bits / np.log(2), most), high)
