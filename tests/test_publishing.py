@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from types import SimpleNamespace
 
 import polars as pl
 import pytest
+import yaml
 from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 
 from builders import done, refused, save_pictures
@@ -63,11 +65,23 @@ def test_what_is_pushed(runs):
     assert pl.Binary not in trials.dtypes  # no image goes with them
 
 
+def test_any_name_of_a_folder_and_trials_without_a_right_answer(runs, tmp_path):
+    odd = tmp_path / "a: [b] #1 | c"
+    shutil.copytree(runs / "a", odd)
+    card = plan_push([odd], "me/my-runs").card
+    assert yaml.safe_load(card.split("---")[1])["configs"][0]["config_name"] == odd.name
+    save_pictures(tmp_path, "loose/1.png", "loose/2.png", size=32)
+    done("evaluate", "--stimuli", tmp_path / "loose", "--model", "natural-32-cnn", "--classes",
+         "cat,dog", "--out", tmp_path / "loose-run", "--device", "cpu")  # fmt: skip
+    card = plan_push([tmp_path / "loose-run"], "me/my-runs").card
+    assert "| loose-run | natural-32-cnn | loose | 2 | no right answers |" in card
+
+
 def test_the_card(runs):
     card = plan_push([runs / "a"], "me/my-runs", licence="cc0-1.0").card
     head = card.split("---")[1]
+    assert yaml.safe_load(head)["configs"][0]["data_files"] == "runs/a/part-*.parquet"
     assert "license: cc0-1.0" in head
-    assert "data_files: runs/a/part-*.parquet" in head
     row = next(line for line in card.splitlines() if line.startswith("| a |"))
     assert "| natural-32-cnn | photos | 2 |" in row
     assert "The images are not here." in card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,7 +169,9 @@ def push(plan: Push, *, api: Any = None) -> str:
 
 def _card(runs: Sequence[Run], names: Sequence[str], repository: str, licence: str) -> str:
     configs = "".join(
-        f"- config_name: {name}\n  data_files: runs/{name}/part-*.parquet\n" for name in names
+        f"- config_name: {json.dumps(name)}\n"
+        f"  data_files: {json.dumps(f'runs/{name}/part-*.parquet')}\n"
+        for name in names
     )
     rows = [
         "| run | observer | dataset | trials | accuracy (95 % interval) | passes an image |",
@@ -176,20 +179,24 @@ def _card(runs: Sequence[Run], names: Sequence[str], repository: str, licence: s
     ]
     for run, name in zip(runs, names, strict=True):
         trials = run.trials().filter(pl.col("error").is_null())
-        table = get_metric("accuracy").function(trials)
-        passes = dict(trials.group_by("dataset").agg(pl.col("evaluations").mean()).iter_rows())
+        passes = trials.group_by("observer", "dataset", maintain_order=True).agg(
+            pl.len(), pl.col("evaluations").mean()
+        )
+        # A run without right answers has no accuracy, and is listed all the same.
+        accuracy = get_metric("accuracy").function(trials)
+        table = passes.join(accuracy, on=["observer", "dataset"], how="left")
+        escaped = name.replace("|", r"\|")
         rows += [
-            f"| {name} | {row['observer']} | {row['dataset']} | {row['n']} | "
-            f"{row['estimate']:.3f} [{row['low']:.3f}, {row['high']:.3f}] | "
-            f"{passes[row['dataset']] or 0:.1f} |"
+            f"| {escaped} | {row['observer']} | {row['dataset']} | {row['len']} | "
+            f"{_interval(row)} | {row['evaluations'] or 0:.1f} |"
             for row in table.iter_rows(named=True)
         ]
     facts = [_provenance(run, name) for run, name in zip(runs, names, strict=True)]
-    shown = {name for run in runs for name in run.datasets()}
+    dataset_names = {name for run in runs for name in run.datasets()}
     known = datasets()
     licences = [
         f"- {name}: {known[name].licence if name in known else 'ask its owner'}"
-        for name in sorted(shown)
+        for name in sorted(dataset_names)
     ]
     return "\n".join([
         f"---\nlicense: {licence}\ntags: [synthesight, trials]\nconfigs:\n{configs}---",
@@ -201,6 +208,12 @@ def _card(runs: Sequence[Run], names: Sequence[str], repository: str, licence: s
         "## Images", "", "The images are not here. Their licences are:", "", *licences, "",
         "## Citation", "", "```bibtex", cite(*runs).rstrip(), "```", "",
     ])  # fmt: skip
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if row["estimate"] is None:
+        return "no right answers"
+    return f"{row['estimate']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
 
 
 def _provenance(run: Run, name: str) -> str:
