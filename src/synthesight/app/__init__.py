@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.app.models import Models
-    from synthesight.app.server import serve
+    from synthesight.app.models import Models as Models
+    from synthesight.app.server import serve as serve
 
-__all__ = ["Models", "serve"]
-
-__getattr__, __dir__ = lazy.attach(__name__, {"models": ["Models"], "server": ["serve"]})
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.backends.ray import RayObserver
-    from synthesight.backends.slurm import run_jobs, sbatch_file
+    from synthesight.backends.ray import RayObserver as RayObserver
+    from synthesight.backends.slurm import run_jobs as run_jobs
+    from synthesight.backends.slurm import sbatch_file as sbatch_file
 
-__all__ = ["RayObserver", "run_jobs", "sbatch_file"]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__, {"ray": ["RayObserver"], "slurm": ["run_jobs", "sbatch_file"]}
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -10,35 +10,14 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.draws.by_rule import rules
-    from synthesight.draws.by_seed import seeds
-    from synthesight.draws.by_time import time
-    from synthesight.draws.by_weighting import weighting
-    from synthesight.draws.calibrating import calibrate, own_weighting
-    from synthesight.draws.fitting import fit_weighting
-    from synthesight.draws.recording import Recording, read_recording
+    from synthesight.draws.by_rule import rules as rules
+    from synthesight.draws.by_seed import seeds as seeds
+    from synthesight.draws.by_time import time as time
+    from synthesight.draws.by_weighting import weighting as weighting
+    from synthesight.draws.calibrating import calibrate as calibrate
+    from synthesight.draws.calibrating import own_weighting as own_weighting
+    from synthesight.draws.fitting import fit_weighting as fit_weighting
+    from synthesight.draws.recording import Recording as Recording
+    from synthesight.draws.recording import read_recording as read_recording
 
-__all__ = [
-    "Recording",
-    "calibrate",
-    "fit_weighting",
-    "own_weighting",
-    "read_recording",
-    "rules",
-    "seeds",
-    "time",
-    "weighting",
-]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "calibrating": ["calibrate", "own_weighting"],
-        "fitting": ["fit_weighting"],
-        "recording": ["Recording", "read_recording"],
-        "by_rule": ["rules"],
-        "by_seed": ["seeds"],
-        "by_time": ["time"],
-        "by_weighting": ["weighting"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,35 +7,16 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.experiments.augmentation import AugmentationOptions, run_augmentation
-    from synthesight.experiments.cues import CuesOptions, run_cues
-    from synthesight.experiments.discriminative import DiscriminativeOptions
-    from synthesight.experiments.generative import GenerativeOptions
-    from synthesight.experiments.labelled import open_images
-    from synthesight.experiments.recipes import read_recipe
-    from synthesight.experiments.seeds import over_seeds
+    from synthesight.experiments.augmentation import AugmentationOptions as AugmentationOptions
+    from synthesight.experiments.augmentation import run_augmentation as run_augmentation
+    from synthesight.experiments.cues import CuesOptions as CuesOptions
+    from synthesight.experiments.cues import run_cues as run_cues
+    from synthesight.experiments.discriminative import (
+        DiscriminativeOptions as DiscriminativeOptions,
+    )
+    from synthesight.experiments.generative import GenerativeOptions as GenerativeOptions
+    from synthesight.experiments.labelled import open_images as open_images
+    from synthesight.experiments.recipes import read_recipe as read_recipe
+    from synthesight.experiments.seeds import over_seeds as over_seeds
 
-__all__ = [
-    "AugmentationOptions",
-    "CuesOptions",
-    "DiscriminativeOptions",
-    "GenerativeOptions",
-    "open_images",
-    "over_seeds",
-    "read_recipe",
-    "run_augmentation",
-    "run_cues",
-]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "augmentation": ["AugmentationOptions", "run_augmentation"],
-        "cues": ["CuesOptions", "run_cues"],
-        "discriminative": ["DiscriminativeOptions"],
-        "generative": ["GenerativeOptions"],
-        "labelled": ["open_images"],
-        "recipes": ["read_recipe"],
-        "seeds": ["over_seeds"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

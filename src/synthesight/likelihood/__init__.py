@@ -11,97 +11,35 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.likelihood.decision import Decision
-    from synthesight.likelihood.diffusion import DenoiserLikelihood, as_likelihood
-    from synthesight.likelihood.draws import normal_noise, stimulus_key, uniforms
-    from synthesight.likelihood.engine import Engine
-    from synthesight.likelihood.evaluator import Evaluator, Usage
-    from synthesight.likelihood.loading import load_model
-    from synthesight.likelihood.protocol import (
-        Denoiser,
-        DrawModel,
-        Estimator,
-        LikelihoodModel,
-        Located,
-        PartModel,
-        Resampler,
-    )
-    from synthesight.likelihood.rules import (
-        RULES,
-        Exhaustive,
-        RepeatedTTest,
-        Rule,
-        Sequential,
-        Staged,
-        find_rule,
-        make_rule,
-        replay,
-    )
-    from synthesight.likelihood.schedule import Schedule
-    from synthesight.likelihood.weighting import WEIGHTINGS, TimeSampler, weights
+    from synthesight.likelihood.decision import Decision as Decision
+    from synthesight.likelihood.diffusion import DenoiserLikelihood as DenoiserLikelihood
+    from synthesight.likelihood.diffusion import as_likelihood as as_likelihood
+    from synthesight.likelihood.draws import normal_noise as normal_noise
+    from synthesight.likelihood.draws import stimulus_key as stimulus_key
+    from synthesight.likelihood.draws import uniforms as uniforms
+    from synthesight.likelihood.engine import Engine as Engine
+    from synthesight.likelihood.evaluator import Evaluator as Evaluator
+    from synthesight.likelihood.evaluator import Usage as Usage
+    from synthesight.likelihood.loading import load_model as load_model
+    from synthesight.likelihood.protocol import Denoiser as Denoiser
+    from synthesight.likelihood.protocol import DrawModel as DrawModel
+    from synthesight.likelihood.protocol import Estimator as Estimator
+    from synthesight.likelihood.protocol import LikelihoodModel as LikelihoodModel
+    from synthesight.likelihood.protocol import Located as Located
+    from synthesight.likelihood.protocol import PartModel as PartModel
+    from synthesight.likelihood.protocol import Resampler as Resampler
+    from synthesight.likelihood.rules import RULES as RULES
+    from synthesight.likelihood.rules import Exhaustive as Exhaustive
+    from synthesight.likelihood.rules import RepeatedTTest as RepeatedTTest
+    from synthesight.likelihood.rules import Rule as Rule
+    from synthesight.likelihood.rules import Sequential as Sequential
+    from synthesight.likelihood.rules import Staged as Staged
+    from synthesight.likelihood.rules import find_rule as find_rule
+    from synthesight.likelihood.rules import make_rule as make_rule
+    from synthesight.likelihood.rules import replay as replay
+    from synthesight.likelihood.schedule import Schedule as Schedule
+    from synthesight.likelihood.weighting import WEIGHTINGS as WEIGHTINGS
+    from synthesight.likelihood.weighting import TimeSampler as TimeSampler
+    from synthesight.likelihood.weighting import weights as weights
 
-_OFFERED = {
-    "decision": ["Decision"],
-    "diffusion": ["DenoiserLikelihood", "as_likelihood"],
-    "draws": ["normal_noise", "stimulus_key", "uniforms"],
-    "engine": ["Engine"],
-    "evaluator": ["Evaluator", "Usage"],
-    "loading": ["load_model"],
-    "protocol": [
-        "Denoiser",
-        "DrawModel",
-        "Estimator",
-        "LikelihoodModel",
-        "Located",
-        "PartModel",
-        "Resampler",
-    ],
-    "rules": [
-        "RULES",
-        "Exhaustive",
-        "RepeatedTTest",
-        "Rule",
-        "Sequential",
-        "Staged",
-        "find_rule",
-        "make_rule",
-        "replay",
-    ],
-    "schedule": ["Schedule"],
-    "weighting": ["WEIGHTINGS", "TimeSampler", "weights"],
-}
-
-__all__ = [
-    "RULES",
-    "WEIGHTINGS",
-    "Decision",
-    "Denoiser",
-    "DenoiserLikelihood",
-    "DrawModel",
-    "Engine",
-    "Estimator",
-    "Evaluator",
-    "Exhaustive",
-    "LikelihoodModel",
-    "Located",
-    "PartModel",
-    "RepeatedTTest",
-    "Resampler",
-    "Rule",
-    "Schedule",
-    "Sequential",
-    "Staged",
-    "TimeSampler",
-    "Usage",
-    "as_likelihood",
-    "find_rule",
-    "load_model",
-    "make_rule",
-    "normal_noise",
-    "replay",
-    "stimulus_key",
-    "uniforms",
-    "weights",
-]
-
-__getattr__, __dir__ = lazy.attach(__name__, _OFFERED)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

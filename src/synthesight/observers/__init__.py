@@ -7,76 +7,35 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.observers.calibration import Calibration, read_calibration
-    from synthesight.observers.class_files import Classes, read_classes, read_prompts
-    from synthesight.observers.discriminative.image_text import ImageTextModel, ImageTextNetwork
-    from synthesight.observers.discriminative.imagenet import ImageNetNetwork
-    from synthesight.observers.discriminative.network import DiscriminativeNetwork, Network
-    from synthesight.observers.discriminative.noise import (
-        Blur,
-        DiffusionNoise,
-        GaussianNoise,
-        WithNoise,
-        read_augmentation,
+    from synthesight.observers.calibration import Calibration as Calibration
+    from synthesight.observers.calibration import read_calibration as read_calibration
+    from synthesight.observers.class_files import Classes as Classes
+    from synthesight.observers.class_files import read_classes as read_classes
+    from synthesight.observers.class_files import read_prompts as read_prompts
+    from synthesight.observers.discriminative.image_text import ImageTextModel as ImageTextModel
+    from synthesight.observers.discriminative.image_text import ImageTextNetwork as ImageTextNetwork
+    from synthesight.observers.discriminative.imagenet import ImageNetNetwork as ImageNetNetwork
+    from synthesight.observers.discriminative.network import (
+        DiscriminativeNetwork as DiscriminativeNetwork,
     )
-    from synthesight.observers.evidence_map import EvidenceMap
-    from synthesight.observers.generated import generate
-    from synthesight.observers.generative import GenerativeClassifier
-    from synthesight.observers.loading import load
-    from synthesight.observers.observer import Classification, Observer, Response
-    from synthesight.observers.options import EvaluateOptions, ModelOptions
-    from synthesight.observers.prompts import write_prompts
-    from synthesight.observers.registry import Entry, entries, find
+    from synthesight.observers.discriminative.network import Network as Network
+    from synthesight.observers.discriminative.noise import Blur as Blur
+    from synthesight.observers.discriminative.noise import DiffusionNoise as DiffusionNoise
+    from synthesight.observers.discriminative.noise import GaussianNoise as GaussianNoise
+    from synthesight.observers.discriminative.noise import WithNoise as WithNoise
+    from synthesight.observers.discriminative.noise import read_augmentation as read_augmentation
+    from synthesight.observers.evidence_map import EvidenceMap as EvidenceMap
+    from synthesight.observers.generated import generate as generate
+    from synthesight.observers.generative import GenerativeClassifier as GenerativeClassifier
+    from synthesight.observers.loading import load as load
+    from synthesight.observers.observer import Classification as Classification
+    from synthesight.observers.observer import Observer as Observer
+    from synthesight.observers.observer import Response as Response
+    from synthesight.observers.options import EvaluateOptions as EvaluateOptions
+    from synthesight.observers.options import ModelOptions as ModelOptions
+    from synthesight.observers.prompts import write_prompts as write_prompts
+    from synthesight.observers.registry import Entry as Entry
+    from synthesight.observers.registry import entries as entries
+    from synthesight.observers.registry import find as find
 
-__all__ = [
-    "Blur",
-    "Calibration",
-    "Classes",
-    "Classification",
-    "DiffusionNoise",
-    "DiscriminativeNetwork",
-    "Entry",
-    "EvaluateOptions",
-    "EvidenceMap",
-    "GaussianNoise",
-    "GenerativeClassifier",
-    "ImageNetNetwork",
-    "ImageTextModel",
-    "ImageTextNetwork",
-    "ModelOptions",
-    "Network",
-    "Observer",
-    "Response",
-    "WithNoise",
-    "entries",
-    "find",
-    "generate",
-    "load",
-    "read_augmentation",
-    "read_calibration",
-    "read_classes",
-    "read_prompts",
-    "write_prompts",
-]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "calibration": ["Calibration", "read_calibration"],
-        "class_files": ["Classes", "read_classes", "read_prompts"],
-        "discriminative.image_text": ["ImageTextModel", "ImageTextNetwork"],
-        "discriminative.imagenet": ["ImageNetNetwork"],
-        "discriminative.network": ["DiscriminativeNetwork", "Network"],
-        "discriminative.noise": [
-            "Blur", "DiffusionNoise", "GaussianNoise", "WithNoise", "read_augmentation",
-        ],
-        "evidence_map": ["EvidenceMap"],
-        "generated": ["generate"],
-        "generative": ["GenerativeClassifier"],
-        "loading": ["load"],
-        "observer": ["Classification", "Observer", "Response"],
-        "options": ["EvaluateOptions", "ModelOptions"],
-        "prompts": ["write_prompts"],
-        "registry": ["Entry", "entries", "find"],
-    },
-)  # fmt: skip
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,21 +7,11 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.people.order import balanced_order
-    from synthesight.people.participants import overview
-    from synthesight.people.server import PeopleServer
-    from synthesight.people.site import build_site
-    from synthesight.people.study import Study, read_study
+    from synthesight.people.order import balanced_order as balanced_order
+    from synthesight.people.participants import overview as overview
+    from synthesight.people.server import PeopleServer as PeopleServer
+    from synthesight.people.site import build_site as build_site
+    from synthesight.people.study import Study as Study
+    from synthesight.people.study import read_study as read_study
 
-__all__ = ["PeopleServer", "Study", "balanced_order", "build_site", "overview", "read_study"]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "order": ["balanced_order"],
-        "participants": ["overview"],
-        "server": ["PeopleServer"],
-        "site": ["build_site"],
-        "study": ["Study", "read_study"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

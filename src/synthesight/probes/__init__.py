@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.probes.registry import Probe, get_probe, probe, probes
+    from synthesight.probes.registry import Probe as Probe
+    from synthesight.probes.registry import get_probe as get_probe
+    from synthesight.probes.registry import probe as probe
+    from synthesight.probes.registry import probes as probes
 
-_OFFERED = {"registry": ["Probe", "get_probe", "probe", "probes"]}
-
-__all__ = ["Probe", "get_probe", "probe", "probes"]
-
-__getattr__, __dir__ = lazy.attach(__name__, _OFFERED)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,94 +7,36 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.stimuli.arrays import as_stimuli
-    from synthesight.stimuli.categories import (
-        CIFAR10,
-        SHARED_SEVEN,
-        SIXTEEN,
-        Vocabulary,
-        canonical,
-        imagenet_to_16,
-        in_order,
-        words,
-    )
-    from synthesight.stimuli.checking import check_images
-    from synthesight.stimuli.datasets import Dataset, dataset
-    from synthesight.stimuli.datasets.local import (
-        data_root,
-        dataset_folder,
-        download_root,
-        local_folder,
-    )
-    from synthesight.stimuli.depth import Range
-    from synthesight.stimuli.find import find_stimuli, sample
-    from synthesight.stimuli.images import (
-        Picture,
-        UnreadableImage,
-        read_image,
-        read_picture,
-        to_array,
-    )
-    from synthesight.stimuli.names import Shown, Spelling, cues_of, image_of
-    from synthesight.stimuli.prefetch import read_ahead
-    from synthesight.stimuli.stimulus import Source, Stimulus
+    from synthesight.stimuli.arrays import as_stimuli as as_stimuli
+    from synthesight.stimuli.categories import CIFAR10 as CIFAR10
+    from synthesight.stimuli.categories import SHARED_SEVEN as SHARED_SEVEN
+    from synthesight.stimuli.categories import SIXTEEN as SIXTEEN
+    from synthesight.stimuli.categories import Vocabulary as Vocabulary
+    from synthesight.stimuli.categories import canonical as canonical
+    from synthesight.stimuli.categories import imagenet_to_16 as imagenet_to_16
+    from synthesight.stimuli.categories import in_order as in_order
+    from synthesight.stimuli.categories import words as words
+    from synthesight.stimuli.checking import check_images as check_images
+    from synthesight.stimuli.datasets import Dataset as Dataset
+    from synthesight.stimuli.datasets import dataset as dataset
+    from synthesight.stimuli.datasets.local import data_root as data_root
+    from synthesight.stimuli.datasets.local import dataset_folder as dataset_folder
+    from synthesight.stimuli.datasets.local import download_root as download_root
+    from synthesight.stimuli.datasets.local import local_folder as local_folder
+    from synthesight.stimuli.depth import Range as Range
+    from synthesight.stimuli.find import find_stimuli as find_stimuli
+    from synthesight.stimuli.find import sample as sample
+    from synthesight.stimuli.images import Picture as Picture
+    from synthesight.stimuli.images import UnreadableImage as UnreadableImage
+    from synthesight.stimuli.images import read_image as read_image
+    from synthesight.stimuli.images import read_picture as read_picture
+    from synthesight.stimuli.images import to_array as to_array
+    from synthesight.stimuli.names import Shown as Shown
+    from synthesight.stimuli.names import Spelling as Spelling
+    from synthesight.stimuli.names import cues_of as cues_of
+    from synthesight.stimuli.names import image_of as image_of
+    from synthesight.stimuli.prefetch import read_ahead as read_ahead
+    from synthesight.stimuli.stimulus import Source as Source
+    from synthesight.stimuli.stimulus import Stimulus as Stimulus
 
-__all__ = [
-    "CIFAR10",
-    "SHARED_SEVEN",
-    "SIXTEEN",
-    "Dataset",
-    "Picture",
-    "Range",
-    "Shown",
-    "Source",
-    "Spelling",
-    "Stimulus",
-    "UnreadableImage",
-    "Vocabulary",
-    "as_stimuli",
-    "canonical",
-    "check_images",
-    "cues_of",
-    "data_root",
-    "dataset",
-    "dataset_folder",
-    "download_root",
-    "find_stimuli",
-    "image_of",
-    "imagenet_to_16",
-    "in_order",
-    "local_folder",
-    "read_ahead",
-    "read_image",
-    "read_picture",
-    "sample",
-    "to_array",
-    "words",
-]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "arrays": ["as_stimuli"],
-        "categories": [
-            "CIFAR10",
-            "SHARED_SEVEN",
-            "SIXTEEN",
-            "Vocabulary",
-            "canonical",
-            "imagenet_to_16",
-            "in_order",
-            "words",
-        ],
-        "checking": ["check_images"],
-        "datasets": ["Dataset", "dataset"],
-        "datasets.local": ["data_root", "dataset_folder", "download_root", "local_folder"],
-        "depth": ["Range"],
-        "find": ["find_stimuli", "sample"],
-        "images": ["Picture", "UnreadableImage", "read_image", "read_picture", "to_array"],
-        "names": ["Shown", "Spelling", "cues_of", "image_of"],
-        "prefetch": ["read_ahead"],
-        "stimulus": ["Source", "Stimulus"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,19 +7,11 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.studies.cells import Cell
-    from synthesight.studies.plan import Plan, plan_study
-    from synthesight.studies.running import results_of, run_study
-    from synthesight.studies.study import Study
+    from synthesight.studies.cells import Cell as Cell
+    from synthesight.studies.plan import Plan as Plan
+    from synthesight.studies.plan import plan_study as plan_study
+    from synthesight.studies.running import results_of as results_of
+    from synthesight.studies.running import run_study as run_study
+    from synthesight.studies.study import Study as Study
 
-__all__ = ["Cell", "Plan", "Study", "plan_study", "results_of", "run_study"]
-
-__getattr__, __dir__ = lazy.attach(
-    __name__,
-    {
-        "cells": ["Cell"],
-        "plan": ["Plan", "plan_study"],
-        "running": ["results_of", "run_study"],
-        "study": ["Study"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

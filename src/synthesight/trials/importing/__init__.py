@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.trials.importing.read import Imported, import_trials
+    from synthesight.trials.importing.read import Imported as Imported
+    from synthesight.trials.importing.read import import_trials as import_trials
 
-__all__ = ["Imported", "import_trials"]
-
-__getattr__, __dir__ = lazy.attach(__name__, {"read": ["Imported", "import_trials"]})
+__getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
-    from synthesight.likelihood.tokens.small.model import SmallTokenModel, SmallTokenNetwork, write
-    from synthesight.likelihood.tokens.small.network import NetworkSizes
-    from synthesight.likelihood.tokens.small.tokenizer import Tokenizer, TokenizerSizes
+    from synthesight.likelihood.tokens.small.model import SmallTokenModel as SmallTokenModel
+    from synthesight.likelihood.tokens.small.model import SmallTokenNetwork as SmallTokenNetwork
+    from synthesight.likelihood.tokens.small.model import write as write
+    from synthesight.likelihood.tokens.small.network import NetworkSizes as NetworkSizes
+    from synthesight.likelihood.tokens.small.tokenizer import Tokenizer as Tokenizer
+    from synthesight.likelihood.tokens.small.tokenizer import TokenizerSizes as TokenizerSizes
 
-_OFFERED = {
-    "model": ["SmallTokenModel", "SmallTokenNetwork", "write"],
-    "network": ["NetworkSizes"],
-    "tokenizer": ["Tokenizer", "TokenizerSizes"],
-}
-
-__all__ = [
-    "NetworkSizes",
-    "SmallTokenModel",
-    "SmallTokenNetwork",
-    "Tokenizer",
-    "TokenizerSizes",
-    "write",
-]
-
-__getattr__, __dir__ = lazy.attach(__name__, _OFFERED)
+__getattr__, __dir__, __all__ = lazy.attach(__name__)
