@@ -204,11 +204,6 @@ def choose_stimuli(
     -------
     The stimuli that show one of the classes, or a sample of them; and the classes, none where
     each stimulus has captions of its own.
-
-    Raises
-    ------
-    SynthesightError
-        If there is nothing to choose among, no stimulus is left, or two have one id.
     """
     shown = list(found)
     classes = read_wording(options).get("classes")
@@ -282,13 +277,7 @@ def check_backend(model: Any, options: EvaluateOptions) -> None:
 
 
 def read_shard(shard: str) -> tuple[int, int]:
-    """Return (i − 1, n) of ``"i/n"``.
-
-    Raises
-    ------
-    SynthesightError
-        If it is no part of that form.
-    """
+    """Return (i − 1, n) of ``"i/n"``."""
     part, slash, parts = shard.partition("/") if isinstance(shard, str) else ("", "", "")
     if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
         raise SynthesightError(
@@ -319,13 +308,7 @@ def _check_distinct(stimuli: Sequence[Stimulus]) -> None:
 
 
 def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
-    """Return the stimuli's own categories, in order of first appearance.
-
-    Raises
-    ------
-    SynthesightError
-        If they are no choice.
-    """
+    """Return the stimuli's own categories, in order of first appearance."""
     found = list(dict.fromkeys(s.category for s in stimuli if s.category is not None))
     if len(found) < 2:
         what = f"all show {found[0]!r}" if found else "have no categories"
@@ -334,13 +317,7 @@ def categories_of(stimuli: Iterable[Stimulus]) -> list[str]:
 
 
 def answerable(stimuli: Iterable[Stimulus], classes: Sequence[str]) -> list[Stimulus]:
-    """Return the stimuli whose category, in cue conflict whose texture too, is among the classes.
-
-    Raises
-    ------
-    SynthesightError
-        If there are none.
-    """
+    """Return the stimuli whose category, and in cue conflict texture, is among the classes."""
     known = Vocabulary(classes)
     stimuli = list(stimuli)
     spelling = _spelling(stimuli, classes)

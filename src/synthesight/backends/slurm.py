@@ -166,11 +166,6 @@ def sbatch_file(
 def read_slurm(slurm: str | Mapping[str, Any] | None) -> dict[str, str]:
     """Return the options of ``sbatch`` that a text or a mapping names, with underscores.
 
-    Raises
-    ------
-    SynthesightError
-        If the text is not ``name=value`` between commas.
-
     Examples
     --------
     >>> read_slurm("partition=gpu,cpus-per-task=4,exclusive")

@@ -52,13 +52,7 @@ class Autoencoder:
         )
 
     def encode(self, images: Tensor) -> Tensor:
-        """Return latents of images in [−1, 1], float32 (B, 3, H, W).
-
-        Raises
-        ------
-        SynthesightError
-            If the latents have another shape than the pipeline's.
-        """
+        """Return latents of images in [−1, 1], float32 (B, 3, H, W)."""
         means = self._means(images)
         if means.shape[1:] != self.shape:
             raise SynthesightError(

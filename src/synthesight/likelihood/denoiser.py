@@ -132,26 +132,14 @@ class DenoiserModel:
         return f"<{self.name}: {kind}, {self.prediction}, {self.resolution} px, {self.dtype}>"
 
     def prepare(self, prompts: Sequence[str]) -> Any:
-        """Encode the prompts once, with the text encoders on the device only meanwhile.
-
-        Raises
-        ------
-        SynthesightError
-            If there are no prompts.
-        """
+        """Encode the prompts once, with the text encoders on the device only meanwhile."""
         if not prompts:
             raise SynthesightError(f"{self.name} was given no prompts: give one for each class.")
         return self.door.prepare(list(prompts))
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Return x of images, float32 (B, 3, H, W) in [−1, 1]: pixels or scaled latent means.
-
-        Raises
-        ------
-        SynthesightError
-            If the images have another shape.
-        """
+        """Return x of images, float32 (B, 3, H, W) in [−1, 1]: pixels or scaled latent means."""
         height, width = self.size
         if images.ndim != 4 or images.shape[1:] != (3, height, width):
             raise SynthesightError(

@@ -45,13 +45,7 @@ def in_float64(values: torch.Tensor) -> torch.Tensor:
 
 
 def check_device(device: str | torch.device) -> torch.device:
-    """Return the device, once it is sure that torch can use it.
-
-    Raises
-    ------
-    SynthesightError
-        If this machine has no such device.
-    """
+    """Return the device, once it is sure that torch can use it."""
     if isinstance(device, str):
         device = device.lower().replace("gpu", "cuda")  # gpu:1, as other libraries write it
     try:

@@ -161,12 +161,6 @@ class Evaluator:
         Returns
         -------
         Nats, float64: shape (B,) for draws, (B, P) for P parts; or what is asked for.
-
-        Raises
-        ------
-        SynthesightError
-            If the model's nats are not finite or of another shape, or not even one evaluation
-            fits in memory.
         """
         try:
             if len(slot) <= self.usage.batch_size:

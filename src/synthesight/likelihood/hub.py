@@ -52,14 +52,7 @@ def is_of_transformers(settings: Mapping[str, Any]) -> bool:
 
 
 def check_settings(folder: Path) -> None:
-    """Check what a folder tells a library about its model, before one opens it.
-
-    Raises
-    ------
-    SynthesightError
-        If ``config.json`` is missing or damaged, or asks for code from the Hub; or an index of
-        weights names files elsewhere.
-    """
+    """Check what a folder tells a library about its model, before one opens it."""
     settings = read_json(folder / "config.json")
     # transformers would download a kernel of that name, and run it.
     asked = [str(settings.get(key)) for key in ("attn_implementation", "_attn_implementation")]
@@ -125,11 +118,6 @@ def pick_variant(files: Iterable[str], *, half: bool, where: str) -> str | None:
     Returns
     -------
     ``"fp16"``, ``"bf16"``, or None for the plain copy.
-
-    Raises
-    ------
-    SynthesightError
-        If there are no weights in the safetensors format.
     """
     files = list(files)
     matches = [match for match in map(_WEIGHTS.fullmatch, files) if match]
@@ -257,11 +245,6 @@ def download_lora(name: str, *, revision: str | None, file: str | None) -> Path:
         ``"owner/model"``, and a branch, tag or commit.
     file
         Path in the repository; None where it holds a single one, or one of the usual name.
-
-    Raises
-    ------
-    SynthesightError
-        As :func:`download`, or if it is not plain which file is meant.
     """
     folder = _download(name, revision, lambda files, _: [pick_lora(files, file, name)])
     held = [path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors")]
@@ -279,11 +262,6 @@ def pick_lora(files: Iterable[str], file: str | None, where: str) -> str:
         The one asked for; None where there is a single one, or one of the usual name.
     where
         How messages call the folder.
-
-    Raises
-    ------
-    SynthesightError
-        If there is none, or it is not plain which one is meant.
     """
     found = sorted(path for path in files if PurePosixPath(path).suffix == ".safetensors")
     if file in found:

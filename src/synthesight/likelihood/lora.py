@@ -49,11 +49,6 @@ def read_loras(given: LoraLike | Sequence[LoraLike]) -> tuple[Lora, ...]:
     given
         One or several of :data:`LoraLike`.
 
-    Raises
-    ------
-    SynthesightError
-        If a scale is not a number.
-
     Examples
     --------
     >>> read_loras("style.safetensors:0.8")
@@ -85,12 +80,6 @@ def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
     Returns
     -------
     ``lora`` (the file's name, or that on the Hub), ``scale`` and ``sha256``, to be recorded.
-
-    Raises
-    ------
-    SynthesightError
-        If the file cannot be found or opened, or a tensor of it or of the LoRA's layers has no
-        counterpart.
     """
     path = _find(lora.source)
     if not hasattr(pipeline, "load_lora_weights"):

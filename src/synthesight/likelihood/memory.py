@@ -137,11 +137,6 @@ def encode(
         As its ``encode`` takes them.
     keys
         uint64, shape (B, 2): theirs, for a model that varies images by chance.
-
-    Raises
-    ------
-    SynthesightError
-        If not even one does.
     """
     try:
         with torch.inference_mode():
@@ -161,13 +156,7 @@ def encode(
 
 
 def prepare(model: LikelihoodModel, prompts: Sequence[str]) -> Any:
-    """Return what the prompts condition on.
-
-    Raises
-    ------
-    SynthesightError
-        If memory does not hold it.
-    """
+    """Return what the prompts condition on."""
     try:
         return model.prepare(prompts)
     except (RuntimeError, MemoryError) as error:

@@ -86,12 +86,6 @@ def open_pipeline(
     quantise
         ``"nf4"`` (with bitsandbytes) or ``"int8"`` (with torchao) for text encoders above 4 GiB.
 
-    Raises
-    ------
-    SynthesightError
-        If the source cannot be found or is incomplete, holds pickles only, names classes that the
-        libraries do not have, or does not fit to ``config`` or ``lora``.
-
     Examples
     --------
     >>> from importlib.resources import files

@@ -58,12 +58,6 @@ class PipelineFolder:
         Roles of the text encoders to leave out.
     quantise
         ``"nf4"`` or ``"int8"`` for the very large text encoders; None for none.
-
-    Raises
-    ------
-    SynthesightError
-        By each attribute and method, if the folder is incomplete, damaged or names a class that
-        is not one of diffusers or transformers.
     """
 
     path: Path
@@ -243,13 +237,7 @@ def is_network(role: str) -> bool:
 
 
 def quantisation(kind: str) -> Any:
-    """Return transformers' settings to open a text encoder in 4 or 8 bits a weight.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such kind, or its library is not installed.
-    """
+    """Return transformers' settings to open a text encoder in 4 or 8 bits a weight."""
     library = QUANTISATIONS.get(kind)
     if library is None:
         raise SynthesightError(f"`quantise={kind}` cannot be: choose {' or '.join(QUANTISATIONS)}.")

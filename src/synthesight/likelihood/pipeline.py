@@ -90,12 +90,6 @@ class PipelineDenoiser(DenoiserModel):
     precision
         What :func:`~synthesight.likelihood.precision.choose_precision` measured, if it did.
 
-    Raises
-    ------
-    SynthesightError
-        If the pipeline gives no likelihood of an image given a text, or does not take the
-        resolution.
-
     Examples
     --------
     >>> import synthesight

@@ -22,13 +22,7 @@ BATCH = 16
 
 @contextmanager
 def reproducibly() -> Iterator[None]:
-    """Let torch use one thread and deterministic kernels only.
-
-    Raises
-    ------
-    SynthesightError
-        If a model needs a kernel of which there is no deterministic one.
-    """
+    """Let torch use one thread and deterministic kernels only."""
     # Read when a GPU is first used, not before.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     threads, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark

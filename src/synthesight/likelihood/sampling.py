@@ -73,11 +73,6 @@ def denoise_from(
     Returns
     -------
     Tensor of float32, the shape of ``x``.
-
-    Raises
-    ------
-    SynthesightError
-        If there are no steps.
     """
     if steps < 1:
         raise SynthesightError(f"`steps={steps}` cannot be: give 1 or more.")

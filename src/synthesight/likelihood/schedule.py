@@ -158,11 +158,6 @@ def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
         Any scheduler of diffusers; how it would sample does not matter.
     name
         How to call the model in messages.
-
-    Raises
-    ------
-    SynthesightError
-        If the prediction, or the kind of schedule, is not supported.
     """
     kind = type(scheduler).__name__
     config = scheduler.config

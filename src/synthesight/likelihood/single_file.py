@@ -49,13 +49,7 @@ class SingleFile:
 
     @classmethod
     def read(cls, path: Path) -> SingleFile:
-        """Read what is in a file.
-
-        Raises
-        ------
-        SynthesightError
-            If it is damaged, of another format, a LoRA, or of scaled 8-bit weights.
-        """
+        """Read what is in a file."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -90,13 +84,7 @@ class SingleFile:
         }
 
     def usual_pipeline(self) -> str:
-        """Return the pipeline on the Hub that diffusers knows files of this kind to belong to.
-
-        Raises
-        ------
-        SynthesightError
-            If it does not know.
-        """
+        """Return the pipeline on the Hub that diffusers knows files of this kind to belong to."""
         from diffusers.loaders import single_file_utils
 
         kind = single_file_utils.infer_diffusers_model_type(self.tensors)
@@ -110,13 +98,7 @@ class SingleFile:
         return str(usual["pretrained_model_name_or_path"])
 
     def open(self, base: PipelineFolder) -> Any:
-        """Return the pipeline, with all that the file lacks from the one that it belongs to.
-
-        Raises
-        ------
-        SynthesightError
-            If the two do not fit, or a tensor is missing.
-        """
+        """Return the pipeline, with all that the file lacks from the one that it belongs to."""
         parts = {base.network_role: self._network(base)}
         held = self.held & set(base.classes)
         if not held:

@@ -58,13 +58,7 @@ REFUSED_SCHEDULERS = ("LCM", "FlowMatchLCM", "TCD", "SCM")  # of distilled sampl
 
 
 def refuse(watch: Watch, name: str) -> None:
-    """Refuse pipelines that give no likelihood of an image given a text or a class.
-
-    Raises
-    ------
-    SynthesightError
-        With the reason.
-    """
+    """Refuse pipelines that give no likelihood of an image given a text or a class."""
     kind = type(watch.pipeline).__name__
     reason = next((why for like, why in REFUSED.items() if fnmatchcase(kind, like)), None)
     scheduler = getattr(watch.pipeline, "scheduler", None)

@@ -53,11 +53,6 @@ class Tuner:
     batch_size
         Evaluations a batch; None finds the best by measurement.
 
-    Raises
-    ------
-    SynthesightError
-        If the batch size is no whole number from 1 to ``MOST_BATCH``.
-
     Attributes
     ----------
     compiled

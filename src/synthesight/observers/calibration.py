@@ -153,11 +153,6 @@ def fit_calibration(
         int64, shape (N,): the right class.
     made
         See :class:`Calibration`.
-
-    Raises
-    ------
-    SynthesightError
-        If there are fewer than 20 images.
     """
     if len(labels) < FEWEST:
         raise SynthesightError(

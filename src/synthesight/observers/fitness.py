@@ -27,11 +27,6 @@ def increments_of(model: str) -> str:
     ``"none"`` of a discriminative network, else ``increments`` of
     :class:`~synthesight.observers.registry.Entry`; ``"times"`` where nothing is known.
 
-    Raises
-    ------
-    SynthesightError
-        If there is no such model.
-
     Examples
     --------
     >>> increments_of("natural-32"), increments_of("natural-32-ar"), increments_of("natural-32-cnn")
@@ -47,11 +42,6 @@ def increments_of(model: str) -> str:
 
 def refusal(model: str, option: str, value: Any) -> str | None:
     """Return why a model has no use for an option's value, or None as far as its name tells.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such model, or no such rule.
 
     Examples
     --------

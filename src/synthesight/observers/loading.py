@@ -78,13 +78,7 @@ def open_observer(model: Any, options: ModelOptions) -> Observer:
 
 
 def read_given(options: ModelOptions) -> dict[str, Any]:
-    """Return the options that were given, with what is read from files: they can be sent.
-
-    Raises
-    ------
-    SynthesightError
-        If an option cannot be, or its file cannot be read.
-    """
+    """Return the options that were given, with what is read from files: they can be sent."""
     given = options.given()
     given |= read_wording(options)
     if options.resolution is not None:
@@ -145,13 +139,7 @@ def _with_noise(observer: Observer, noise: str) -> Observer:
 
 
 def check_protocol(protocol: str, place: Place) -> None:
-    """Refuse a protocol that there is not, or that a model does not have.
-
-    Raises
-    ------
-    SynthesightError
-        With what to do.
-    """
+    """Refuse a protocol that there is not, or that a model does not have."""
     if protocol not in ("own", PUBLISHED):
         raise SynthesightError(
             f"There is no `protocol={protocol!r}`: choose own (default) or {PUBLISHED}."
@@ -165,13 +153,7 @@ def check_protocol(protocol: str, place: Place) -> None:
 
 
 def read_wording(options: ModelOptions) -> dict[str, Any]:
-    """Return ``classes``, ``prompt`` and ``names`` as observers take them, from files if need be.
-
-    Raises
-    ------
-    SynthesightError
-        If they are no choice, or there is no reading them.
-    """
+    """Return ``classes``, ``prompt`` and ``names`` as observers take them, read if in files."""
     prompt, named = (None, None) if options.prompt is None else read_prompts(options.prompt)
     if options.classes is None:
         chosen = {} if named is None else {"classes": check_classes(named)}
@@ -320,13 +302,7 @@ def _open_generative(place: Place, **given: Any) -> Observer:
 
 
 def read_weighting(weighting: str | Path) -> tuple[str | list[float], list[float] | None]:
-    """Return a weighting by name, or that of a JSON file and the proposal that goes with it.
-
-    Raises
-    ------
-    SynthesightError
-        If it is a file that holds none.
-    """
+    """Return a weighting by name, or that of a JSON file and the proposal that goes with it."""
     if Path(weighting).suffix.lower() != ".json":
         return str(weighting), None
     own = _own_settings(Path(weighting))
@@ -419,11 +395,6 @@ def _kind(observer: Observer) -> str:
 def read_resolution(resolution: Any) -> int | tuple[int, int]:
     """Return an image size: a side, or (height, width).
 
-    Raises
-    ------
-    SynthesightError
-        If it is none.
-
     Examples
     --------
     >>> read_resolution("512"), read_resolution("512x768"), read_resolution((512, 768))
@@ -443,11 +414,6 @@ def read_resolution(resolution: Any) -> int | tuple[int, int]:
 
 def read_stages(text: str) -> tuple[tuple[float, float], ...]:
     """Return the stages that a text names: pairs of numbers, or of shares.
-
-    Raises
-    ------
-    SynthesightError
-        If it names none.
 
     Examples
     --------

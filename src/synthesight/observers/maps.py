@@ -59,11 +59,6 @@ def chosen_pair(
     """Return the indices of two classes: by default the response, and its strongest rival.
 
     Against the response itself stands, by default, the strongest of the others.
-
-    Raises
-    ------
-    SynthesightError
-        If the stimulus was not read, a class is none of the choice, or both are the same.
     """
     if response.error is not None:
         raise SynthesightError(response.error)

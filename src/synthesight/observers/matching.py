@@ -58,13 +58,7 @@ class _Kept:
 
 
 def blocks(stimuli: Iterable[Stimulus]) -> Iterator[Block]:
-    """Yield stimuli in blocks, each of images with equally many captions.
-
-    Raises
-    ------
-    SynthesightError
-        If an image has fewer than two captions, or one twice.
-    """
+    """Yield stimuli in blocks, each of images with equally many captions."""
     source = iter(stimuli)
     while some := list(islice(source, TOGETHER)):
         for one in some:

@@ -368,13 +368,7 @@ def typed(options: type[ModelOptions]) -> Callable[[Function], Function]:
 
 
 def read_options(options: type[Options], given: Mapping[str, Any]) -> Options:
-    """Return the options that a caller's keywords give.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no option of a name; the message suggests a near one.
-    """
+    """Return the options that a caller's keywords give."""
     known = [each.name for each in fields(options)]
     for name in given:
         if name not in known:

@@ -23,13 +23,7 @@ _PLACE = re.compile(r"\{\w*\}")
 
 
 def check_classes(classes: Sequence[str]) -> list[str]:
-    """Return the classes, stripped of white space.
-
-    Raises
-    ------
-    SynthesightError
-        If they are no list of names, there are fewer than two, or one is empty or there twice.
-    """
+    """Return the classes, stripped of white space."""
     names = [name.strip() for name in _texts(classes, "['cat', 'dog']")]
     if len(names) < 2:
         raise SynthesightError(
@@ -56,11 +50,6 @@ def check_prompts(
     prompt
         Templates with a place for the class, ``{class}`` or CLIP's ``{}``; or for each class its
         whole prompts.
-
-    Raises
-    ------
-    SynthesightError
-        If they are no texts, there is none, or a template has no place for the class.
 
     Examples
     --------

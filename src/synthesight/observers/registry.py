@@ -206,11 +206,6 @@ def resolve(name: str) -> tuple[str | Path, Entry | None]:
         A known name; a folder or file; ``owner/model[@revision]`` on the Hugging Face Hub; or for
         classifiers a library and a name in it: ``transformers:…``, ``timm:…``, ``torchvision:…``,
         ``open_clip:…``.
-
-    Raises
-    ------
-    SynthesightError
-        If it is none of these; the message suggests the nearest known names.
     """
     if not name:
         raise SynthesightError(

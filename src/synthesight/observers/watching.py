@@ -125,11 +125,6 @@ def watch(
     race : Race or None
         The whole race; None where there is none, or the stimulus could not be read.
 
-    Raises
-    ------
-    SynthesightError
-        If the classes are no choice.
-
     Examples
     --------
     >>> import numpy as np, synthesight

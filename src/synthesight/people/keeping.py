@@ -38,11 +38,6 @@ class Keeper:
     ----------
     site
         Folder that :func:`~synthesight.people.site.build_site` wrote.
-
-    Raises
-    ------
-    SynthesightError
-        If it is no such folder.
     """
 
     def __init__(self, site: Path) -> None:

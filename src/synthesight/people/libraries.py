@@ -69,13 +69,7 @@ def libraries() -> list[Library]:
 
 
 def bring(folder: Path) -> None:
-    """Write all libraries to a folder, from npm or the user's cache, each checked by its hash.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no npm, it fails, or a file has another hash.
-    """
+    """Write all libraries to a folder, from npm or the user's cache, each checked by its hash."""
     cache = files.cache_folder() / "jspsych"
     with files.writing(folder), files.writing(cache, "cache folder"):
         for place in (folder, cache):

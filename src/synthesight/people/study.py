@@ -144,11 +144,6 @@ def classes_of(stimuli: Iterable[Stimulus]) -> list[str]:
     The categories of named datasets, such as the 16 published ones in their published layout; in
     others, those of the stimuli.
 
-    Raises
-    ------
-    SynthesightError
-        If a stimulus has no category, or there are fewer than 2 or more than 40.
-
     Examples
     --------
     >>> classes_of([Stimulus("a", b"", category="dog"), Stimulus("b", b"", category="cat")])

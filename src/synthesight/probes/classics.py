@@ -95,11 +95,6 @@ def readings(
         Tables ``readings`` and ``readings-by-draw``, and a figure a picture.
     left_out : list of str
         A sentence for each observer and picture whose readings the observer does not know.
-
-    Raises
-    ------
-    SynthesightError
-        If no observer knows the readings of any picture, or ``draws`` is below 2.
     """
     if draws < 2:
         raise SynthesightError(f"`draws={draws}` leaves no standard error: give 2 or more.")

@@ -50,11 +50,6 @@ def dial_pairs(
         image once with its low frequencies.
     pairs, seed
         Number of pairs, and seed of their choice.
-
-    Raises
-    ------
-    SynthesightError
-        If there are too few images of a class.
     """
     both = kind == "hybrid"
     if not images:
@@ -92,11 +87,6 @@ def show_dial(
     Returns
     -------
     The trials of all runs in ``out``.
-
-    Raises
-    ------
-    SynthesightError
-        If ``out`` holds another dial, or :func:`~synthesight.evaluate` refuses.
     """
     from synthesight.evaluation import run_evaluation
     from synthesight.observers.options import EvaluateOptions
@@ -113,13 +103,7 @@ def show_dial(
 
 
 def dial_section(trials: pl.DataFrame, resamples: int = RESAMPLES) -> Section:
-    """Return the psychometric functions of trials with a dial: tables and figures.
-
-    Raises
-    ------
-    SynthesightError
-        If no trial has a dial.
-    """
+    """Return the psychometric functions of trials with a dial: tables and figures."""
     section = dials_section(with_people(trials), resamples)
     if section is None:
         raise SynthesightError(

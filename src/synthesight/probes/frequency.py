@@ -62,11 +62,6 @@ def frequency(
     -------
     A section with the table ``frequency`` (a row a band and pair of observer and dataset),
     ``frequency-images`` (a row an image and band, with Monte-Carlo standard errors) and a figure.
-
-    Raises
-    ------
-    SynthesightError
-        If the observer shows no denoised images, or no image can be read.
     """
     import numpy as np
     import polars as pl
@@ -124,11 +119,6 @@ def frequency(
 
 def band_edges(bands: str | Sequence[float] | None, side: int) -> np.ndarray:
     """Return the lower edges of bands, in cycles an image: float64, rising from 0.
-
-    Raises
-    ------
-    SynthesightError
-        If they are no rising numbers from 0.
 
     Examples
     --------

@@ -70,11 +70,6 @@ def reconstruct(
     -------
     A section with the tables ``reconstruct`` (distances of each reconstruction) and, of diffusion
     and flow models, ``reconstruct-times`` (evidence by time); and two figures an image.
-
-    Raises
-    ------
-    SynthesightError
-        If the observer is neither, there are too many classes, or a level is none.
     """
     import polars as pl
 
@@ -198,11 +193,6 @@ class Reconstructions:
 
 def noise_levels(noise: str | Sequence[float]) -> list[float]:
     """Return levels of noise as numbers.
-
-    Raises
-    ------
-    SynthesightError
-        If one is not between 0 and 1.
 
     Examples
     --------

@@ -11,11 +11,6 @@ from synthesight.observers.options import ModelOptions
 def rivals(options: ModelOptions) -> ModelOptions:
     """Return options in which whole prompts, given without classes, are the classes.
 
-    Raises
-    ------
-    SynthesightError
-        If there is only one, which is no choice.
-
     Examples
     --------
     >>> found = rivals(ModelOptions(prompt=["a duck", "a rabbit"]))

@@ -103,11 +103,6 @@ def from_archive(path: Path, place: Callable[..., Stimulus]) -> list[Stimulus]:
         A ``.zip`` or ``.tar``, the latter also compressed.
     place
         Makes the stimulus of an image, by source, path below the dataset, and dataset.
-
-    Raises
-    ------
-    SynthesightError
-        If the archive is damaged or hostile, or has no images.
     """
     return from_archives([path], place)
 
@@ -147,11 +142,6 @@ def from_archives(
 
 def expand(pattern: str) -> list[str]:
     """Return the names that braces stand for, as in names of shards.
-
-    Raises
-    ------
-    SynthesightError
-        If a range is too long to be meant.
 
     Examples
     --------

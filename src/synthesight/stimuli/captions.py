@@ -64,13 +64,7 @@ def one_image_a_row(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def captions_of(table: pl.DataFrame, path: object) -> Captions | None:
-    """Return the captions of a table; None if it has none.
-
-    Raises
-    ------
-    SynthesightError
-        If a row has fewer than two, or its right one is not among them.
-    """
+    """Return the captions of a table; None if it has none."""
     by_name = {plain(column): column for column in reversed(table.columns)}
 
     def first(names: tuple[str, ...]) -> str | None:

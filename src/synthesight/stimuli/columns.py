@@ -105,13 +105,7 @@ def factors_of(table: pl.DataFrame, columns: Sequence[str]) -> tuple[list[dict[s
 
 
 def sessions(values: pl.Series | None, count: int, path: object) -> list[int]:
-    """Return the numbers of sessions; 1 where there is none.
-
-    Raises
-    ------
-    SynthesightError
-        If one is no whole number.
-    """
+    """Return the numbers of sessions; 1 where there is none."""
     if values is None:
         return [1] * count
     try:

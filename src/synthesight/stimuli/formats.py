@@ -78,13 +78,7 @@ def other_format(head: bytes) -> str | None:
 
 
 def open_image(data: bytes, kind: str, label: str) -> ImageFile.ImageFile:
-    """Open an encoded image with the decoder of its format alone; pixels are not decoded yet.
-
-    Raises
-    ------
-    SynthesightError
-        If the decoder is not installed.
-    """
+    """Open an encoded image with the decoder of its format alone; pixels are not decoded yet."""
     if kind in EXTRAS:
         name, package = EXTRAS[kind]
         try:

@@ -31,13 +31,7 @@ def is_dataset(source: Any) -> bool:
 
 
 def from_dataset(table: Any) -> list[Stimulus]:
-    """Return the stimuli of a dataset object.
-
-    Raises
-    ------
-    SynthesightError
-        If it has no images, or no rows by number because it is streamed.
-    """
+    """Return the stimuli of a dataset object."""
     if not hasattr(table, "__len__"):
         raise SynthesightError(
             "A streamed dataset has no rows by number: load it with streaming=False."
@@ -47,13 +41,7 @@ def from_dataset(table: Any) -> list[Stimulus]:
 
 
 def from_saved(folder: Path) -> list[Stimulus]:
-    """Return the stimuli of a folder that ``save_to_disk`` wrote.
-
-    Raises
-    ------
-    SynthesightError
-        If it has several splits, cannot be read, or has no images.
-    """
+    """Return the stimuli of a folder that ``save_to_disk`` wrote."""
     package = _package()
     found = _try(package.load_from_disk, str(folder), called=str(folder))
     if isinstance(found, dict):
@@ -70,13 +58,7 @@ def from_saved(folder: Path) -> list[Stimulus]:
 
 
 def from_hub(source: str) -> list[Stimulus]:
-    """Return the stimuli of ``hf:owner/name[:split]``, downloaded if need be, or ``hf:FOLDER``.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such dataset, it has several splits and none is named, or has no images.
-    """
+    """Return the stimuli of ``hf:owner/name[:split]``, downloaded if need be, or ``hf:FOLDER``."""
     package = _package()
     name, _, split = source.removeprefix(PREFIX).partition(":")
     if is_saved(Path(name)):

@@ -123,11 +123,6 @@ class Stimulus:
 def factor_types(stimuli: Iterable[Stimulus]) -> dict[str, type]:
     """Return the type of each factor: that of its values, or one that can hold them all.
 
-    Raises
-    ------
-    SynthesightError
-        If a value is neither text, number nor truth value.
-
     Examples
     --------
     >>> sizes = [{"size": 2}, {"size": 2.5, "light": True}, {"light": "dim"}]

@@ -67,13 +67,7 @@ def from_table(
 
 
 def from_shards(files: Sequence[Path], folder: Path) -> list[Stimulus]:
-    """Return the stimuli of the Parquet files below a folder: one split in Hugging Face's layout.
-
-    Raises
-    ------
-    SynthesightError
-        If they are of several splits, are no such tables, or differ in their columns.
-    """
+    """Return the stimuli of a folder's Parquet files: one split in Hugging Face's layout."""
     splits = sorted({m["split"] if (m := _SHARD.match(f.name)) else f.stem for f in files})
     if len(splits) > 1:
         raise SynthesightError(

@@ -15,13 +15,7 @@ NAME = "computed-{}.json"
 
 
 def record_computed(folder: Path, computing: dict[str, Any]) -> None:
-    """Record one way in which trials of a run were computed, once however many processes use it.
-
-    Raises
-    ------
-    SynthesightError
-        If the folder cannot be written to.
-    """
+    """Record one way in which trials of a run were computed, once however many processes use it."""
     text = json.dumps(computing, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     name = NAME.format(hashlib.sha256(text.encode()).hexdigest()[:16])
     path = folder / FOLDER / name

@@ -112,13 +112,7 @@ class Draws:
         return rows, count
 
     def schedule(self) -> dict[str, Any] | None:
-        """Return the schedule of the model; None for one that knows no times.
-
-        Raises
-        ------
-        SynthesightError
-            If it is damaged.
-        """
+        """Return the schedule of the model; None for one that knows no times."""
         for path in sorted(self.folder.glob(SCHEDULE.format("*"))):
             content = path.read_bytes()
             if path.name == _name(content):

@@ -29,13 +29,7 @@ def plan_of(folder: Path) -> Parts:
 
 
 def planned(folder: Path) -> pl.DataFrame:
-    """Return the stimuli that a run is to show, each once; none for a run of format 1.
-
-    Raises
-    ------
-    SynthesightError
-        If the list is damaged.
-    """
+    """Return the stimuli that a run is to show, each once; none for a run of format 1."""
     return plan_of(folder).read(
         lambda table: table.unique("stimulus", maintain_order=True).collect()
     )

@@ -96,13 +96,7 @@ def decode(content: dict[str, Any], name: Path) -> tuple[dict[str, Any], int]:
 
 
 def read_record(folder: Path) -> tuple[dict[str, Any], int]:
-    """Return what ``run.json`` records, and its format.
-
-    Raises
-    ------
-    SynthesightError
-        As :func:`decode` and :func:`~synthesight.files.read_json` say, or if there is none.
-    """
+    """Return what ``run.json`` records, and its format."""
     path = folder / RECORD
     try:
         if not path.exists():

@@ -140,13 +140,7 @@ class Shared:
                 self.flush()
 
     def flush(self) -> None:
-        """Write down what is known about images that are not decided yet.
-
-        Raises
-        ------
-        SynthesightError
-            If the folder cannot be written to.
-        """
+        """Write down what is known about images that are not decided yet."""
         waiting, self._waiting = self._waiting, []
         self._kept = time.monotonic()
         if not waiting:

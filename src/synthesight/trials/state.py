@@ -211,11 +211,6 @@ def check_finished(runs: Sequence[Path], *, unfinished: bool = False) -> list[st
         Folders; those that are no runs are passed over.
     unfinished
         Whether there may be such runs.
-
-    Raises
-    ------
-    SynthesightError
-        If there are, and may not be; or a part of a run is damaged.
     """
     places = map(files.as_path, runs)
     states = [state_of(place) for place in places if (place / RECORD).exists()]

@@ -46,13 +46,7 @@ class Rule(Protocol):
 
 
 def check_draws(max_draws: int) -> None:
-    """Refuse numbers of draws that cannot be.
-
-    Raises
-    ------
-    SynthesightError
-        If it is no whole number from 1 to ``MOST_DRAWS``.
-    """
+    """Refuse numbers of draws that cannot be."""
     if not isinstance(max_draws, int | np.integer) or not 1 <= max_draws <= MOST_DRAWS:
         raise SynthesightError(
             f"`max_draws={max_draws}` cannot be: give a whole number from 1 to {MOST_DRAWS}."
@@ -60,13 +54,7 @@ def check_draws(max_draws: int) -> None:
 
 
 def check_delta(delta: float) -> None:
-    """Refuse what is no probability of error.
-
-    Raises
-    ------
-    SynthesightError
-        If it is not between 0 and 0.5.
-    """
+    """Refuse what is no probability of error."""
     if not (isinstance(delta, Real) and 0 < delta < 0.5):
         raise SynthesightError(
             f"`delta={delta}` is not a probability of error: choose one between 0 and 0.5, such as "

@@ -58,13 +58,7 @@ class ConvertedParts:
         resolution: int | tuple[int, int] | None = None,
         smoothing: int | None = None,
     ) -> Any:
-        """Return the model that they make; see its class.
-
-        Raises
-        ------
-        SynthesightError
-            If it has no such resolution or smoothing.
-        """
+        """Return the model that they make; see its class."""
         fixed_size(resolution, self.config.resolution, name)
         module, _, model = FAMILIES[self.family]
         kind = getattr(import_module(f"synthesight.likelihood.tokens.{module}"), model)
@@ -112,13 +106,7 @@ def open_converted(source: str | Path) -> ConvertedParts:
 def modules(
     config: Any, tensors: dict[str, Tensor], *, what: str, advice: str
 ) -> tuple[nn.Module, nn.Module]:
-    """Return the tokenizer and the network that tensors fill exactly.
-
-    Raises
-    ------
-    SynthesightError
-        If there are too few tensors, too many, or some of other shapes.
-    """
+    """Return the tokenizer and the network that tensors fill exactly."""
     # Without memory, and with no more layers than there are tensors for, whatever a config says.
     with (
         opening(f"{what} tells sizes that cannot be", advice, tensors=len(tensors)),

@@ -80,11 +80,6 @@ def read_labels(prompts: Sequence[str], count: int, name: str) -> torch.Tensor:
     name
         How messages call the model.
 
-    Raises
-    ------
-    SynthesightError
-        If one is no number from 0 to ``count`` − 1.
-
     Examples
     --------
     >>> read_labels(["281", "7"], 1000, "var")

@@ -78,13 +78,7 @@ class TokenParts:
 
 
 def check_family(settings: Mapping[str, Any], where: str) -> str:
-    """Return the architecture of a ``config.json``, once it is sure to make images of texts.
-
-    Raises
-    ------
-    SynthesightError
-        If it does not.
-    """
+    """Return the architecture of a ``config.json``, once it is sure to make images of texts."""
     if (copy := COPIES.get(str(settings.get("model_type")))) is not None:
         raise SynthesightError(
             f"{where} is in a layout of its own code, which is never run: choose a copy in "

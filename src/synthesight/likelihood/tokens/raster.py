@@ -296,13 +296,7 @@ def _mean_and_deviation(processor: Any, like: Tensor) -> Tensor:
 
 
 def fixed_size(resolution: int | tuple[int, int] | None, side: int, name: str) -> tuple[int, int]:
-    """Return the one size that a model makes.
-
-    Raises
-    ------
-    SynthesightError
-        If another is asked for.
-    """
+    """Return the one size that a model makes."""
     if resolution not in (None, side, (side, side)):
         height, width = (resolution,) * 2 if isinstance(resolution, int) else resolution or (0, 0)
         raise SynthesightError(
@@ -313,13 +307,7 @@ def fixed_size(resolution: int | tuple[int, int] | None, side: int, name: str) -
 
 
 def special_token(tokenizer: Any, role: str, name: str) -> str:
-    """Return a special token of a tokenizer.
-
-    Raises
-    ------
-    SynthesightError
-        If it has none.
-    """
+    """Return a special token of a tokenizer."""
     token = getattr(tokenizer, role, None)
     if not isinstance(token, str):
         raise SynthesightError(

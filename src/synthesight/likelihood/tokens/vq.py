@@ -76,13 +76,7 @@ def check_images(images: Tensor, side: int, name: str) -> None:
 
 
 def check_features(features: Tensor, name: str) -> Tensor:
-    """Return features of images, once they are sure to be finite: to argmin, NaN is a number.
-
-    Raises
-    ------
-    SynthesightError
-        If they are not.
-    """
+    """Return features of images, once they are sure to be finite: to argmin, NaN is a number."""
     if not torch.isfinite(features).all():
         raise SynthesightError(
             f"The tokenizer of {name} gave features that are not finite: download or convert the "

@@ -76,12 +76,6 @@ def load_classifier(
         ``"published"``: show images as the entry's ``toolbox`` says.
 
     No Python and no pickle that comes with a model is run.
-
-    Raises
-    ------
-    SynthesightError
-        If it cannot be found, got or read, a package is missing, or prompts are given to a network
-        that reads none.
     """
     name = entry.name if entry else location
     try:

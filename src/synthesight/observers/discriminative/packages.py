@@ -29,11 +29,6 @@ def package(name: str, extra: str) -> Any:
         As it is imported.
     extra
         The extra of synthesight that installs it.
-
-    Raises
-    ------
-    SynthesightError
-        If it, or what it needs, is not installed, or does not fit the torch that is.
     """
     try:
         return import_module(name)

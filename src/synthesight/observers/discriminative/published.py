@@ -43,13 +43,7 @@ RENAMED = (
 
 
 def open_published(entry: Entry) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Open the network of an entry whose source is a URL, and say how it takes its images.
-
-    Raises
-    ------
-    SynthesightError
-        If a file cannot be downloaded or read, or does not fit the architecture.
-    """
+    """Open the network of an entry whose source is a URL, and say how it takes its images."""
     facts = dict(entry.weights or {})
     network = ARCHITECTURES[facts["architecture"]](**facts.get("options", {}))
     path = fetch_weights(entry.source, facts.get("sha256"))
@@ -91,11 +85,6 @@ def read_weights(
         A file that ``torch.save`` wrote.
     inside, keep
         As in the table above. The prefix of DataParallel is taken off first.
-
-    Raises
-    ------
-    SynthesightError
-        If the file is no checkpoint, holds more than plain data, or has no such weights.
     """
     checkpoint = _read(path)
     state = checkpoint.get(inside) if inside and isinstance(checkpoint, Mapping) else checkpoint
@@ -144,13 +133,7 @@ def hash_in_name(url: str) -> str | None:
 
 
 def fit_weights(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Give a network its weights: all of them, and no others.
-
-    Raises
-    ------
-    SynthesightError
-        If they are those of another architecture.
-    """
+    """Give a network its weights: all of them, and no others."""
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -37,11 +37,6 @@ def build(settings: dict[str, Any], *, pretrained: bool = False) -> torch.nn.Mod
         architecture needs: ``widths`` and ``blocks``, or ``config`` (of transformers).
     pretrained
         Whether to start with the weights that the library has of that name, and a new readout.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no such architecture, its library is missing, or it has no weights.
     """
     name, outputs = str(settings["architecture"]), len(settings["labels"])
     if pretrained and not name.startswith((TIMM, TRANSFORMERS)):
@@ -155,11 +150,6 @@ def open_trained(
 
     One that was trained on ImageNet-1k's 1000 synsets answers with 16 categories, by the mean rule;
     one that was trained on others of its synsets calls them by their words.
-
-    Raises
-    ------
-    SynthesightError
-        If the folder lacks ``config.json`` or ``model.safetensors``, or they do not match.
     """
     for part in ("config.json", "model.safetensors"):
         if not (folder / part).is_file():

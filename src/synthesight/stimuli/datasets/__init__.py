@@ -91,11 +91,6 @@ class Dataset:
 def datasets() -> Mapping[str, Dataset]:
     """Return all named datasets by name, in the order of tables and figures.
 
-    Raises
-    ------
-    SynthesightError
-        If a file of data is not as described above, or two packages use one name.
-
     Examples
     --------
     >>> datasets()["contrast"].trivial

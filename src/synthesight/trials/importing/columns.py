@@ -71,13 +71,7 @@ class Columns:
 
 
 def given_columns(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the columns that the user names, by role; ``""`` for a role that no column has.
-
-    Raises
-    ------
-    SynthesightError
-        If a role is not known.
-    """
+    """Return the columns that the user names, by role; ``""`` for a role that no column has."""
     roles = {}
     for name, column in given.items():
         role = SPOKEN.get(name, name)
@@ -111,11 +105,6 @@ def find_columns(
         What is known of responses so far.
     place
         What a message calls the file.
-
-    Raises
-    ------
-    SynthesightError
-        If there is no column for images or responses, or not the one that was named.
     """
     roles = {role: _named(column, table.columns, place) for role, column in given.items() if column}
     if name == "toolbox":

@@ -61,13 +61,7 @@ class Gathered:
 
 
 def table_files(source: Path) -> tuple[list[Path], list[Path]]:
-    """Return the tables in a folder and its subfolders, or the one file; and what is passed over.
-
-    Raises
-    ------
-    SynthesightError
-        If there is none.
-    """
+    """Return the tables in a folder and below it, or the one file; and what is passed over."""
     if source.is_file():
         return [source], []
     inside = sorted(each for each in source.rglob("*") if each.is_file()) if source.is_dir() else []

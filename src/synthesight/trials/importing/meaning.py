@@ -72,13 +72,7 @@ def name_observers(gathered: Gathered) -> bool:
 def tell_kinds(
     gathered: Gathered, kind: str | Mapping[str, str] | None, known: Mapping[str, str]
 ) -> None:
-    """Set ``kind``: as given, as its column or the program says, or as the observer's name does.
-
-    Raises
-    ------
-    SynthesightError
-        If a kind is not known, or is given of an observer that there is not.
-    """
+    """Set ``kind``: as given, as its column or the program says, or as the observer's name does."""
     frame = gathered.frame
     given = kind if isinstance(kind, Mapping) else {}
     every = None if isinstance(kind, Mapping) else kind
@@ -142,13 +136,7 @@ def _number(column: str) -> pl.Expr:
 
 
 def spell_conditions(gathered: Gathered) -> None:
-    """Set ``condition``: published datasets have their own; without any, there is one.
-
-    Raises
-    ------
-    SynthesightError
-        If a row has none where others have, or one that its published dataset has not.
-    """
+    """Set ``condition``: published datasets have their own; without any, there is one."""
     missing = pl.col("condition").str.to_lowercase().is_in(list(NOTHING))
     frame = gathered.frame.with_columns(
         condition=pl.when(~missing).then(pl.col("condition")), _written="condition"
@@ -193,13 +181,7 @@ def _condition_of(path: str) -> str | None:
 def spell_categories(
     gathered: Gathered, answers: Answers, categories: Sequence[str] | None
 ) -> list[str]:
-    """Set ``category``, ``texture`` and ``response`` in one spelling; return what was noticed.
-
-    Raises
-    ------
-    SynthesightError
-        If a category is none of its dataset's or cannot be told, or most responses are none.
-    """
+    """Set ``category``, ``texture`` and ``response`` in one spelling; return what was noticed."""
     frame = gathered.frame
     allowed = {
         name: tuple(categories if categories is not None else _declared(name))

@@ -25,11 +25,6 @@ def pair_with_stimuli(gathered: Gathered, stimuli: Iterable[Stimulus]) -> list[s
     Returns
     -------
     What was noticed.
-
-    Raises
-    ------
-    SynthesightError
-        If no image is one of the stimuli.
     """
     stimuli = list(stimuli)
     found = _Finder(stimuli)
@@ -101,13 +96,7 @@ class _Finder:
 
 
 def drop_duplicates(gathered: Gathered) -> list[str]:
-    """Leave out rows that are there twice, and return what was noticed.
-
-    Raises
-    ------
-    SynthesightError
-        If an observer gave two responses in one trial.
-    """
+    """Leave out rows that are there twice, and return what was noticed."""
     frame = gathered.frame
     content = [column for column in frame.columns if not column.startswith("\0")]
     first = frame.select(pl.struct(content).is_first_distinct()).to_series()
