@@ -62,7 +62,7 @@ def test_folders_open_by_their_pipeline(folder_of: Callable[[str], Path]) -> Non
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"dtype": torch.float64}, "dtype torch.float64 is not supported"),
+        ({"dtype": torch.float64}, "no `dtype='float64'`"),
         ({"device": "card"}, "no device 'card'"),
         ({"device": "cuda:99"}, "no cuda:99"),
         ({"device": "mps"}, "GPU of Apple's|mps"),

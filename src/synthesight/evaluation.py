@@ -32,7 +32,7 @@ from synthesight.showing import answering_alike, installed, processor, show
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
 from synthesight.stimuli.names import Spelling, image_of
-from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.stimuli.stimulus import Stimulus, kept_factors
 from synthesight.stimuli.synsets import coarse
 from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import RESERVED, SCHEMA
@@ -152,7 +152,7 @@ def run_evaluation(
         manifest["range"] = ranges
     run = Run.create_or_resume(out, manifest, stimuli=shown)
     spelling = _spelling([] if captioned else shown, chosen)
-    factors = _factors(shown)
+    factors = kept_factors(shown, SCHEMA)
     seed = manifest["observer"].get("seed", 0)
 
     def row(response: Response) -> dict[str, Any]:
@@ -340,19 +340,6 @@ def _file_name(stimulus: Stimulus) -> str:
 
 def _spelling(stimuli: Iterable[Stimulus], classes: Iterable[str]) -> Spelling:
     return Spelling([(s.dataset, _file_name(s), s.category) for s in stimuli], classes)
-
-
-def _factors(stimuli: Iterable[Stimulus]) -> dict[str, type]:
-    """Return the factors that trials keep, with their types; warn of those that they cannot."""
-    found = factor_types(stimuli)
-    if taken := sorted(found.keys() & SCHEMA.keys()):
-        warnings.warn(
-            f"The stimuli's factors {', '.join(taken)} are left out: columns of trials have these "
-            "names. Rename them to keep them.",
-            SynthesightWarning,
-            stacklevel=4,
-        )
-    return {name: kind for name, kind in found.items() if name not in SCHEMA}
 
 
 def _row(

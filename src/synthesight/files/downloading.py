@@ -72,11 +72,6 @@ def download(
     Returns
     -------
     The hash of the file.
-
-    Raises
-    ------
-    SynthesightError
-        If it cannot be downloaded, is too large, or has another hash.
     """
     import requests
 
@@ -136,11 +131,6 @@ def fetch(
     Returns
     -------
     The path.
-
-    Raises
-    ------
-    SynthesightError
-        As of :func:`download`; or if the file that is here has another hash than at its first use.
     """
     _check_digits(url, sha256)
     with alone(path):
@@ -166,11 +156,6 @@ def hash_of(path: Path) -> str:
 
 def check_sha256(sha256: str) -> str:
     """Return a hash that a user gave, in small letters.
-
-    Raises
-    ------
-    SynthesightError
-        If it is none.
 
     Examples
     --------

@@ -19,12 +19,6 @@ def read_json(path: Path, *, advice: str) -> dict[str, Any]:
     advice
         What to do about a file that is missing or damaged, such as "get it anew".
 
-    Raises
-    ------
-    SynthesightError
-        If there is no such file, or it cannot be read, is larger than 16 MiB, is no JSON in UTF-8,
-        is nested too deeply, or holds no object.
-
     Examples
     --------
     >>> from tempfile import mkdtemp

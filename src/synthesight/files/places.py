@@ -30,13 +30,7 @@ def is_remote(place: str | Path) -> bool:
 
 
 def as_path(place: str | Path) -> Path:
-    """Return a place as a path, which for an object store has the methods of one.
-
-    Raises
-    ------
-    SynthesightError
-        If a package for the object store is missing, or it cannot be reached.
-    """
+    """Return a place as a path, which for an object store has the methods of one."""
     found = _URL.fullmatch(str(place))
     if found is None or found["scheme"] in LOCAL:
         return Path(place)

@@ -121,11 +121,6 @@ def writing(place: Path, other: str = "`out`") -> Iterator[None]:
         What is written; where an error names another file, that is named instead.
     other
         What to choose anew, for the message.
-
-    Raises
-    ------
-    SynthesightError
-        If the operating system raises an error inside.
     """
     try:
         yield

@@ -52,13 +52,6 @@ def unpack(archive: Path, folder: Path) -> None:
 
     The folder is there whole or not at all; one that is there is replaced. Owners, modes and times
     of the entries are ignored.
-
-    Raises
-    ------
-    SynthesightError
-        If the archive is damaged or empty; has an entry that would be written elsewhere or is
-        neither a regular file nor a folder; or unpacks to more than 16 GiB, 200,000 entries, 16
-        folders in each other, or 200 times its size.
     """
     name = archive.name.lstrip(".")
     place = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -144,12 +137,6 @@ def read_tar(archive: Path, most: int) -> Iterator[Packed]:
         A ``.tar``, also compressed by gzip, bzip2, xz or Zstandard.
     most
         Bytes that a compressed archive may hold, since they are in memory at once.
-
-    Raises
-    ------
-    SynthesightError
-        If the archive is damaged, holds too much, or has an entry that leads elsewhere or is
-        neither a regular file nor a folder.
     """
     try:
         with archive.open("rb") as file:

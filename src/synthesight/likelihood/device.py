@@ -11,7 +11,7 @@ import torch
 
 from synthesight.errors import SynthesightError
 
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+DTYPES = ("float32", "bfloat16", "float16", "auto")
 WITHOUT_FLOAT64 = ("mps",)  # kinds of devices: what is summed in float64 is summed on the CPU
 
 

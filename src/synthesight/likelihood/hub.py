@@ -28,13 +28,7 @@ _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a file of JSON of a model.
-
-    Raises
-    ------
-    SynthesightError
-        As of :func:`synthesight.files.read_json`.
-    """
+    """Return the object in a file of JSON of a model."""
     return files.read_json(path, advice="download or save the model again")
 
 
@@ -212,11 +206,6 @@ def download(
     check
         Where a model of transformers will do as well: takes its settings, and refuses those that
         will not.
-
-    Raises
-    ------
-    SynthesightError
-        If the name is wrong, the model is gated, or there is no network and no copy.
     """
 
     def choose(files: list[str], fetch: Callable[[list[str]], Path]) -> list[str]:

@@ -78,11 +78,9 @@ def load_model(
     given = not isinstance(source, str | Path)
     place = None if given and device is None else check_device(device or "cpu")
     automatic = dtype == "auto" or (dtype is None and place is not None and place.type != "cpu")
-    dtype = None if dtype == "auto" else dtype
-    if dtype is not None and dtype not in DTYPES:
-        raise SynthesightError(
-            f"The dtype {dtype} is not supported: choose float32, bfloat16, float16 or auto."
-        )
+    if dtype is not None and (named := str(dtype).removeprefix("torch.")) not in DTYPES:
+        raise SynthesightError(f"There is no `dtype={named!r}`: choose one of {', '.join(DTYPES)}.")
+    dtype = None if dtype is None or dtype == "auto" else getattr(torch, named)
     candidates = half_precisions(place) if automatic and place is not None and not given else []
     wanted = dtype or (None if candidates else torch.float32)
     try:

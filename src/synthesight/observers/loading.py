@@ -24,7 +24,6 @@ from synthesight.observers.prompts import check_classes
 from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
-DTYPES = ("float32", "bfloat16", "float16", "auto")
 # Options of opening weights.
 OF_WEIGHTS = (
     "device", "dtype", "config", "lora", "without", "quantise", "resolution", "smoothing"
@@ -330,19 +329,10 @@ def _own_settings(path: Path) -> dict[str, Any]:
 
 def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Observer:
     """Open a diffusers pipeline, or what holds its weights, as a classifier."""
-    import torch
-
     from synthesight.likelihood.loading import load_model
     from synthesight.observers.generative import GenerativeClassifier
 
     how = {key: given.pop(key) for key in OF_WEIGHTS if key in given}
-    if (dtype := how.get("dtype")) is not None:
-        dtype = str(dtype).removeprefix("torch.")
-        if dtype not in DTYPES:
-            raise SynthesightError(
-                f"There is no `dtype={dtype!r}`: choose one of {', '.join(DTYPES)}."
-            )
-        how["dtype"] = dtype if dtype == "auto" else getattr(torch, dtype)
     model = load_model(source, name=name, **how)
     if model.takes_labels:
         given.setdefault("labels", imagenet_to_16())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib.resources import files as resources
@@ -17,7 +16,7 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from synthesight import files
-from synthesight.errors import SynthesightError, SynthesightWarning
+from synthesight.errors import SynthesightError
 from synthesight.people.libraries import bring, libraries
 from synthesight.people.pictures import write_icon, write_images, write_masks
 from synthesight.people.study import (
@@ -32,7 +31,7 @@ from synthesight.stimuli.categories import SIXTEEN, canonical, words
 from synthesight.stimuli.find import sample
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.names import trials_file
-from synthesight.stimuli.stimulus import Stimulus, factor_types
+from synthesight.stimuli.stimulus import Stimulus, kept_factors
 from synthesight.trials.exchange import COLUMNS
 from synthesight.trials.schema import SCHEMA
 
@@ -100,7 +99,7 @@ def build_site(
         if not entries:
             raise SynthesightError("No image can be read: " + failures[0])
         _check_trials(trials, len(entries))
-        factors = _factors(shown)
+        factors = sorted(kept_factors(shown, {*SCHEMA, *COLUMNS, IMAGE_MS}))
         rehearsed, broken, _ = write_images(practice, classes, out, seed, lambda: None)
         del rehearsed[study.design.practice :]
         design: dict[str, Any] = {
@@ -148,20 +147,6 @@ def _practice(
 def _check_trials(trials: int | None, count: int) -> None:
     if trials is not None and not 1 <= trials <= count:
         raise SynthesightError(f"`trials={trials}` of {count} images: give 1 to {count}.")
-
-
-def _factors(stimuli: Sequence[Stimulus]) -> list[str]:
-    """Return the stimuli's factors, which trials keep; warn of those that they cannot."""
-    found = factor_types(stimuli)
-    columns = {*SCHEMA, *COLUMNS, IMAGE_MS}
-    if taken := sorted(found.keys() & columns):
-        warnings.warn(
-            f"The stimuli's factors {', '.join(taken)} are left out: columns of trials have these "
-            "names. Rename them to keep them.",
-            SynthesightWarning,
-            stacklevel=3,
-        )
-    return sorted(found.keys() - columns)
 
 
 def _datasets(entries: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from synthesight import files
-from synthesight.analysis import RESAMPLES, psychometric, psychometric_points, with_people
+from synthesight.analysis import RESAMPLES, with_people
 from synthesight.errors import SynthesightError
-from synthesight.report.dials import dial_figure, dials_section
+from synthesight.report.dials import dials_section
 from synthesight.report.section import Section
-from synthesight.stimuli.make.dial import Pair, dial_stimuli, named_pair, pairs_of
+from synthesight.stimuli.make.dial import Pair, named_pair, pairs_of
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.names import plain
 from synthesight.stimuli.stimulus import Stimulus
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from synthesight.observers.options import ModelOptions
 
 STIMULI, RUNS = "stimuli", "runs"
@@ -110,42 +107,6 @@ def dial_section(trials: pl.DataFrame, resamples: int = RESAMPLES) -> Section:
             "No trial has the columns 'dial' and 'toward': show the images of a dial first."
         )
     return section
-
-
-def curves_of(
-    models: Sequence[tuple[Any, ModelOptions]],
-    images: Sequence[Stimulus],
-    classes: tuple[str, str],
-    out: str | Path,
-    *,
-    pairs: int = 3,
-    steps: int = 7,
-    progress: bool | None = None,
-) -> tuple[pl.DataFrame, alt.TopLevelMixin]:
-    """Return the points of equality of models on hybrids, and their curves in one panel.
-
-    Parameters
-    ----------
-    models
-        Each with its options; the classes are added to them.
-    images
-        Of both classes, such as those that a model makes; none for drawn ones.
-    classes
-        The two classes of the dial.
-    out
-        Folder; see :func:`show_dial`.
-    pairs, steps
-        See :func:`dial_pairs` and :func:`~synthesight.stimuli.make.dial_stimuli`.
-    progress
-        Whether to tell how far it is.
-    """
-    stimuli = dial_stimuli(dial_pairs(images, classes, pairs=pairs), steps=steps)
-    for model, options in models:
-        given = replace(options, classes=list(classes))
-        trials = show_dial([model], stimuli, out, given, progress=progress)
-    fits, points = psychometric(trials), psychometric_points(trials)
-    names = [str(getattr(model, "name", model)) for model, _ in models]
-    return fits, dial_figure(fits, points, names, octaves=True)
 
 
 def _keep_images(stimuli: Sequence[Stimulus], folder: Path) -> None:

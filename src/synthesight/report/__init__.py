@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from synthesight.report.coverage import fewer_conditions as fewer_conditions
     from synthesight.report.coverage import fewer_images as fewer_images
     from synthesight.report.coverage import strangers as strangers
-    from synthesight.report.figures import answers_chart as answers_chart
     from synthesight.report.figures import shape_bias_figure as shape_bias_figure
     from synthesight.report.figures import shape_bias_means as shape_bias_means
     from synthesight.report.metrics import metric_section as metric_section

@@ -191,25 +191,6 @@ def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return frame.select(column for column in kept if column in frame.columns).to_dicts()
 
 
-def answers_chart(images: Sequence[Image.Image], captions: Sequence[Sequence[str]]) -> alt.Chart:
-    """Draw a row of images, each with lines of text below it."""
-    rows = [
-        {"column": column, "url": data_url(image), "text": list(lines)}
-        for column, (image, lines) in enumerate(zip(images, captions, strict=True))
-    ]
-    scale = alt.Scale(domain=[-0.5, len(rows) - 0.5])
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("column:Q", scale=scale, axis=None), y=alt.value(0)
-    )
-    pictures = base.mark_image(width=92, height=92, baseline="top").encode(url="url:N")
-    words = base.mark_text(
-        baseline="top", align="center", dy=98, lineHeight=13, fontSize=10.5
-    ).encode(text="text:N")
-    return (pictures + words).properties(
-        width=104 * len(rows), height=150, view=alt.ViewBackground(stroke=None)
-    )
-
-
 def data_url(image: Image.Image) -> str:
     """Return an image as a figure holds it, at 184 pixels a side."""
     return image_url(image.resize((184, 184), Image.Resampling.LANCZOS))

@@ -94,23 +94,13 @@ def is_archive(path: Path, head: bytes) -> bool:
     return bool(_STARTS.match(head)) or head[257:262] == b"ustar" or path.suffix.lower() == ".tar"
 
 
-def from_archive(path: Path, place: Callable[..., Stimulus]) -> list[Stimulus]:
-    """Return the stimuli of an archive, whose files are laid out like a folder or a shard.
-
-    Parameters
-    ----------
-    path
-        A ``.zip`` or ``.tar``, the latter also compressed.
-    place
-        Makes the stimulus of an image, by source, path below the dataset, and dataset.
-    """
-    return from_archives([path], place)
-
-
 def from_archives(
     paths: Sequence[Path], place: Callable[..., Stimulus], called: str = ""
 ) -> list[Stimulus]:
-    """Return the stimuli of several archives that are parts of one dataset, in order."""
+    """Return the stimuli of the archives of one dataset, laid out like a folder or shards.
+
+    ``place`` makes the stimulus of an image, by source, path below the dataset, and dataset.
+    """
     called = called or str(paths[0])
     passed = Passed(called)
     images: dict[str, Content] = {}

@@ -16,7 +16,7 @@ from PIL import Image
 from synthesight import files, sheets
 from synthesight.errors import SynthesightError
 from synthesight.stimuli import folders, hugging_face, remote, synsets, tables
-from synthesight.stimuli.archives import expand, from_archive, from_archives, is_archive
+from synthesight.stimuli.archives import expand, from_archives, is_archive
 from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.datasets.local import data_root, dataset_folder
@@ -169,7 +169,7 @@ def _from_file(path: Path, data: str | Path | None) -> list[Stimulus]:
     if not image and (suffix in tables.PARQUET or head.startswith(b"PAR1")):
         return tables.from_table(path, _roots(data))
     if not image and suffix != ".xlsx" and is_archive(path, head):
-        return from_archive(path, folders.placed)
+        return from_archives([path], folders.placed)
     if not image and suffix in (*sheets.SUFFIXES, ".xlsx"):
         return tables.from_table(path, _roots(data))
     return [Stimulus(id=escaped(path.name), source=path)]

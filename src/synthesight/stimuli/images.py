@@ -146,23 +146,13 @@ def file_content(path: Path) -> bytes:
         return file.read(size)
 
 
-def digest_of(source: Path | bytes | Image.Image) -> str:
-    """Return the digest that :class:`Picture` has of an image, without decoding it.
-
-    Raises
-    ------
-    UnreadableImage
-        If a file cannot be read.
-    """
+def digest_of(source: bytes | Image.Image) -> str:
+    """Return the digest that :class:`Picture` has of an image, without decoding it."""
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()[:DIGITS]
-    if isinstance(source, Image.Image):
-        palette = bytes(source.getpalette() or ())
-        look = f"{source.mode} {source.width} {source.height} ".encode()
-        return hashlib.sha256(look + palette + source.tobytes()).hexdigest()[:DIGITS]
-    descriptor, _ = _open(source, printable(str(source)))
-    with os.fdopen(descriptor, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
+    palette = bytes(source.getpalette() or ())
+    look = f"{source.mode} {source.width} {source.height} ".encode()
+    return hashlib.sha256(look + palette + source.tobytes()).hexdigest()[:DIGITS]
 
 
 def first_bytes(path: Path, count: int) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from synthesight.errors import SynthesightError
+from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.stimuli.depth import Range
-from synthesight.stimuli.images import Picture, digest_of, file_content, printable, read_picture
+from synthesight.stimuli.images import Picture, file_content, printable, read_picture
 
 Factor = str | int | float | bool
 Source = str | Path | bytes | Image.Image | Mapping[str, Any] | Callable[[], Path | bytes]
@@ -103,16 +104,6 @@ class Stimulus:
         content = self._content()
         return replace(self, source=file_content(content) if isinstance(content, Path) else content)
 
-    def content_digest(self) -> str:
-        """Return the digest that the image has when it is read, without decoding it.
-
-        Raises
-        ------
-        UnreadableImage
-            If the image's file cannot be read.
-        """
-        return digest_of(self._content())
-
     def _content(self) -> Path | bytes | Image.Image:
         source = self.source() if callable(self.source) else self.source
         if isinstance(source, Mapping):
@@ -141,6 +132,19 @@ def factor_types(stimuli: Iterable[Stimulus]) -> dict[str, type]:
             if (before := found.setdefault(name, kind)) is not kind:
                 found[name] = float if {before, kind} == {int, float} else str
     return found
+
+
+def kept_factors(stimuli: Iterable[Stimulus], columns: Collection[str]) -> dict[str, type]:
+    """Return the types of the factors that trials keep; warn of those called as a column is."""
+    found = factor_types(stimuli)
+    if taken := sorted(found.keys() & columns):
+        warnings.warn(
+            f"The stimuli's factors {', '.join(taken)} are left out: columns of trials have these "
+            "names. Rename them to keep them.",
+            SynthesightWarning,
+            stacklevel=4,
+        )
+    return {name: kind for name, kind in found.items() if name not in columns}
 
 
 def encoded_image(image: Mapping[str, Any]) -> Path | bytes:

@@ -181,6 +181,11 @@ class Parts:
                 raise DamagedPart(path, f"its column {column!r} is of another kind", self.run)
         return schema
 
+    def rows(self, path: Path) -> int:
+        """Return how many rows a part has; polars' or the system's error if it cannot be read."""
+        part = pl.scan_parquet(files.scannable(path), glob=False)
+        return int(part.select(pl.len()).collect().item())
+
     def note(self, path: Path) -> str:
         """Return the text that a part carries; empty for one of format 1."""
         with no_panic():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,8 @@ def _shown(trials: pl.LazyFrame) -> pl.DataFrame:
 def _pace(folder: Path, since: float) -> tuple[float | None, float | None]:
     """Return how many trials a second there were of late, and when the last part was written."""
     ends = []
-    for path in trial_parts(folder).paths():
+    parts = trial_parts(folder)
+    for path in parts.paths():
         try:
             ends.append((path.stat().st_mtime, path))
         except FileNotFoundError:  # joined with others meanwhile
@@ -186,11 +188,8 @@ def _pace(folder: Path, since: float) -> tuple[float | None, float | None]:
     took = last - recent[0][0]
     rows = 0
     for _, path in recent[1:]:
-        try:
-            part = pl.scan_parquet(files.scannable(path), glob=False)
-            rows += int(part.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError):
-            continue
+        with suppress(pl.exceptions.PolarsError, OSError):
+            rows += parts.rows(path)
     return rows / took if took else None, last
 
 

@@ -9,7 +9,13 @@ import numpy as np
 from scipy.special import stdtr
 
 from synthesight.likelihood.evidence import PairedEvidence
-from synthesight.likelihood.rules.rule import Kind, check_delta, check_draws, ever_more_rarely
+from synthesight.likelihood.rules.rule import (
+    Kind,
+    check_delta,
+    check_draws,
+    ever_more_rarely,
+    staying,
+)
 from synthesight.likelihood.rules.sequential import lent_variance
 
 
@@ -59,21 +65,14 @@ class Predictive:
         return ever_more_rarely(n, self.min_draws, self.max_draws)
 
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
-        alive = evidence.alive_[slots]
-        rows = np.arange(len(slots))
         leader, freedom, weight, total, square = evidence.without_trend(slots)
-        others = alive.copy()
-        others[rows, leader] = False
+        others = evidence.alive_[slots]
+        others[np.arange(len(slots)), leader] = False
         chance = np.where(others, self.chance(others, freedom[:, None], weight, total, square), 0.0)
         rivals = np.maximum(evidence.rivals(slots), 1)[:, None]
         worse = chance <= self.delta / rivals
         worse |= (chance * evidence.units_[slots]).sum(axis=1, keepdims=True) <= self.delta
-        # After the last draw the leader is exhaustive's own choice.
-        spent = evidence.n_[slots] >= self.max_draws
-        leader = np.where(spent, evidence.leader(slots), leader)
-        worse |= spent[:, None]
-        worse[rows, leader] = False
-        return alive & ~worse
+        return staying(evidence, slots, worse, leader, self.max_draws)
 
     def chance(
         self,

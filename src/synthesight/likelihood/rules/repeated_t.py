@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from synthesight.likelihood.evidence import PairedEvidence
-from synthesight.likelihood.rules.rule import Kind, check_draws
+from synthesight.likelihood.rules.rule import Kind, check_draws, staying
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,6 @@ class RepeatedTTest:
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
         from scipy.special import stdtr
 
-        alive = evidence.alive_[slots]
-        rows = np.arange(len(slots))
         leader = evidence.leader(slots)
         n = evidence.n_[slots, None]
         total = evidence.total_[slots, :, leader]
@@ -47,6 +45,4 @@ class RepeatedTTest:
         variance = np.maximum(square - total**2 / n, 0.0) / np.maximum(n - 1, 1)
         statistic = total / np.sqrt(np.maximum(variance * n, 1e-300))
         worse = (total > 0) & (2 * stdtr(np.maximum(n - 1, 1), -statistic) < self.p)
-        worse |= n >= self.max_draws
-        worse[rows, leader] = False
-        return alive & ~worse
+        return staying(evidence, slots, worse, leader, self.max_draws)

@@ -62,6 +62,24 @@ def check_delta(delta: float) -> None:
         )
 
 
+def staying(
+    evidence: PairedEvidence,
+    slots: np.ndarray,
+    worse: np.ndarray,
+    leader: np.ndarray,
+    max_draws: int,
+) -> np.ndarray:
+    """Return the classes that are not ``worse``; after the last draw, exhaustive's choice alone.
+
+    ``worse`` is bool, (B, K), and ``leader``, which always stays, int64, (B,).
+    """
+    spent = evidence.n_[slots] >= max_draws
+    leader = np.where(spent, evidence.leader(slots), leader)
+    worse = worse | spent[:, None]
+    worse[np.arange(len(slots)), leader] = False
+    return evidence.alive_[slots] & ~worse
+
+
 def ever_more_rarely(n: np.ndarray, least: int, most: int) -> np.ndarray:
     """Return when to look again: after ``least`` draws, after each draw, and then n/32 apart.
 

@@ -10,7 +10,13 @@ import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.likelihood.evidence import PairedEvidence
-from synthesight.likelihood.rules.rule import Kind, check_delta, check_draws, ever_more_rarely
+from synthesight.likelihood.rules.rule import (
+    Kind,
+    check_delta,
+    check_draws,
+    ever_more_rarely,
+    staying,
+)
 
 ALIKE = 6.0  # degrees of freedom: how alike the variances of classes' differences are thought to be
 
@@ -91,12 +97,10 @@ class Sequential:
         return ever_more_rarely(n, self.min_draws, self.max_draws)
 
     def review(self, evidence: PairedEvidence, slots: np.ndarray) -> np.ndarray:
-        alive = evidence.alive_[slots]
-        rows = np.arange(len(slots))
         leader, freedom, weight, total, square = evidence.without_trend(slots)
         freedom = freedom[:, None]
-        others = alive.copy()
-        others[rows, leader] = False
+        others = evidence.alive_[slots]
+        others[np.arange(len(slots)), leader] = False
         lent, variance = lent_variance(others, freedom, weight, total, square)
         level = np.log(np.maximum(evidence.rivals(slots), 1)) - np.log(2 * self.delta)
 
@@ -116,12 +120,7 @@ class Sequential:
             # be chosen in place of the first. Only the whole image is decided.
             level_with = no_better_by(self.eta) | ~others
             worse |= level_with.all(axis=1, keepdims=True)
-        # After the last draw the leader is exhaustive's own choice.
-        spent = evidence.n_[slots] >= self.max_draws
-        leader = np.where(spent, evidence.leader(slots), leader)
-        worse |= spent[:, None]
-        worse[rows, leader] = False
-        return alive & ~worse
+        return staying(evidence, slots, worse, leader, self.max_draws)
 
     def log_martingale(
         self, freedom: np.ndarray, weight: np.ndarray, total: np.ndarray, square: np.ndarray

@@ -33,12 +33,6 @@ class Chameleon(RasterModel):
         As of :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
     resolution
         None, or the one size that Chameleon makes.
-
-    Raises
-    ------
-    SynthesightError
-        If the codebook and the vocabulary do not fit, the head cannot tell image codes apart, or
-        the size is another.
     """
 
     def __init__(

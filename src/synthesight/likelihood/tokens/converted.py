@@ -79,13 +79,7 @@ class ConvertedParts:
 
 
 def open_converted(source: str | Path) -> ConvertedParts:
-    """Return what is in a folder.
-
-    Raises
-    ------
-    SynthesightError
-        If the folder is damaged, or of a family that is not known.
-    """
+    """Return what is in a folder."""
     from safetensors.torch import load_file
 
     folder = Path(source).expanduser()

@@ -116,12 +116,6 @@ def convert(sources: Sequence[str | Path], out: str | Path) -> str:
     -------
     The family: ``"var"`` or ``"randar"``.
 
-    Raises
-    ------
-    SynthesightError
-        If a file cannot be read without running code, is no known checkpoint, lacks tensors or has
-        others, or the network and the tokenizer do not belong together.
-
     Examples
     --------
     ``convert(["var_d16.pth", "vae_ch160v4096z32.pth"], out="my-var")`` returns ``"var"``, and

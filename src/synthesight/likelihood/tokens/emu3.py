@@ -34,11 +34,6 @@ class Emu3(RasterModel):
     resolution
         Any size of whole codes; None for the square of the processor's own area. An image of
         720 × 720 pixels has 8,190 tokens, one of 512 × 512 has 4,160.
-
-    Raises
-    ------
-    SynthesightError
-        If the codebook and the vocabulary do not fit, or the network does not take the size.
     """
 
     def __init__(

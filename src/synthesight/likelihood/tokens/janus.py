@@ -30,12 +30,6 @@ class Janus(RasterModel):
         As of :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
     resolution
         None, or the one size that Janus makes.
-
-    Raises
-    ------
-    SynthesightError
-        If the codebook has a vector without a direction, the processor has no chat template, or
-        the size is another.
     """
 
     def __init__(

@@ -52,11 +52,6 @@ class Amused:
         text encoder are in float32.
     resolution
         (height, width) in pixels, or one number for both; None for the pipeline's own.
-
-    Raises
-    ------
-    SynthesightError
-        If codebook and network do not fit, or the network does not take the size.
     """
 
     takes_labels = False
@@ -103,13 +98,7 @@ class Amused:
             self._try_size((height, width))
 
     def prepare(self, prompts: Sequence[str]) -> Embedded:
-        """Embed the prompts, as the pipeline does.
-
-        Raises
-        ------
-        SynthesightError
-            If one has more tokens than CLIP reads: it is never cut.
-        """
+        """Embed the prompts, as the pipeline does."""
         tokenizer = self.pipeline.tokenizer
         most = tokenizer.model_max_length
         written = tokenizer(list(prompts), verbose=False)["input_ids"]

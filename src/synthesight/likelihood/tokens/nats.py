@@ -148,13 +148,7 @@ def even_parts(tokens: int, parts: int) -> tuple[int, ...]:
 
 
 def check_codes(codes: Tensor, count: int, *, name: str) -> Tensor:
-    """Return the codes as int64, once they are sure to be from 0 to ``count`` − 1.
-
-    Raises
-    ------
-    SynthesightError
-        If one is not: the tokenizer belongs to another model.
-    """
+    """Return the codes as int64, once they are sure to be from 0 to ``count`` − 1."""
     least, most = int(codes.min()), int(codes.max())
     if least < 0 or most >= count:
         raise SynthesightError(
@@ -178,11 +172,6 @@ def check_codebook(codebook: Tensor, count: int, *, name: str, direction: bool =
         How messages call the model.
     direction
         Whether only the directions of vectors count, so that none may be zero.
-
-    Raises
-    ------
-    SynthesightError
-        If their number is another, or one is not finite, or zero where it may not be.
     """
     advice = "download or save the model again, with its own tokenizer"
     if len(codebook) != count:

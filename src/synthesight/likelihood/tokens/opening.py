@@ -58,13 +58,7 @@ class TokenParts:
         dtype: torch.dtype | None = None,
         resolution: int | tuple[int, int] | None = None,
     ) -> RasterModel:
-        """Return the model of parts that they make.
-
-        Raises
-        ------
-        SynthesightError
-            If they do not fit together, or do not take the resolution.
-        """
+        """Return the model of parts that they make."""
         module, _, kind = FAMILIES[type(self.model).__name__].partition(":")
         family = getattr(import_module(f"synthesight.likelihood.tokens.{module}"), kind)
         return family(
@@ -107,11 +101,6 @@ def open_parts(folder: Path, *, where: str | None = None) -> TokenParts:
         Holds ``config.json``.
     where
         How messages call it, if not by its path.
-
-    Raises
-    ------
-    SynthesightError
-        If it is incomplete or damaged, or makes no images.
     """
     import transformers
 

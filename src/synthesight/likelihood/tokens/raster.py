@@ -127,13 +127,7 @@ class RasterModel:
         return height * (width + (self.row_end is not None))
 
     def prepare(self, prompts: Sequence[str]) -> Texts:
-        """Write the prompts as ids.
-
-        Raises
-        ------
-        SynthesightError
-            If one is too long for the network: it is never cut.
-        """
+        """Write the prompts as ids."""
         written = [self.write(prompt).ids for prompt in prompts]
         longest = max(map(len, written))
         if longest + self.length > self.longest:

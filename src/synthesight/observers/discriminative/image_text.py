@@ -79,13 +79,7 @@ class ImageTextNetwork(Network):
     ) -> None:
         self.prompts = check_prompts(prompt)
         self.names = dict(names or {})
-        self.device = torch.device(device)
-        self.network = model.eval().to(self.device)
-        self.name = name
-        self.resolution = resolution
-        self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
-        self.mean = 255.0 * torch.tensor(mean, device=self.device)[:, None, None]
-        self.std = 255.0 * torch.tensor(std, device=self.device)[:, None, None]
+        self._set_up(model, name, resolution, mean, std, device)
         self.classes = list(classes) if classes is not None else None
 
     def describe(self) -> dict[str, Any]:

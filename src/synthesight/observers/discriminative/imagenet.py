@@ -74,16 +74,10 @@ class ImageNetNetwork(Network):
                 f"{name} normalises by {list(mean)} and {list(std)}: give mean and standard "
                 "deviation of each of three channels, the latter above 0."
             )
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        self.name = name
-        self.resolution = resolution
-        self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
+        self._set_up(network, name, resolution, mean, std, device)
         if view is not None:
             self.pixels["published"] = dict(view)
             self.view = view
-        self.mean = 255.0 * torch.tensor(mean, device=self.device)[:, None, None]
-        self.std = 255.0 * torch.tensor(std, device=self.device)[:, None, None]
         self.categories = dict(imagenet_to_16() if categories is None else categories)
         self.classes = list(classes) if classes is not None else list(self.categories)
 

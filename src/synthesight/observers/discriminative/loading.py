@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -30,19 +28,13 @@ from synthesight.observers.discriminative.published import (
     read_weights,
 )
 from synthesight.observers.prompts import DEFAULT_PROMPT
-from synthesight.observers.registry import LIBRARIES, Entry
+from synthesight.observers.registry import Entry
 
 EFFICIENTNET = "efficientnet-lite0"
 V1 = "IMAGENET1K_V1"  # torchvision's name for the weights that papers before 2022 used
 # Saved with the readouts that only training uses, and with Google's normalisation inside.
 AUXILIARY = {"transform_input": True, "aux_logits": True, "init_weights": False}
 AS_SAVED = {"inception_v3": AUXILIARY, "googlenet": AUXILIARY}
-
-
-def is_classifier(location: str, entry: Entry | None = None) -> bool:
-    """Say whether a place is that of a network for :func:`load_classifier`."""
-    published = entry is not None and entry.weights is not None
-    return published or location == EFFICIENTNET or location.startswith(LIBRARIES)
 
 
 def load_classifier(
@@ -79,7 +71,7 @@ def load_classifier(
     """
     name = entry.name if entry else location
     try:
-        with _quiet(), data_only():
+        with data_only():
             network, pixels = _open(location, entry)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -116,17 +108,6 @@ def _open(location: str, entry: Entry | None) -> Opened:
         return _efficientnet()
     library, _, place = location.partition(":")
     return OPENERS[library](place)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the libraries' logs: when something fails, we say what."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 class _OpenClip(ImageTextModel):

@@ -65,6 +65,25 @@ class Network(Observer):
             If it cannot tell a class.
         """
 
+    def _set_up(
+        self,
+        network: torch.nn.Module,
+        name: str,
+        resolution: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: str | torch.device,
+    ) -> None:
+        """Put a network on its device, and keep how it takes images: for pixels in [0, 1]."""
+        self.device = torch.device(device)
+        self.network = network.eval().to(self.device)
+        self.name, self.resolution = name, resolution
+        self.pixels = {"resolution": resolution, "mean": list(mean), "std": list(std)}
+        self.mean, self.std = (
+            255.0 * torch.tensor(values, device=self.device)[:, None, None]
+            for values in (mean, std)
+        )
+
     def describe(self) -> dict[str, Any]:
         return {
             "model": self.name,
@@ -212,7 +231,7 @@ class DiscriminativeNetwork(Network):
     ) -> None:
         self.device = torch.device(device)
         self.network = network.eval().to(self.device)
-        self.mean, self.std = tuple(mean), tuple(std)
+        self._normal = tuple(mean), tuple(std)
         self.labels = list(labels)
         self.resolution = resolution
         self.name = name
@@ -229,7 +248,7 @@ class DiscriminativeNetwork(Network):
         columns = [known[canonical(name)] for name in classes]
 
         def scores(images: torch.Tensor) -> torch.Tensor:
-            output = self.network(normalised(images, self.mean, self.std))
+            output = self.network(normalised(images, *self._normal))
             return getattr(output, "logits", output)[:, columns]
 
         return scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def package(name: str, extra: str) -> Any:
 
 @contextmanager
 def data_only() -> Iterator[None]:
-    """Let no library run what comes with a model, whatever it does of itself.
+    """Let no library run what comes with a model, nor log: when something fails, we say what.
 
     Pickles are opened with ``weights_only``, also where a library asks for the contrary, and a
     model's own Python is refused without a question to the user.
@@ -61,9 +62,12 @@ def data_only() -> Iterator[None]:
     os.environ[FORCE] = "1"
     os.environ.pop(FORCE_NOT, None)
     dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+    heard = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.disable(heard)
         dynamic_module_utils.TIME_OUT_REMOTE_CODE = seconds
         for name, value in before.items():
             os.environ.pop(name, None)

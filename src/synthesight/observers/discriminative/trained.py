@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,6 @@ def build(settings: dict[str, Any], *, pretrained: bool = False) -> torch.nn.Mod
 
 
 def _asked(name: str, opener: Callable[[], torch.nn.Module]) -> torch.nn.Module:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
     try:
         with data_only():
             return opener()
@@ -72,8 +69,6 @@ def _asked(name: str, opener: Callable[[], torch.nn.Module]) -> torch.nn.Module:
             f"`architecture={name!r}` cannot be built ({first_line(error)}): check the name, and "
             "that it classifies images."
         ) from None
-    finally:
-        logging.disable(before)
 
 
 def _of_transformers(

@@ -73,12 +73,6 @@ def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
     Returns
     -------
     The dataset's folder.
-
-    Raises
-    ------
-    SynthesightError
-        If it has no archive or cannot be downloaded, the hash is another, or the archive is
-        damaged or would write outside its folder. What was there before stays as it was.
     """
     one = dataset(name)
     if one.url is None:

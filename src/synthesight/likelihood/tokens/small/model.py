@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,6 @@ from synthesight.likelihood.tokens.small.tokenizer import (
 
 ARCHITECTURE = "SmallTokenModel"
 WEIGHTS = "model.safetensors"
-
-
-@dataclass(frozen=True, eq=False)
-class Prompts:
-    """Prompts, encoded: float32, shape (P, width)."""
-
-    vectors: Tensor
 
 
 class SmallTokenNetwork(nn.Module):
@@ -153,13 +146,7 @@ class SmallTokenModel:
         weighting: Sequence[float] | None = None,
         device: str | torch.device = "cpu",
     ) -> SmallTokenModel:
-        """Open a model that ``synthesight train tokens`` wrote.
-
-        Raises
-        ------
-        SynthesightError
-            If a file is missing, damaged, or does not fit the others.
-        """
+        """Open a model that ``synthesight train tokens`` wrote."""
         settings = files.read_json(folder / "config.json", advice="get the model anew")
         try:
             tokenizer = TokenizerSizes(**_tuples(settings["tokenizer"]))
@@ -185,14 +172,8 @@ class SmallTokenModel:
             device=device,
         )
 
-    def prepare(self, prompts: Sequence[str]) -> Prompts:
-        """Encode the prompts, once.
-
-        Raises
-        ------
-        SynthesightError
-            If a prompt has more words than the model reads.
-        """
+    def prepare(self, prompts: Sequence[str]) -> Tensor:
+        """Encode the prompts, once: float32, shape (P, width)."""
         found = self.words(list(prompts), padding=True, return_tensors="pt")
         most = self.words.model_max_length
         length = found["attention_mask"].sum(dim=1)
@@ -202,10 +183,9 @@ class SmallTokenModel:
                 f"{prompts[int(length.argmax())]!r} has {int(length.max())}: shorten it."
             )
         with torch.inference_mode():
-            vectors = self.network.read(
+            return self.network.read(
                 found["input_ids"].to(self.device), found["attention_mask"].to(self.device)
             )
-        return Prompts(vectors)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes of images (B, 3, 32, 32) in [-1, 1]: int64, shape (B, N)."""
@@ -236,15 +216,15 @@ class SmallTokenModel:
     def _weighted(self, x: Tensor, stop: int, conditioning: Any, rows: Tensor) -> Tensor:
         """Weighted log p of the first tokens: float64, shape (B, stop)."""
         codes = x[:, :stop]
-        logits = self.network(codes, conditioning.vectors[rows])
+        logits = self.network(codes, conditioning[rows])
         return self.network.nats_of(logits, codes, self.name) * self._weights[:stop]
 
-    def token_nats(self, x: Tensor, conditioning: Prompts, rows: Tensor) -> Tensor:
+    def token_nats(self, x: Tensor, conditioning: Tensor, rows: Tensor) -> Tensor:
         """Unweighted log p of every token: float64, shape (B, N)."""
         with torch.inference_mode():
-            return self.network.token_nats(x, conditioning.vectors[rows], name=self.name)
+            return self.network.token_nats(x, conditioning[rows], name=self.name)
 
-    def sample(self, conditioning: Prompts, rows: Tensor, seed: int = 0) -> Tensor:
+    def sample(self, conditioning: Tensor, rows: Tensor, seed: int = 0) -> Tensor:
         """Draw the codes of images that the prompts describe: int64, shape (B, N).
 
         Examples
@@ -260,7 +240,7 @@ class SmallTokenModel:
         return self.resample(blank, torch.ones_like(blank).bool(), conditioning, rows, seed)
 
     def resample(
-        self, x: Tensor, mask: Tensor, conditioning: Prompts, rows: Tensor, seed: int = 0
+        self, x: Tensor, mask: Tensor, conditioning: Tensor, rows: Tensor, seed: int = 0
     ) -> Tensor:
         """Draw some tokens of images anew, given a prompt and the tokens before them.
 
@@ -286,7 +266,7 @@ class SmallTokenModel:
         chance = np.random.default_rng(seed).random((len(x), self.tokens))
         uniform = torch.from_numpy(chance).to(summing_device(self.device))
         codes, mask = x.clone(), mask.to(self.device)
-        transformer, prompt = self.network.transformer, conditioning.vectors[rows]
+        transformer, prompt = self.network.transformer, conditioning[rows]
         with torch.inference_mode():
             for place in mask.any(dim=0).nonzero()[:, 0].tolist():
                 seen = transformer.look(self.network.tokenizer, codes[:, :place])
