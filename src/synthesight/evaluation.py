@@ -189,21 +189,10 @@ def _observer(model: Any, options: EvaluateOptions) -> Observer:
 def choose_stimuli(
     found: Sequence[Stimulus], out: str | Path, options: EvaluateOptions
 ) -> tuple[list[Stimulus], list[str]]:
-    """Return which stimuli an evaluation shows, and the classes to choose among.
+    """Return which of the stimuli found an evaluation shows, and the classes to choose among.
 
-    Parameters
-    ----------
-    found
-        All stimuli that there are.
-    out
-        Folder of the run, which keeps the order of classes that it has.
-    options
-        Of the evaluation.
-
-    Returns
-    -------
-    The stimuli that show one of the classes, or a sample of them; and the classes, none where
-    each stimulus has captions of its own.
+    Without classes, each stimulus has captions of its own. ``out`` is the run's folder, which keeps
+    the order of classes that it has.
     """
     shown = list(found)
     classes = read_wording(options).get("classes")

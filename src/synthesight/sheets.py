@@ -52,21 +52,11 @@ _DECIMAL = re.compile(r"^[+-]?\d+,\d+$")
 class Sheet:
     """A table of text.
 
-    Attributes
-    ----------
-    path
-        The file.
-    table
-        All values as text, without blanks at their ends; null where there is nothing. Columns that
-        have no name, and names that are there twice, are numbered.
-    separator
-        What separates the fields; None in JSON and Parquet.
-    encoding
-        Name of the encoding, as Python has it.
-    rows
-        Int64: the number of each row's record in the file.
-    left_out
-        What was no row or column, and how often: blank lines, repeated headers, row numbers.
+    All values of ``table`` are text, without blanks at their ends; null where there is nothing.
+    Columns that have no name, and names that are there twice, are numbered. ``separator`` is None
+    in JSON and Parquet; ``rows``, Int64, has the number of each row's record in the file.
+    ``left_out`` is what was no row or column, and how often: blank lines, repeated headers, row
+    numbers.
     """
 
     path: Path
@@ -114,22 +104,10 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
 
     Values may be separated by commas, semicolons, tabs or bars; the encoding may be UTF-8, UTF-16
     or Windows-1252 (Latin-1). Blank lines, Excel's ``sep=`` line, headers that are repeated and a
-    column of row numbers without a name are left out and counted.
+    column of row numbers without a name are left out and counted. The separator that finds most of
+    the ``known`` names, as :func:`plain` has them, is the right one.
 
-    Parameters
-    ----------
-    path
-        The file.
-    known
-        Names of columns, as :func:`plain` has them: the separator that finds most of them is the
-        right one.
-
-    Raises
-    ------
-    PermissionError
-        If the file may not be read.
-    SynthesightError
-        If it is no table of text: binary, empty, cut short, or with rows longer than its header.
+    Raises PermissionError if the file may not be read.
     """
     if path.suffix.lower() == PARQUET:
         return _from_parquet(path)

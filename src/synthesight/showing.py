@@ -40,16 +40,9 @@ def show(
 ) -> None:
     """Show the stimuli that a run lacks, together with whatever other processes do so.
 
-    Trials are written every few seconds, and whatever ends the work: a signal, or an error. Until
-    then, draws are kept (:class:`~synthesight.trials.sharing.Shared`). An interruption is told,
-    in a note to the exception, what was kept.
-
-    Parameters
-    ----------
-    stimuli
-        Those that this process may show.
-    row
-        Makes a trial of a response.
+    Trials, made of responses by ``row``, are written every few seconds, and whatever ends the work:
+    a signal, or an error. Until then, draws are kept (:class:`~synthesight.trials.sharing.Shared`).
+    An interruption is told, in a note to the exception, what was kept.
     """
     place = {"processor": processor(), "versions": installed()}
     shared = Shared(run, stimuli, every=run.keeps_draws)

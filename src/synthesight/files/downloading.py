@@ -42,36 +42,18 @@ def download(
     show: bool = True,
     most: int = LARGEST,
 ) -> str:
-    """Download one file, whole or not at all, and the same at every time.
+    """Download one file, whole or not at all, and the same at every time; return its hash.
 
     What an attempt that broke off has fetched is kept beside it, and the next one goes on there.
-    The hash of the first download is written down beside the file, in ``sha256.json``, and every
-    later one must have it, unless its whole hash is given.
+    The hash of the first download is written down beside the file, in ``sha256.json`` (unless
+    ``record`` is False), and every later one must have it, unless its whole hash is given. Only
+    ``https`` is spoken, but with this machine itself.
 
-    Parameters
-    ----------
-    url, path
-        From where, and to where; the folder must exist. Only ``https`` is spoken, but with this
-        machine itself.
-    sha256
-        Hash that the file must have, in hexadecimal, or its first eight digits or more. It is
-        checked before the file is there under its name.
-    otherwise
-        What else a user can do where it cannot be downloaded, for the message.
-    check
-        Called with the path; raises :class:`~synthesight.errors.SynthesightError` if the file is
-        not what it should be, such as the page of a hotel's network. It is then removed, and its
-        hash not written down.
-    record
-        Whether to write its hash down; not needed where the whole is published, and always given.
-    show
-        Whether to show a bar; only one can be shown at a time.
-    most
-        Size in bytes from which a file is refused.
-
-    Returns
-    -------
-    The hash of the file.
+    ``sha256`` is the hash that the file must have, or its first eight digits or more; it is checked
+    before the file is there under its name. ``check`` is called with the path, and raises
+    SynthesightError for what is another thing, such as the page of a hotel's network: the file is
+    then removed. ``otherwise`` says what else a user can do; ``show`` shows a bar, of which there
+    can be one at a time; ``most`` bytes or more are refused.
     """
     import requests
 
@@ -123,14 +105,7 @@ def fetch(
 ) -> Path:
     """Return a file of the web, which is downloaded if it is not here, and checked if it is.
 
-    Parameters
-    ----------
-    url, path, sha256, otherwise, check
-        As of :func:`download`. One process of several that want the file downloads it.
-
-    Returns
-    -------
-    The path.
+    Arguments are those of :func:`download`. One process of several that want the file downloads it.
     """
     _check_digits(url, sha256)
     with alone(path):

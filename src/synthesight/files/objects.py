@@ -12,12 +12,7 @@ LARGEST = 2**24  # bytes; Python's objects take up to thirty times as many
 
 
 def read_json(path: Path, *, advice: str) -> dict[str, Any]:
-    """Return the object in a file of JSON.
-
-    Parameters
-    ----------
-    advice
-        What to do about a file that is missing or damaged, such as "get it anew".
+    """Return the object in a file of JSON; ``advice`` is for one that is missing or damaged.
 
     Examples
     --------

@@ -78,13 +78,10 @@ def scannable(path: Path) -> Any:
 
 
 def put(path: Any, content: bytes, *, replace: bool) -> None:
-    """Write an object, which is there whole or not at all.
+    """Write an object, whole or not at all; FileExistsError if there is one not to be replaced.
 
-    Raises
-    ------
-    FileExistsError
-        If there is one and it may not be replaced. Where the store knows no such condition, of two
-        processes that write at one moment both may succeed.
+    Where the store knows no such condition, of two processes that write at one moment both may
+    succeed.
     """
     if replace:
         path.fs.pipe_file(path.path, content)

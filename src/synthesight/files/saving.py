@@ -29,21 +29,8 @@ def cache_folder() -> Path:
 def whole(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Write a file that is there whole or not at all, even after a power cut.
 
-    Parameters
-    ----------
-    path
-        The file; its folder must exist.
-    replace
-        Whether it may replace a file.
-
-    Yields
-    ------
-    A path to write to, which becomes the file at the end.
-
-    Raises
-    ------
-    FileExistsError
-        If there is such a file and it may not be replaced.
+    Its folder must exist. Yields a path to write to, which becomes the file at the end; raises
+    FileExistsError if there is one that it may not ``replace``.
     """
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     try:
@@ -113,14 +100,9 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
 
 @contextmanager
 def writing(place: Path, other: str = "`out`") -> Iterator[None]:
-    """Say in one sentence that a file or folder cannot be written.
+    """Say in one sentence that ``place`` cannot be written, or what an error names instead.
 
-    Parameters
-    ----------
-    place
-        What is written; where an error names another file, that is named instead.
-    other
-        What to choose anew, for the message.
+    ``other`` is what to choose anew.
     """
     try:
         yield
@@ -141,12 +123,7 @@ def writing(place: Path, other: str = "`out`") -> Iterator[None]:
 def remove_unfinished(folder: Path, names: str) -> None:
     """Remove what killed processes left of :func:`whole`; a younger one may be another process's.
 
-    Parameters
-    ----------
-    folder
-        Where to look.
-    names
-        Regular expression of the names of the files that were to be written.
+    ``names`` is a regular expression of the files that were to be written.
     """
     left = re.compile(rf"(?:{names})\.[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
     for path in folder.glob(f"*{UNFINISHED}"):

@@ -110,16 +110,9 @@ def _unpack(archive: Path, place: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A file in a tar archive.
+    """A file in a tar archive: its path, where its content lies, and how long it is, in bytes.
 
-    Attributes
-    ----------
-    name
-        Its path in the archive, which leads nowhere else.
-    offset, size
-        Where its content lies in the archive, in bytes, and how long it is.
-    content
-        The content, of an archive that is compressed; else None, as it can be read in place.
+    The content is that of a compressed archive; of others it is None, as it can be read in place.
     """
 
     name: str
@@ -129,14 +122,9 @@ class Packed:
 
 
 def read_tar(archive: Path, most: int) -> Iterator[Packed]:
-    """Yield the files in a tar archive, in order; nothing is written.
+    """Yield the files in a tar archive, also a compressed one, in order; nothing is written.
 
-    Parameters
-    ----------
-    archive
-        A ``.tar``, also compressed by gzip, bzip2, xz or Zstandard.
-    most
-        Bytes that a compressed archive may hold, since they are in memory at once.
+    ``most`` is how many bytes a compressed archive may hold, since they are in memory at once.
     """
     try:
         with archive.open("rb") as file:

@@ -27,18 +27,12 @@ class Pixels:
 class Autoencoder:
     """Noise is added to latents: x = (mean − shift) / scale.
 
-    The posterior's *mean* stands for an image, so that encoding is deterministic. It always runs
-    in the precision that the autoencoder was opened in, float32: it is called once an image, and
-    that of SDXL overflows in float16.
+    The posterior's *mean* stands for an image, so that encoding is deterministic. It always runs in
+    the precision that the autoencoder was opened in, float32: it is called once an image, and that
+    of SDXL overflows in float16.
 
-    Parameters
-    ----------
-    vae
-        An autoencoder of diffusers, of images or of videos.
-    scale, shift
-        float32, shape (...) or numbers: what the pipeline does to x before it decodes it.
-    shape
-        Of a latent, as the decoder takes it.
+    ``scale`` and ``shift``, float32 of a latent's ``shape`` or numbers, are what the pipeline does
+    to x before it decodes it.
     """
 
     def __init__(

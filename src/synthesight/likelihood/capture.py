@@ -103,14 +103,8 @@ def stacked(value: Any) -> Tensor:
 class Call:
     """One call of the network by the pipeline.
 
-    Attributes
-    ----------
-    role
-        Which of the pipeline's networks was called.
-    arguments
-        {"args": tuple, "kwargs": dict}.
-    step
-        How often the scheduler had stepped before.
+    ``role`` says which of its networks, ``arguments`` is {"args": tuple, "kwargs": dict}, and
+    ``step`` how often the scheduler had stepped before.
     """
 
     role: str
@@ -121,21 +115,10 @@ class Call:
 class Watch:
     """Runs a pipeline's call and sees what passes.
 
-    Parameters
-    ----------
-    pipeline
-        A ``diffusers.DiffusionPipeline``.
-
-    Attributes
-    ----------
-    networks
-        By the names that the pipeline has for them.
-    decoder
-        The name of its autoencoder; None for a model of pixels.
-    clock
-        (timesteps, sigmas) that the scheduler would have used in the last run; sigmas may be None.
-    said
-        What the libraries logged in the last run: that a prompt was cut, among much else.
+    It knows the ``networks`` by the pipeline's names for them, and the name of its ``decoder``
+    (None for a model of pixels). Of the last run it keeps the ``clock``, (timesteps, sigmas or
+    None) that the scheduler would have used, and what the libraries ``said``: that a prompt was
+    cut, among much else.
     """
 
     def __init__(self, pipeline: Any) -> None:
@@ -159,25 +142,12 @@ class Watch:
         step: Callable[[int, Tensor, Tensor], Tensor],
         decode: Callable[[Tensor], Any] | None = None,
     ) -> Any:
-        """Call the pipeline.
+        """Call the pipeline, and return what :meth:`stop` was given.
 
-        Parameters
-        ----------
-        arguments
-            Of the pipeline's call.
-        times
-            Timesteps that the scheduler hands out.
-        network
-            Given a call and the network's own forward, returns the output.
-        step
-            Given the number of the step, the prediction and the sample, returns the next sample.
-            It, like the others, may leave the pipeline by :meth:`stop`.
-        decode
-            Given what the decoder is given.
-
-        Returns
-        -------
-        What :meth:`stop` was given.
+        The scheduler hands out ``times``. ``network`` is given a call and the network's own
+        forward, and returns the output; ``step`` the number of the step, the prediction and the
+        sample, and returns the next sample; ``decode`` what the decoder is given. Each may leave
+        the pipeline by :meth:`stop`.
         """
         counter = SimpleNamespace(step=0)
 
@@ -259,16 +229,8 @@ def recording_scheduler(
 ) -> Any:
     """Return a scheduler of the same class and settings that hands out our times.
 
-    Parameters
-    ----------
-    scheduler
-        The pipeline's own.
-    times
-        Timesteps, shape (T,).
-    stepped
-        Given prediction and sample, returns the next sample.
-    read
-        Is given the timesteps and sigmas that the scheduler itself would use.
+    ``stepped`` returns the next sample of a prediction and a sample; ``read`` is given the
+    timesteps and sigmas that the scheduler itself would use.
     """
     kind = type(scheduler)
     signature = inspect.signature(kind.step)

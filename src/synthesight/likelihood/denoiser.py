@@ -34,18 +34,10 @@ class Door(Protocol):
         ...
 
     def predict(self, z: Tensor, timesteps: Tensor, prepared: Any, rows: Tensor) -> Tensor:
-        """Return what the network says about z: float32, the shape of ``z``.
+        """Return what the network says about z, float32 (B, ...): float32, of the same shape.
 
-        Parameters
-        ----------
-        z
-            float32, shape (B, ...).
-        timesteps
-            float64, shape (B,): as the scheduler numbers them.
-        prepared
-            What :meth:`prepare` returned.
-        rows
-            int64, shape (B,): which of the prompts each is given.
+        ``timesteps``, float64 (B,), are as the scheduler numbers them; ``rows``, int64 (B,), say
+        which of the ``prepared`` prompts each is given.
         """
         ...
 
@@ -66,25 +58,11 @@ class DenoiserModel:
     """A diffusion or flow model that tells how well each prompt explains an image.
 
     It meets :class:`~synthesight.likelihood.protocol.Estimator`. There is no classifier-free
-    guidance: the network's own prediction for the prompt is what is scored.
+    guidance: the network's own prediction for the prompt is what is scored. What goes into the
+    network is rounded to the precision of its weights; z, x̂ and the errors are not.
 
-    Parameters
-    ----------
-    door
-        How the network is called.
-    space
-        Where noise is added.
-    schedule, prediction
-        How much noise, and what the network predicts.
-    name
-        How messages and trials call the model.
-    device
-        Where the network runs. What goes into it is rounded to the precision of its weights; z,
-        x̂ and the errors are not.
-    resolution
-        (height, width) of the images in pixels, or one number for both.
-    clamped
-        Whether x̂ is cut off at [−1, 1].
+    ``door`` is how the network is called, ``space`` where noise is added, and ``clamped`` whether
+    x̂ is cut off at [−1, 1]. ``resolution`` is (height, width) in pixels, or one number for both.
     """
 
     def __init__(
@@ -165,18 +143,8 @@ class DenoiserModel:
     def denoise(self, z: Tensor, steps: Tensor, conditioning: Any, rows: Tensor) -> Tensor:
         """Return x̂ = D(z_t, t, prompt): the image that the network sees behind the noise.
 
-        Parameters
-        ----------
-        z
-            float32, shape (B, ...): α x + σ ε at each step.
-        steps, rows
-            int64, shape (B,): indices into ``schedule.times`` and of the prepared prompts.
-        conditioning
-            What :meth:`prepare` returned.
-
-        Returns
-        -------
-        Tensor of float32, the shape of ``z``.
+        ``z`` = α x + σ ε and the result are float32 (B, ...); ``steps`` and ``rows``, int64 (B,),
+        are indices into ``schedule.times`` and of the prepared prompts.
         """
         z, steps, rows = z.to(self.device), steps.to(self.device), rows.to(self.device)
         alpha, sigma = self._signal(steps, z.ndim)

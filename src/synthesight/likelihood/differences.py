@@ -18,15 +18,10 @@ from synthesight.likelihood.evaluator import Evaluator
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The terms of which an evidence is the sum.
+    """The terms of which an evidence is the sum, float64, with their Monte-Carlo standard errors.
 
-    Attributes
-    ----------
-    values, standard_error
-        float64, of one shape: the terms and their Monte-Carlo standard errors, which are 0 where
-        nothing is left to chance and NaN where one draw leaves nothing to estimate them from.
-    evidence_error
-        Standard error of the evidence itself: the terms of one draw go together.
+    These are 0 where nothing is left to chance, and NaN where one draw leaves nothing to estimate
+    them from. The evidence has an error of its own: the terms of one draw go together.
     """
 
     values: np.ndarray
@@ -48,19 +43,11 @@ def draw_terms(
 ) -> Terms:
     """Return the terms of Σ c_kn · nats_kn over classes k and draws n.
 
-    Parameters
-    ----------
-    evaluator
-        Asks a model of draws for arrays, such as ``nat_maps``.
-    x
-        Shape (1, ...): the encoded image.
-    key
-        uint64, shape (2,): its key.
-    rows
-        int64, shape (K, P): the prompts of each class, draw n using prompt n mod P.
-    coefficients
-        float64, shape (K, N), those of a draw adding up to 0. A mean over n draws has 1 / n in n
-        columns. Draws are alike where their columns are: the standard error is that of strata.
+    The evaluator asks a model of draws for arrays, such as ``nat_maps``, of the encoded image ``x``
+    (1, ...) and its ``key``, uint64 (2,). ``rows``, int64 (K, P), are the prompts of each class, of
+    which draw n uses n mod P. ``coefficients`` are float64 (K, N), those of a draw adding up to 0:
+    a mean over n draws has 1 / n in n columns. Draws are alike where their columns are: the
+    standard error is that of strata.
     """
     draws = coefficients.shape[1]
     used = np.argwhere(coefficients.T != 0)  # by draw, so that a draw's classes are together
@@ -100,18 +87,8 @@ def part_terms(
 ) -> Terms:
     """Return the terms of Σ s_k · nats_k over classes k, each over its own first parts: exact.
 
-    Parameters
-    ----------
-    evaluator
-        Asks a model of parts for arrays, such as ``nat_maps``.
-    x
-        Shape (1, ...): the encoded image.
-    rows
-        int64, shape (K,): the prompt of each class.
-    parts
-        int64, shape (K,): how many of the parts count.
-    signs
-        float64, shape (K,).
+    The evaluator asks a model of parts, as in :func:`draw_terms`. Of each of K classes, ``rows`` is
+    the prompt, ``parts`` how many of the parts count, and ``signs`` s_k.
     """
     one, keys = np.zeros(1, dtype=np.int64), np.zeros((1, 2), dtype=np.uint64)
     values = sum(

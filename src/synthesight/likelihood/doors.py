@@ -44,14 +44,8 @@ Arguments = Callable[[list[Any]], dict[str, Any]]
 class Prepared:
     """Prompts as the network takes them.
 
-    Attributes
-    ----------
-    groups
-        Trees of arguments; prompts whose arguments have one shape share a tree.
-    leaves
-        For each group, the leaves that have a row for each prompt.
-    group, row
-        int64, shape (K,): where each prompt is.
+    Prompts whose arguments have one shape share a tree in ``groups``, whose leaves with a row for
+    each prompt are in ``leaves``. ``group`` and ``row``, int64 (K,), say where each prompt is.
     """
 
     groups: list[dict[str, Any]]
@@ -61,20 +55,11 @@ class Prepared:
 
 
 class CapturedCall:
-    """Calls the network directly.
+    """Calls the network directly, by what was learnt of the pipeline: its ``plumbing``.
 
-    Parameters
-    ----------
-    watch, plumbing
-        The pipeline, and what was learnt of it.
-    arguments
-        Of the pipeline's call, for some prompts.
-    timestep
-        At which prompts are captured.
-    alone
-        Whether each prompt is encoded in a call of its own, since others' company changes it.
-    trimmed
-        Whether padding that is masked for all prompts is cut off.
+    ``arguments`` gives those of the pipeline's call for some prompts, which are captured at
+    ``timestep``. ``alone``, each prompt is encoded in a call of its own, since others' company
+    changes it; ``trimmed``, padding that is masked for all prompts is cut off.
     """
 
     def __init__(

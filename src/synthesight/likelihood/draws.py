@@ -49,14 +49,8 @@ def uniforms(keys: np.ndarray, index: np.ndarray) -> np.ndarray:
 def trend_basis(position: np.ndarray) -> np.ndarray:
     """Smooth functions of a draw's position, each of sum 0 over an image's N draws.
 
-    Parameters
-    ----------
-    position
-        float64, shape (B, N): where the N draws of B images lie in (0, 1), from :func:`uniforms`.
-
-    Returns
-    -------
-    float64, shape (B, N, ``TREND``): cos(π u), cos(2 π u), …, less their means over the N draws.
+    Positions in (0, 1), from :func:`uniforms`, are float64 (B, N); the functions, (B, N,
+    ``TREND``), are cos(π u), cos(2 π u), …, less their means over the N draws.
     """
     waves = np.cos(np.pi * position[:, :, None] * np.arange(1, TREND + 1))
     return waves - waves.mean(axis=1, keepdims=True)

@@ -143,24 +143,12 @@ class Evaluator:
     ) -> np.ndarray:
         """Evaluate a batch of at most ``usage.batch_size``.
 
-        Parameters
-        ----------
-        x
-            Shape (S, ...): encoded images.
-        keys
-            uint64, shape (S, 2): theirs.
-        slot
-            int64, shape (B,): which of the S images.
-        increment
-            int64, shape (B,): indices of draws; or the parts to evaluate for all of the batch.
-        rows
-            int64, shape (B,): which of the prepared prompts.
-        made
-            What :meth:`begin` returned for this batch; None makes its draws now.
+        ``x``, (S, ...), are encoded images, and ``keys``, uint64 (S, 2), theirs. Of each of the B,
+        ``slot`` says which image, ``increment`` the index of the draw (or, as a range, the parts to
+        evaluate for all of them), and ``rows`` which of the prepared prompts: int64 (B,). ``made``
+        is what :meth:`begin` returned for this batch; None makes its draws now.
 
-        Returns
-        -------
-        Nats, float64: shape (B,) for draws, (B, P) for P parts; or what is asked for.
+        Returns nats, float64: (B,) for draws, (B, P) for P parts; or what is asked for.
         """
         try:
             if len(slot) <= self.usage.batch_size:

@@ -73,20 +73,13 @@ class PairedEvidence:
         draws: np.ndarray,
         trend: np.ndarray | None = None,
     ) -> None:
-        """Take in the weighted errors of further draws.
+        """Take in the weighted errors of further draws of distinct ``slots``, int64 (B,).
 
-        Parameters
-        ----------
-        slots
-            int64, shape (B,), distinct.
-        errors
-            float64, shape (B, C, K): of draws n, n + 1, …; what stands for dropped classes or
-            beyond ``draws`` is ignored. Of parts, C is 1: their sum.
-        draws
-            int64, shape (B,): how many of the C draws are there for each image; how many parts.
-        trend
-            float64, shape (B, C, F): the trend functions at these draws, from
-            :func:`~synthesight.likelihood.draws.trend_basis`; None where errors have no trend.
+        ``errors``, float64 (B, C, K), are of draws n, n + 1, …; what stands for dropped classes or
+        beyond ``draws`` is ignored. Of parts, C is 1: their sum. ``draws``, int64 (B,), is how many
+        of the C draws, or how many parts, are there for each image. ``trend``, float64 (B, C, F),
+        are the functions of :func:`~synthesight.likelihood.draws.trend_basis`; None where errors
+        have no trend.
         """
         seen = np.arange(errors.shape[1])[None, :] < draws[:, None]
         alive = self.alive_[slots]
@@ -240,18 +233,9 @@ def softmax(mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.nd
     """Return the share of each class, ∝ exp(−mean), with its standard error by the delta method.
 
     It is a posterior under a flat prior only where the evidence is log p(x given class), without
-    noise; else it is a score.
-
-    A class whose covariance is NaN has the standard error NaN; the others', it does not enter.
-
-    Parameters
-    ----------
-    mean, covariance
-        float64, shapes (B, K) and (B, K, K), as :meth:`PairedEvidence.differences` gives them.
-
-    Returns
-    -------
-    share, standard_error : float64, shape (B, K)
+    noise; else it is a score. Both are float64 (B, K), and the arguments as
+    :meth:`PairedEvidence.differences` gives them. A class whose covariance is NaN has the standard
+    error NaN; the others', it does not enter.
     """
     share = np.exp(-(mean - mean.min(axis=1, keepdims=True)))
     share /= share.sum(axis=1, keepdims=True)

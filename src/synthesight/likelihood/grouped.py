@@ -19,19 +19,9 @@ from synthesight.likelihood.evidence import PairedEvidence
 def class_evidence(mean: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Evidence of classes, F = log mean exp(−m) over their units, and the shares of these.
 
-    Parameters
-    ----------
-    mean
-        float64, shape (…, U): mean error of each unit; inf where it does not count.
-    groups
-        int64, shape (U,): the class of each unit, from 0.
-
-    Returns
-    -------
-    evidence : float64, shape (…, K)
-        −inf for a class none of whose units counts.
-    share : float64, shape (…, K, U)
-        ∂F/∂(−m): of a class's likelihood, what each unit gives; 0 for those of other classes.
+    The mean errors m are float64 (…, U), inf for a unit that does not count; ``groups``, int64
+    (U,), is the class of each, from 0. F is (…, K), −inf for a class none of whose units counts.
+    The shares, (…, K, U), are ∂F/∂(−m): of a class's likelihood, what each unit gives.
     """
     member = groups == np.arange(groups.max() + 1)[:, None]
     score = np.where(member, -mean[..., None, :], -np.inf)
@@ -43,17 +33,9 @@ def class_evidence(mean: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np
 def of_classes(evidence: PairedEvidence, slots: np.ndarray, groups: np.ndarray) -> PairedEvidence:
     """The evidence of classes, in places 0 to B − 1 for the images in ``slots``.
 
-    The shares are estimated from the same draws, as if each unit were tried for its luck: tests
-    of classes must allow for as many rivals as there are units.
-
-    Parameters
-    ----------
-    evidence
-        Of the units; those of a class are all in the running, or none is.
-    slots
-        int64, shape (B,).
-    groups
-        int64, shape (U,): the class of each unit, from 0.
+    Of the units of a class, all are in the running or none; ``groups``, int64 (U,), is the class of
+    each. The shares are estimated from the same draws, as if each unit were tried for its luck:
+    tests of classes must allow for as many rivals as there are units.
     """
     alive = evidence.alive_[slots]
     origin = alive.argmax(axis=1)

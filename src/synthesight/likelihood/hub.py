@@ -98,20 +98,10 @@ def needed_parts(index: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def pick_variant(files: Iterable[str], *, half: bool, where: str) -> str | None:
-    """Return which copy of a part's weights to open.
+    """Return which copy of weights to open: ``"fp16"``, ``"bf16"``, or None for the plain one.
 
-    Parameters
-    ----------
-    files
-        Names of the files in the part's folder.
-    half
-        Whether a copy in half precision is preferred.
-    where
-        How messages call the folder.
-
-    Returns
-    -------
-    ``"fp16"``, ``"bf16"``, or None for the plain copy.
+    ``files`` are those in the part's folder, which messages call ``where``; ``half`` prefers a copy
+    in half precision.
     """
     files = list(files)
     matches = [match for match in map(_WEIGHTS.fullmatch, files) if match]
@@ -159,16 +149,8 @@ def wanted_files(
 ) -> list[str]:
     """Return the files of a repository to download: settings and one copy of the weights.
 
-    Parameters
-    ----------
-    files
-        Paths in the repository.
-    index
-        The content of its ``model_index.json``.
-    half, name
-        See :func:`pick_variant`; the repository's name.
-    weightless
-        Roles of parts whose settings are enough.
+    ``index`` is the content of its ``model_index.json``; ``weightless`` are roles of parts whose
+    settings are enough.
     """
     folders: dict[str, list[str]] = {role: [] for role in needed_parts(index)}
     for file in map(PurePosixPath, files):
@@ -195,17 +177,9 @@ def download(
 ) -> Path:
     """Return the local folder of a pipeline on the Hub, fetched where it is not there yet.
 
-    Without a network, what an earlier call has fetched is used.
-
-    Parameters
-    ----------
-    name, revision
-        ``"owner/model"``, and a branch, tag or commit.
-    half, weightless
-        See :func:`wanted_files`.
-    check
-        Where a model of transformers will do as well: takes its settings, and refuses those that
-        will not.
+    Without a network, what an earlier call has fetched is used. Where a model of transformers will
+    do as well, ``check`` takes its settings, and refuses those that will not. For ``half`` and
+    ``weightless`` see :func:`wanted_files`.
     """
 
     def choose(files: list[str], fetch: Callable[[list[str]], Path]) -> list[str]:
@@ -228,12 +202,7 @@ def download(
 def download_lora(name: str, *, revision: str | None, file: str | None) -> Path:
     """Return the local file of a LoRA on the Hub, fetched where it is not there yet.
 
-    Parameters
-    ----------
-    name, revision
-        ``"owner/model"``, and a branch, tag or commit.
-    file
-        Path in the repository; None where it holds a single one, or one of the usual name.
+    ``file`` is None where the repository holds a single one, or one of the usual name.
     """
     folder = _download(name, revision, lambda files, _: [pick_lora(files, file, name)])
     held = [path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors")]
@@ -241,16 +210,9 @@ def download_lora(name: str, *, revision: str | None, file: str | None) -> Path:
 
 
 def pick_lora(files: Iterable[str], file: str | None, where: str) -> str:
-    """Return the file of LoRA weights among those of a folder or repository.
+    """Return the file of LoRA weights among those of a folder or repository, called ``where``.
 
-    Parameters
-    ----------
-    files
-        Paths in the folder.
-    file
-        The one asked for; None where there is a single one, or one of the usual name.
-    where
-        How messages call the folder.
+    ``file`` is the one asked for; None where there is a single one, or one of the usual name.
     """
     found = sorted(path for path in files if PurePosixPath(path).suffix == ".safetensors")
     if file in found:

@@ -44,11 +44,6 @@ LoraLike = str | Path | tuple[str | Path, float] | Lora
 def read_loras(given: LoraLike | Sequence[LoraLike]) -> tuple[Lora, ...]:
     """Return the LoRAs that are meant.
 
-    Parameters
-    ----------
-    given
-        One or several of :data:`LoraLike`.
-
     Examples
     --------
     >>> read_loras("style.safetensors:0.8")
@@ -68,18 +63,8 @@ def read_loras(given: LoraLike | Sequence[LoraLike]) -> tuple[Lora, ...]:
 def add_lora(pipeline: Any, lora: Lora, *, name: str) -> dict[str, Any]:
     """Add a LoRA to the weights of a pipeline: W becomes W + scale · B A.
 
-    Parameters
-    ----------
-    pipeline
-        A pipeline of diffusers; its parts are changed in place and stay plain modules.
-    lora
-        What to add.
-    name
-        How messages call the pipeline.
-
-    Returns
-    -------
-    ``lora`` (the file's name, or that on the Hub), ``scale`` and ``sha256``, to be recorded.
+    The pipeline's parts are changed in place and stay plain modules. Returns ``lora`` (the file's
+    name, or that on the Hub), ``scale`` and ``sha256``, to be recorded.
     """
     path = _find(lora.source)
     if not hasattr(pipeline, "load_lora_weights"):

@@ -37,20 +37,12 @@ def is_out_of_memory(error: BaseException) -> bool:
 def opening(
     what: str, advice: str, *, size: int | None = None, tensors: int | None = None
 ) -> Iterator[None]:
-    """Say in one sentence that a library could not do something with files.
+    """Say in one sentence ``what`` a library could not do with files, and the ``advice``.
 
     The libraries raise all sorts for files that are damaged or do not fit; only that memory ran out
-    is told from it.
-
-    Parameters
-    ----------
-    what, advice
-        What could not be done, and what to do about it.
-    size
-        Bytes of the files of weights, if they are known. Settings may ask for a network of any
-        size: where the system can, the process is then kept to the memory that those need.
-    tensors
-        How many tensors the files hold: a network of far more is not built to its end.
+    is told from it. Settings may ask for a network of any size: where the system can, the process
+    is kept to the memory that weights of ``size`` bytes need, and a network of far more than
+    ``tensors`` is not built to its end.
     """
     try:
         with bounded(size) as is_bounded, few_parameters(tensors):
@@ -74,14 +66,10 @@ def opening(
 
 @contextmanager
 def bounded(size: int | None) -> Iterator[bool]:
-    """Keep this process to the memory that opening files of so many bytes can need.
+    """Keep this process to the memory that opening files of so many bytes can need; yield whether.
 
     That is eight times their size, for conversions and copies, and 1 GiB. Nothing is done where
     other threads might want memory, or on systems without Linux's ``/proc``.
-
-    Yields
-    ------
-    Whether it is kept to it.
     """
     status = Path("/proc/self/status")
     if size is None or threading.active_count() > 1 or not status.exists():
@@ -129,14 +117,7 @@ def encode(
 ) -> torch.Tensor:
     """Encode images, in ever smaller parts where they do not fit in memory together.
 
-    Parameters
-    ----------
-    model
-        The model.
-    pixels
-        As its ``encode`` takes them.
-    keys
-        uint64, shape (B, 2): theirs, for a model that varies images by chance.
+    ``keys``, uint64 (B, 2), are for a model that varies images by chance.
     """
     try:
         with torch.inference_mode():

@@ -23,18 +23,10 @@ from synthesight.likelihood.tokens.opening import TokenParts, check_family, open
 
 @dataclass(frozen=True)
 class Opened:
-    """An opened pipeline.
+    """An opened pipeline, on the CPU, or :class:`~synthesight.likelihood.tokens.TokenParts`.
 
-    Attributes
-    ----------
-    pipeline
-        A :class:`diffusers.DiffusionPipeline` on the CPU; or, of a model of transformers, its
-        :class:`~synthesight.likelihood.tokens.TokenParts`.
-    name
-        How messages and trials call it.
-    source
-        Where it came from, to be recorded: ``model``, and where they apply ``revision``,
-        ``config``, ``sha256`` and ``loras``.
+    ``name`` is what messages and trials call it. ``source`` is recorded: ``model``, and where they
+    apply ``revision``, ``config``, ``sha256`` and ``loras``.
     """
 
     pipeline: Any

@@ -45,19 +45,11 @@ QUANTISATIONS = {"nf4": "bitsandbytes", "int8": "torchao"}
 class PipelineFolder:
     """A folder with ``model_index.json`` and a folder for each part.
 
-    Attributes
-    ----------
-    path
-        The folder.
-    dtype
-        Precision of the denoising network. In half precision, copies of the weights in half
-        precision are preferred, and very large text encoders are opened in bfloat16. All else is
-        in float32. None opens a network in float32, from which a precision can be chosen, or a
-        very large one in bfloat16.
-    without
-        Roles of the text encoders to leave out.
-    quantise
-        ``"nf4"`` or ``"int8"`` for the very large text encoders; None for none.
+    ``dtype`` is the precision of the denoising network. In half precision, copies of the weights in
+    half precision are preferred, and very large text encoders are opened in bfloat16. All else is
+    in float32. None opens a network in float32, from which a precision can be chosen, or a very
+    large one in bfloat16. The text encoders of the roles in ``without`` are left out; ``quantise``
+    is ``"nf4"`` or ``"int8"`` for the very large ones.
     """
 
     path: Path

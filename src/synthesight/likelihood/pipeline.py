@@ -62,33 +62,15 @@ T = TypeVar("T")
 
 
 class PipelineDenoiser(DenoiserModel):
-    """A diffusers pipeline as a denoiser.
+    """A diffusers pipeline as a denoiser, of images given texts or classes (``takes_labels``).
 
-    Parameters
-    ----------
-    pipeline
-        A ``diffusers.DiffusionPipeline`` that makes images of texts, or of classes.
-    name
-        How messages and trials call the model; None for the name that it was loaded by.
-    device
-        Where the network runs; None where it is. With a device, the network and the autoencoder
-        are moved there, and the text encoders visit it while prompts are encoded.
-    dtype
-        Precision of the network; None as it is.
-    resolution
-        (height, width) of the images in pixels, or one number for both; None for the pipeline's
-        own.
+    None leaves ``device`` and ``dtype`` as they are, and ``resolution`` the pipeline's own. With a
+    device, the network and the autoencoder are moved there, and the text encoders visit it while
+    prompts are encoded.
 
-    Attributes
-    ----------
-    reference
-        The pipeline's own call, which is slow, and exact by construction.
-    takes_labels
-        Whether its prompts are labels of classes, not text.
-    source
-        Where the pipeline came from, for the record.
-    precision
-        What :func:`~synthesight.likelihood.precision.choose_precision` measured, if it did.
+    ``reference`` is the pipeline's own call, which is slow, and exact by construction;
+    ``precision`` what :func:`~synthesight.likelihood.precision.choose_precision` measured, if it
+    did.
 
     Examples
     --------

@@ -35,14 +35,9 @@ Path = tuple[Any, ...]
 class Layout:
     """How the pipeline arranges x for its scheduler and its decoder.
 
-    Attributes
-    ----------
-    to_sample, from_sample
-        From x to what the scheduler sees, and back.
-    dtype
-        Of what the scheduler sees.
-    latent
-        From what the scheduler sees to what the decoder is given; None for a model of pixels.
+    ``to_sample`` and ``from_sample`` are the maps from x to what the scheduler sees, of type
+    ``dtype``, and back; ``latent`` is that from there to what the decoder is given, None for a
+    model of pixels.
     """
 
     to_sample: LinearMap
@@ -60,19 +55,11 @@ class Layout:
 class Plumbing:
     """Where in the arguments of the network things are.
 
-    Attributes
-    ----------
-    role
-        The network that is called.
-    call
-        A call's arguments, as a tree to put others in.
-    sample, clocks, prompts
-        Paths in the tree; all other leaves stay as they are. A clock is told rate · timestep +
-        offset. Prompts have their rows along the dimension that is given.
-    lists
-        Paths of lists that have a row for each image.
-    into, out_of
-        From x to the network's sample, and from its output to the shape of x.
+    ``call`` is a call's arguments, as a tree to put others in. ``sample``, ``clocks`` and
+    ``prompts`` are paths in it; all other leaves stay as they are. A clock is told rate · timestep
+    + offset. Prompts have their rows along the dimension that is given. ``lists`` are paths of
+    lists that have a row for each image. ``into`` and ``out_of`` are the maps from x to the
+    network's sample, and from its output to the shape of x.
     """
 
     role: str
@@ -93,16 +80,9 @@ class Plumbing:
 class FirstCall:
     """One step with the real network and one prompt.
 
-    Attributes
-    ----------
-    calls
-        The network's calls and outputs: more than one where there is guidance.
-    sample
-        What the scheduler saw.
-    timestep
-        Which it handed out: a whole number, or a float where time is continuous.
-    clock
-        (timesteps, sigmas) of the pipeline's own schedule.
+    It has the network's calls and outputs, more than one where there is guidance; what the
+    scheduler saw; which timestep it handed out, a float where time is continuous; and (timesteps,
+    sigmas) of the pipeline's own schedule.
     """
 
     calls: list[tuple[Call, Any]]
@@ -137,25 +117,10 @@ def learn(
 ) -> tuple[Layout, Plumbing | str]:
     """Watch a call of ``PROBES`` rows in which no network runs.
 
-    Parameters
-    ----------
-    arguments
-        Of the pipeline's call, with ``PROBES`` prompts of several lengths; the longest is that of
-        the first call.
-    times
-        Timesteps at which the clock is read; the first is of a step that does not count.
-
-    Returns
-    -------
-    layout
-        How x is arranged.
-    plumbing
-        Or the reason why the network's arguments are no fixed function of sample, clock and prompt.
-
-    Raises
-    ------
-    NotCaptured
-        If not even the layout is a fixed one.
+    ``arguments`` have ``PROBES`` prompts of several lengths; the longest is that of the first call.
+    At ``times`` the clock is read; the first is of a step that does not count. Raises NotCaptured
+    if not even the layout is a fixed one. In place of the plumbing comes the reason why the
+    network's arguments are no fixed function of sample, clock and prompt.
     """
     seen, output = first.calls[0]
     template = answer_of(output)

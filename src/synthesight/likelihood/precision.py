@@ -51,22 +51,13 @@ def half_precisions(device: torch.device) -> list[torch.dtype]:
 def choose_precision(
     model: PipelineDenoiser | RasterModel | Amused | VAR | RandAR, candidates: Sequence[torch.dtype]
 ) -> dict[str, float | None]:
-    """Measure the candidates and leave the network in the best of them.
+    """Measure the candidates, leave the float32 network in the best, and return the errors.
 
-    Parameters
-    ----------
-    model
-        With its network in float32.
-    candidates
-        Precisions that the device has instructions for. On a GPU these are faster than float32; on
-        a CPU that is measured as well.
-
-    Returns
-    -------
-    For each candidate, the error of the difference between two classes, relative to its size
-    in float32; None where it overflows. Empty where float32 does not fit in memory: the first
-    candidate is then taken unmeasured. Else it is the one of the least error, if that is at most
-    ``LIMIT``, and it is faster, or float32.
+    These are of the difference between two classes, relative to its size in float32; None where it
+    overflows. Empty where float32 does not fit in memory: the first candidate is then taken
+    unmeasured. Else it is the one of the least error, if that is at most ``LIMIT``, and it is
+    faster, or float32. On a GPU the candidates are known to be faster; on a CPU that is measured as
+    well.
     """
     network = model.network
     whole = [(tensor, tensor.data) for tensor in (*network.parameters(), *network.buffers())]

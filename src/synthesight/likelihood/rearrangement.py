@@ -26,14 +26,9 @@ class NotCaptured(Exception):
 class LinearMap:
     """Where each element of an output comes from: ``out[j] = scale[j] · x[index[j]] + offset[j]``.
 
-    Attributes
-    ----------
-    index
-        int64, shape (M,), into the flattened input; None where the order stays.
-    scale, offset
-        float32, shape (M,), or one number for all elements.
-    shape
-        Of one output, without the batch.
+    ``index``, int64 (M,), is into the flattened input, None where the order stays; ``scale`` and
+    ``offset`` are float32 (M,), or one number for all; ``shape`` is that of one output, without the
+    batch.
     """
 
     index: Tensor | None
@@ -43,20 +38,7 @@ class LinearMap:
 
     @classmethod
     def learn(cls, outputs: Tensor, inputs: Tensor) -> LinearMap:
-        """Return the map from probes to what became of them.
-
-        Parameters
-        ----------
-        outputs
-            shape (``PROBES``, ...).
-        inputs
-            From :func:`probes`.
-
-        Raises
-        ------
-        NotCaptured
-            If it is no such map.
-        """
+        """Return the map from :func:`probes` to what became of them, or raise NotCaptured."""
         if len(outputs) != len(inputs):
             raise NotCaptured("an output does not have a row for each image")
         flat = outputs.reshape(len(outputs), -1).float()
@@ -106,17 +88,9 @@ class LinearMap:
         return LinearMap(index, self.scale * scale, self.scale * offset + self.offset, self.shape)
 
     def order(self, shape: Sequence[int]) -> LinearMap:
-        """Return the rearrangement alone, and the inverse of it.
+        """Return the inverse of the rearrangement alone, to the ``shape`` that this map takes.
 
-        Parameters
-        ----------
-        shape
-            Of what this map takes.
-
-        Raises
-        ------
-        NotCaptured
-            If an element is used twice or not at all.
+        Raises NotCaptured if an element is used twice or not at all.
         """
         count = int(np.prod(shape))
         if self.index is None:

@@ -59,20 +59,9 @@ def denoise_from(
     *,
     steps: int = STEPS,
 ) -> Tensor:
-    """Add noise to x up to a time of the schedule, and sample from there.
+    """Add noise to x, float32 (B, ...), up to a time of the schedule, and sample from there.
 
-    Parameters
-    ----------
-    x
-        float32, shape (B, ...): encoded images.
-    start
-        Index of the time in ``denoiser.schedule.times``.
-    denoiser, noise, conditioning, rows, steps
-        See :func:`sample`. One step gives the estimate x̂ itself.
-
-    Returns
-    -------
-    Tensor of float32, the shape of ``x``.
+    ``start`` is the index of the time; all else is as in :func:`sample`. One step gives x̂ itself.
     """
     if steps < 1:
         raise SynthesightError(f"`steps={steps}` cannot be: give 1 or more.")

@@ -118,23 +118,12 @@ class Schedule:
 def clean_estimate(
     prediction: Prediction, output: Tensor, z: Tensor, alpha: Tensor, sigma: Tensor
 ) -> Tensor:
-    """Return x̂, given what the network says about z = α x + σ ε.
+    """Return x̂, given what the network says about z = α x + σ ε: float32, the shape of z.
 
-    Parameters
-    ----------
-    prediction
-        What the network predicts: ``"epsilon"`` is ε (Ho et al. 2020); ``"v_prediction"`` is
-        α ε − σ x (Salimans & Ho 2022); ``"sample"`` is x; ``"flow_prediction"`` is ε − x (Liu et
-        al. 2023; Lipman et al. 2023) and ``"reversed_flow"`` x − ε; ``"edm"`` is F of Karras et
-        al. (2022), equation 7, with z and x in units in which α² + σ² = 1.
-    output, z
-        float32, shape (B, ...).
-    alpha, sigma
-        float32, broadcastable to ``z``.
-
-    Returns
-    -------
-    Tensor of float32, the shape of ``z``.
+    What it predicts: ``"epsilon"`` is ε (Ho et al. 2020); ``"v_prediction"`` is α ε − σ x (Salimans
+    & Ho 2022); ``"sample"`` is x; ``"flow_prediction"`` is ε − x (Liu et al. 2023; Lipman et al.
+    2023) and ``"reversed_flow"`` x − ε; ``"edm"`` is F of Karras et al. (2022), equation 7, with z
+    and x in units in which α² + σ² = 1.
     """
     if prediction == "epsilon":
         return (z - sigma * output) / alpha
@@ -152,12 +141,7 @@ def clean_estimate(
 def read_schedule(scheduler: Any, name: str) -> tuple[Schedule, Prediction]:
     """Return the schedule that a network was trained on and what it predicts.
 
-    Parameters
-    ----------
-    scheduler
-        Any scheduler of diffusers; how it would sample does not matter.
-    name
-        How to call the model in messages.
+    How a scheduler of diffusers would sample does not matter.
     """
     kind = type(scheduler).__name__
     config = scheduler.config

@@ -36,12 +36,7 @@ SCALED = ("scale_weight", "weight_scale", "scaled_fp8")  # 8-bit weights that ne
 class SingleFile:
     """A file of weights, named as diffusers names them or as the model was first published.
 
-    Attributes
-    ----------
-    path
-        The file.
-    tensors
-        What is in it, by name; read from disk where it is used.
+    Its tensors, by name, are read from disk where they are used.
     """
 
     path: Path

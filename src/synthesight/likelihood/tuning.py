@@ -48,20 +48,9 @@ class Purse:
 class Tuner:
     """Finds out how a network runs best, once, and keeps it for later calls.
 
-    Parameters
-    ----------
-    batch_size
-        Evaluations a batch; None finds the best by measurement.
-
-    Attributes
-    ----------
-    compiled
-        Whether the network is compiled; None where that was not tried.
-    memory_format
-        ``"contiguous"`` or ``"channels_last"``.
-    packed
-        Whether the weights of linear layers are packed
-        (:func:`~synthesight.likelihood.packing.pack`).
+    Without a ``batch_size`` (evaluations), the best is found by measurement. ``compiled`` is None
+    where that was not tried; ``memory_format`` is ``"contiguous"`` or ``"channels_last"``;
+    ``packed`` says whether linear layers are (:func:`~synthesight.likelihood.packing.pack`).
     """
 
     def __init__(self, batch_size: int | None = None) -> None:
@@ -82,12 +71,8 @@ class Tuner:
     def tune(self, model: DrawModel | PartModel, conditioning: object, evaluations: float) -> int:
         """Return how many evaluations to do in a batch, and leave the network as it runs best.
 
-        Parameters
-        ----------
-        model, conditioning
-            The model, and its prepared prompts, of which the first is used.
-        evaluations
-            About how many are to come: whether it pays to compile depends on it.
+        The first of the prepared prompts is used. Whether it pays to compile depends on how many
+        ``evaluations`` are to come.
         """
         asked = model.resolution, self.batch_size
         purse = Purse(SHARE * evaluations)
@@ -139,23 +124,12 @@ class Tuner:
 def best_batch_size(
     model: DrawModel | PartModel, conditioning: object, purse: Purse | None = None
 ) -> tuple[int, bool]:
-    """Find the largest batch that fits and still pays, by doubling.
+    """Find the largest batch that fits and still pays, by doubling, as far as the purse allows.
 
-    Parameters
-    ----------
-    model
-        The model.
-    conditioning
-        Prepared prompts; the first is used.
-    purse
-        What measuring may cost; None is no limit.
-
-    Returns
-    -------
-    Network evaluations a batch, between 1 and ``LARGEST``, and whether that was measured to its
-    end. Where it was not, the size is what is usual on such a device, or less where one evaluation
-    alone takes long. Sizes below the usual one are only a way there, since a busy machine makes
-    any of them look fastest.
+    Returns network evaluations a batch, between 1 and ``LARGEST``, and whether that was measured to
+    its end. Where it was not, the size is what is usual on such a device, or less where one
+    evaluation alone takes long. Sizes below the usual one are only a way there, since a busy
+    machine makes any of them look fastest.
     """
     purse = purse or Purse()
     usual = USUAL.get(model.device.type, USUAL_GPU)
@@ -185,23 +159,10 @@ def best_batch_size(
 def choose_memory_format(
     model: DrawModel | PartModel, conditioning: object, most: int | None = None
 ) -> str:
-    """Run a convolutional network channels-last where that is faster.
+    """Run a convolutional network channels-last where that is faster; return its format.
 
     The network is the attribute ``network`` of the models in this package; other models, and
-    transformers, are left alone.
-
-    Parameters
-    ----------
-    model
-        The model.
-    conditioning
-        Prepared prompts; the first is used.
-    most
-        Network evaluations that a batch may have; at most eight are measured. None is no limit.
-
-    Returns
-    -------
-    ``"channels_last"`` or ``"contiguous"``, the format that the network is left in.
+    transformers, are left alone. At most eight evaluations a batch are measured, or ``most``.
     """
     network = getattr(owner(model), "network", None)
     if network is None or not any(
@@ -220,17 +181,7 @@ def choose_memory_format(
 def choose_packing(
     model: DrawModel | PartModel, conditioning: object, most: int | None = None
 ) -> bool:
-    """Pack the weights of linear layers where that is faster: on some processors, by far.
-
-    Parameters
-    ----------
-    model, conditioning, most
-        As for :func:`choose_memory_format`.
-
-    Returns
-    -------
-    Whether they are left packed.
-    """
+    """Pack the weights of linear layers where that is faster, by far on some processors."""
     network = getattr(owner(model), "network", None)
     if network is None or model.device.type != "cpu":
         return False
@@ -267,25 +218,11 @@ def seconds_a_batch(
 def compile_network(
     model: DrawModel | PartModel, conditioning: object, size: int, evaluations: float, plain: float
 ) -> bool | None:
-    """Compile the network for long work, and keep that only if it is faster.
+    """Compile the network for long work, and keep that only if it is faster; None if not tried.
 
-    Parameters
-    ----------
-    model
-        A model whose :func:`owner` has the attribute ``network``.
-    conditioning
-        Prepared prompts.
-    size
-        Network evaluations a batch: the one shape that is compiled.
-    evaluations
-        About how many are to come. Compiling takes its time, so work of less than ``LONG`` seconds
-        is not worth it.
-    plain
-        Seconds that a batch takes as it is.
-
-    Returns
-    -------
-    Whether the network is now compiled; None where it was not tried.
+    It is compiled for batches of ``size``, which take ``plain`` seconds as it is. Compiling takes
+    its time, so work of less than ``LONG`` seconds, by the ``evaluations`` to come, is not worth
+    it.
     """
     long = LONG if model.device.type == "cpu" else LONG_GPU
     # Where not even a batch fits, the engine finds a size that does.

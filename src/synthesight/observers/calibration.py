@@ -143,16 +143,8 @@ def fit_calibration(
 ) -> Calibration:
     """Return the calibration under which known classes are most probable.
 
-    Parameters
-    ----------
-    evidence
-        float64, shape (N, K).
-    draws
-        int64, shape (N,): of the class that saw most of them.
-    labels
-        int64, shape (N,): the right class.
-    made
-        See :class:`Calibration`.
+    Evidence is float64 (N, K); of each image, ``draws`` is the number that the class with most of
+    them saw, and ``labels`` the right class. For ``made`` see :class:`Calibration`.
     """
     if len(labels) < FEWEST:
         raise SynthesightError(

@@ -72,16 +72,9 @@ class Classes:
 
 
 def names_only(given: Mapping[str, Any], why: str) -> dict[str, Any]:
-    """Return an observer's keywords without the words and whole prompts of classes.
+    """Return an observer's keywords without ``names`` and whole prompts, which warns ``why``.
 
     One file of classes serves all observers, so that this is a warning and no mistake.
-
-    Parameters
-    ----------
-    given
-        Keywords, of which ``names`` and a mapping ``prompt`` are left out.
-    why
-        Why, as "natural-32-cnn reads no text".
     """
     wording = [key for key in ("names", "prompt") if isinstance(given.get(key), Mapping)]
     if wording:

@@ -26,17 +26,9 @@ def draw_errors(
 ) -> pl.DataFrame:
     """Return the table of draws that :meth:`synthesight.trials.Run.keep` takes.
 
-    Parameters
-    ----------
-    observer
-        A generative classifier.
-    stimuli
-        What was shown.
-    classes
-        What it chose among; empty where each stimulus has captions of its own.
-    place, draw, unit, nats
-        Shape (E,) each: of every network evaluation, which of the stimuli it was of, the index of
-        its draw, or first part, its unit (a class, or label of one), and the nats that it gave.
+    ``classes`` is empty where each stimulus has captions of its own. Of every network evaluation,
+    shape (E,) each: ``place`` says which of the stimuli it was of, ``draw`` the index of its draw,
+    or first part, ``unit`` its class, or label of one, and ``nats`` what it gave.
     """
     assert isinstance(observer, GenerativeClassifier)
     model = observer.likelihood

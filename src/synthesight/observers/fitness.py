@@ -22,9 +22,7 @@ OF_MODEL = {each.name for each in fields(ModelOptions)}
 def increments_of(model: str) -> str:
     """Return what a model's evidence comes in, as far as its name tells.
 
-    Returns
-    -------
-    ``"none"`` of a discriminative network, else ``increments`` of
+    That is ``"none"`` of a discriminative network, else ``increments`` of
     :class:`~synthesight.observers.registry.Entry`; ``"times"`` where nothing is known.
 
     Examples

@@ -93,22 +93,10 @@ def compared(
 ) -> tuple[Terms, np.ndarray]:
     """Take the evidence for one class against another apart, over the draws that decided.
 
-    Parameters
-    ----------
-    observer
-        A :class:`~synthesight.observers.generative.GenerativeClassifier`.
-    response
-        What it answered, which says how many draws, or parts, each class saw.
-    classes
-        The choice that it had.
-    pair
-        Indices of the two classes.
-    ask
-        Of the observer's likelihood, such as its ``nat_maps``: what is asked in place of ``nats``.
-
-    Returns
-    -------
-    The terms, which add up to the evidence of the response; and the image, uint8.
+    ``response`` says how many draws, or parts, each class saw, of the choice in ``classes``, of
+    which ``pair`` has two indices. ``ask``, such as ``nat_maps`` of the observer's likelihood, is
+    asked in place of ``nats``. Returns the terms, which add up to the evidence, and the image,
+    uint8.
     """
     model = observer.likelihood
     prompts, rows, groups = list(classes), np.arange(len(classes))[:, None], np.arange(len(classes))

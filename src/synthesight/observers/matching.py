@@ -17,14 +17,8 @@ TOGETHER = 128  # images whose captions are encoded together
 class Block:
     """Some stimuli with equally many captions, which go on being kept by whoever keeps them all.
 
-    Attributes
-    ----------
-    stimuli
-        The stimuli.
-    captions
-        Their distinct captions.
-    rows
-        For each stimulus, by its id: int64, shape (K,), the places of its captions.
+    ``captions`` are their distinct ones; ``rows`` has for each stimulus, by its id, the places of
+    its own: int64, shape (K,).
     """
 
     def __init__(self, stimuli: Sequence[Stimulus], keeper: Iterable[Stimulus]) -> None:

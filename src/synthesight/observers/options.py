@@ -35,18 +35,10 @@ def about(
     many: bool = False,
     least: int | None = None,
 ) -> dict[str, Any]:
-    """Return what the command line has to know about an option.
+    """Return what the command line has to know about an option, besides one line of help.
 
-    Parameters
-    ----------
-    help
-        One line of help.
-    text
-        Type of the value on the command line; ``list`` for names between commas.
-    many
-        Whether the command line takes the option several times.
-    least
-        Bound of a number, below which it is refused.
+    ``text`` is the type of its value there; ``list`` is for names between commas. It may take the
+    option ``many`` times; a number below ``least`` is refused.
     """
     return {"help": help, "text": text, "many": many, "least": least}
 

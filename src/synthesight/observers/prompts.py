@@ -45,12 +45,6 @@ def check_prompts(
 ) -> list[str] | dict[str, list[str]]:
     """Return templates, each with ``{class}`` in it, as a list; or whole prompts by class.
 
-    Parameters
-    ----------
-    prompt
-        Templates with a place for the class, ``{class}`` or CLIP's ``{}``; or for each class its
-        whole prompts.
-
     Examples
     --------
     >>> check_prompts("a photo of a {}.")

@@ -200,12 +200,9 @@ def _letters(name: str) -> str:
 def resolve(name: str) -> tuple[str | Path, Entry | None]:
     """Return where a model is, and its entry where it is a known one.
 
-    Parameters
-    ----------
-    name
-        A known name; a folder or file; ``owner/model[@revision]`` on the Hugging Face Hub; or for
-        classifiers a library and a name in it: ``transformers:…``, ``timm:…``, ``torchvision:…``,
-        ``open_clip:…``.
+    ``name`` is a known one; a folder or file; ``owner/model[@revision]`` on the Hugging Face Hub;
+    or for classifiers a library and a name in it: ``transformers:…``, ``timm:…``,
+    ``torchvision:…``, ``open_clip:…``.
     """
     if not name:
         raise SynthesightError(

@@ -19,26 +19,13 @@ from synthesight.stimuli.stimulus import Stimulus
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """The evidence about one image so far.
+    """The evidence about one image so far, of K classes.
 
-    Attributes
-    ----------
-    classes
-        K class names.
-    nats
-        float64, shape (D, U): what each draw, or part, gives each unit (a class, or a label of
-        one); NaN where a unit was dropped before.
-    groups
-        int64, shape (U,): the class of each unit, in order.
-    combine
-        How units make a class: ``"logsumexp"`` or ``"best"``.
-    parts
-        Whether these are parts of a sequence, whose sum is the evidence, rather than draws, whose
-        mean is.
-    evaluations
-        Network evaluations so far, in passes.
-    seconds
-        Time in the engine so far.
+    ``nats``, float64 (D, U), are what each draw, or part, gives each unit (a class, or a label of
+    one); NaN where a unit was dropped before. ``groups``, int64 (U,), is the class of each unit, in
+    order, and ``combine`` how units make one. The evidence is the sum over ``parts`` of a sequence,
+    or the mean over draws. ``evaluations`` (in passes) and ``seconds`` are what the engine has
+    spent.
     """
 
     classes: list[str]

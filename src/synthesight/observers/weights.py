@@ -10,19 +10,10 @@ SAMPLE = 256  # values of each tensor: every training changes nearly all of them
 
 
 def weights_hash(network: object) -> str | None:
-    """Return a hash of a network's weights.
+    """Return a hash of a network's weights, the same on every device; None if it is none.
 
-    Of each parameter and buffer its shape and ``SAMPLE`` evenly spaced values, so that a network
-    of many gigabytes takes no longer to name than a small one.
-
-    Parameters
-    ----------
-    network
-        The network; None is returned for what is no :class:`torch.nn.Module`.
-
-    Returns
-    -------
-    32 hexadecimal digits, the same on every device.
+    Of each parameter and buffer its shape and ``SAMPLE`` evenly spaced values count, so that a
+    network of many gigabytes takes no longer to name than a small one.
     """
     if not isinstance(network, torch.nn.Module):
         return None

@@ -33,11 +33,6 @@ class Keeper:
 
     What a browser sends is only numbers: categories, conditions and names of images are those of
     the site's own design. A trial that is there already is not written again.
-
-    Parameters
-    ----------
-    site
-        Folder that :func:`~synthesight.people.site.build_site` wrote.
     """
 
     def __init__(self, site: Path) -> None:
@@ -65,16 +60,9 @@ class Keeper:
         return len(self.progress(participant, session)) >= self.design["trials"]
 
     def keep(self, sent: Any) -> tuple[str, int, int]:
-        """Append what is new of what a browser sent, and sync it to the disk.
+        """Append what is new of what a browser sent, and sync it; Refused if any of it cannot be.
 
-        Returns
-        -------
-        Participant, session, and the number of trials that are kept of it.
-
-        Raises
-        ------
-        Refused
-            If anything in it cannot be; then nothing is written.
+        Returns participant, session, and the number of trials that are kept of it.
         """
         if not isinstance(sent, dict) or sent.get("design") != self.design["id"]:
             raise Refused("this is not of the study that is served here: load the page again.")

@@ -110,17 +110,7 @@ def write_masks(out: Path, seed: int) -> list[str]:
 def pink_noise(side: int, rng: np.random.Generator) -> np.ndarray:
     """Return the mask of Geirhos et al. (2018): noise whose power falls as 1/f, at high contrast.
 
-    Parameters
-    ----------
-    side
-        In pixels.
-    rng
-        Gives the phases.
-
-    Returns
-    -------
-    uint8, shape (side, side): the noise scaled to its range, then four times its contrast around
-    the middle.
+    It is uint8, (side, side): scaled to its range, then four times its contrast around the middle.
     """
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
     frequency[0, 0] = np.inf  # no mean

@@ -76,25 +76,13 @@ def readings(
 ) -> tuple[Section, list[str]]:
     """Measure the evidence for the rival readings of pictures.
 
-    Parameters
-    ----------
-    observers
-        Generative classifiers; or networks, if they know the readings as classes.
-    stimuli
-        From :func:`~synthesight.stimuli.make.classic_stimuli`; or any, if ``rivals`` is given.
-    rivals
-        Readings of all the pictures; None for each picture's own.
-    draws
-        Draws of a prompt.
-    out
-        Folder to keep errors in, so that a later call goes on; None for none.
+    Observers are generative classifiers; or networks, if they know the readings as classes. Stimuli
+    are from :func:`~synthesight.stimuli.make.classic_stimuli`; or any, if ``rivals`` gives the
+    readings of all. Errors of the ``draws`` of a prompt are kept in the folder ``out``, so that a
+    later call goes on.
 
-    Returns
-    -------
-    section : Section
-        Tables ``readings`` and ``readings-by-draw``, and a figure a picture.
-    left_out : list of str
-        A sentence for each observer and picture whose readings the observer does not know.
+    Returns a section with the tables ``readings`` and ``readings-by-draw`` and a figure a picture;
+    and a sentence for each observer and picture whose readings the observer does not know.
     """
     if draws < 2:
         raise SynthesightError(f"`draws={draws}` leaves no standard error: give 2 or more.")
@@ -138,20 +126,12 @@ def readings(
 
 
 def running(advantage: np.ndarray, *, parts: bool = False) -> pl.DataFrame:
-    """Return how the evidence for one reading over another runs, draw by draw.
+    """Return how the evidence for one reading over another runs, a row a draw.
 
-    Parameters
-    ----------
-    advantage
-        float64, shape (D,): what each draw, or part of a sequence, gives the first reading more.
-    parts
-        Whether they are parts, whose sum is the evidence, rather than draws, whose mean is.
-
-    Returns
-    -------
-    A row a draw: ``draw`` from 1, ``advantage``, ``difference`` (the running mean or sum),
-    ``standard_error`` of a mean (null for one draw, and for parts), and ``score``: the share that
-    a flat prior would give the first reading.
+    ``advantage``, float64 (D,), is what each draw, or part, gives the first reading more. Columns
+    are ``draw`` from 1, ``advantage``, ``difference`` (the running mean, or of parts the sum),
+    ``standard_error`` of a mean (null for one draw, and for parts), and ``score``: the share that a
+    flat prior would give the first reading.
 
     Examples
     --------

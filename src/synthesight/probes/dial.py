@@ -35,18 +35,8 @@ def dial_pairs(
 ) -> list[Pair]:
     """Return what a dial turns between.
 
-    Parameters
-    ----------
-    images
-        Two images, the first of the first class; or images with categories, to be paired at random;
-        or none, for drawn ones.
-    classes
-        The two classes.
-    kind
-        See :func:`~synthesight.stimuli.make.dial_stimuli`. Pairs of hybrids come both ways, each
-        image once with its low frequencies.
-    pairs, seed
-        Number of pairs, and seed of their choice.
+    Images are two, the first of the first class; or have categories, to be paired at random; or
+    none, for drawn ones. Pairs of hybrids come both ways, each image once with its low frequencies.
     """
     both = kind == "hybrid"
     if not images:
@@ -67,23 +57,9 @@ def show_dial(
 ) -> pl.DataFrame:
     """Show the images of a dial to observers; go on where an earlier call stopped.
 
-    Parameters
-    ----------
-    models
-        Observers, or names of models.
-    stimuli
-        From :func:`~synthesight.stimuli.make.dial_stimuli`.
-    out
-        Folder: ``stimuli/`` gets the images and a list of them with their factors, ``runs/`` a run
-        for each observer. Observers may be added by later calls.
-    options
-        Of the models; ``classes`` is what they choose among.
-    progress
-        Whether to tell how far it is.
-
-    Returns
-    -------
-    The trials of all runs in ``out``.
+    The folder's ``stimuli/`` gets the images and a list of them with their factors, ``runs/`` a run
+    for each observer; later calls may add some. ``classes`` of the options is what they choose
+    among. Returns the trials of all runs in ``out``.
     """
     from synthesight.evaluation import run_evaluation
     from synthesight.observers.options import EvaluateOptions

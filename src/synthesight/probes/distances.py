@@ -11,14 +11,9 @@ def rmse(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def ssim(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the structural similarity of two images' luminances (Wang et al. 2004).
+    """Return the structural similarity of two uint8 images' luminances (Wang et al. 2004).
 
     Gaussian windows of σ = 1.5 pixels, K = (0.01, 0.03), as published; mean over the image.
-
-    Parameters
-    ----------
-    first, second
-        uint8, shape (height, width, 3).
     """
     from scipy.ndimage import gaussian_filter
 

@@ -150,18 +150,9 @@ def band_edges(bands: str | Sequence[float] | None, side: int) -> np.ndarray:
 
 
 def band_powers(residuals: Any, edges: np.ndarray) -> Any:
-    """Return the power of images in bands of spatial frequency.
+    """Return the power of residuals, (B, …, h, w), in bands of spatial frequency: float64, (B, N).
 
-    Parameters
-    ----------
-    residuals
-        Tensor, shape (B, …, h, w).
-    edges
-        Lower edges of N bands, in cycles an image.
-
-    Returns
-    -------
-    Tensor of float64, shape (B, N), whose sum over bands is that of the squares of the residuals.
+    ``edges`` are the lower ones, in cycles an image. The bands add up to the residuals' squares.
     """
     import numpy as np
     import torch

@@ -21,15 +21,7 @@ TEXT = (
 
 
 def maps_section(maps: Sequence[EvidenceMap], observer: str) -> Section:
-    """Return maps as a section of a report.
-
-    Parameters
-    ----------
-    maps
-        From :meth:`~synthesight.observers.Classification.maps`.
-    observer
-        Whose evidence it is.
-    """
+    """Return the maps of an observer's evidence as a section of a report."""
     import polars as pl
 
     from synthesight.probes.pictures import map_figure

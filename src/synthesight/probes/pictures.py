@@ -21,15 +21,7 @@ DIVERGING = ("#2166ac", "#92c5de", "#ffffff", "#fdb863", "#b35806")
 
 
 def png_url(image: np.ndarray, side: int = 2 * SIDE) -> str:
-    """Return an image as a PNG in a URL; a small one with its pixels as squares.
-
-    Parameters
-    ----------
-    image
-        uint8, shape (height, width, 3).
-    side
-        Of the longer side, about.
-    """
+    """Return an image, uint8, as a PNG in a URL; a small one with its pixels as squares."""
     height, width = image.shape[:2]
     picture = Image.fromarray(image)
     if max(height, width) < side:
@@ -50,16 +42,8 @@ def picture_grid(
 ) -> alt.LayerChart:
     """Draw images in rows and columns, with words above, beside and below them.
 
-    Parameters
-    ----------
-    images
-        By row and column: uint8, shape (height, width, 3); None leaves a place empty.
-    columns, rows
-        What stands above each column, and beside each row.
-    captions
-        By row and column: what stands below an image.
-    side
-        Of an image in the figure, in pixels.
+    Images are uint8, (height, width, 3), by row and column, and drawn with so many pixels a side;
+    None leaves a place empty. Captions stand below them.
     """
     cells = [
         {
@@ -104,14 +88,7 @@ def picture_grid(
 def coloured(values: np.ndarray, image: np.ndarray, most: float) -> np.ndarray:
     """Draw signed values over an image in pale grey: uint8, shape (height, width, 3).
 
-    Parameters
-    ----------
-    values
-        float64, shape (height, width): orange above 0, blue below, white at 0.
-    image
-        uint8, shape (height, width, 3).
-    most
-        What has the deepest colour, as has whatever lies beyond it.
+    Above 0 they are orange, below blue, at 0 white; ``most`` and beyond have the deepest colour.
     """
     grey = image.astype(np.float64).mean(axis=2, keepdims=True) / 255
     places = np.linspace(-1, 1, len(DIVERGING))
@@ -126,13 +103,6 @@ def map_figure(each: EvidenceMap, *, side: int = 2 * SIDE) -> alt.HConcatChart:
 
     The regions are the same map smoothed (Gaussian, a sixteenth of the image wide): single places
     are less certain than what they have in common.
-
-    Parameters
-    ----------
-    each
-        From :meth:`~synthesight.observers.Classification.maps`.
-    side
-        Of an image in the figure, in pixels.
     """
     own, regions = each.upsampled(), each.regions()
     panels = [picture_grid([[each.image]], ["as the model saw it"], side=side)]
@@ -169,11 +139,7 @@ def legend_of(most: float, title: str) -> alt.Chart:
 def race_chart(race: pl.DataFrame) -> alt.LayerChart:
     """Draw how the evidence of classes comes apart, draw by draw; the leading ones have colours.
 
-    Parameters
-    ----------
-    race
-        Columns draw, class and evidence, less that of the class that leads at the end; a class
-        that was dropped has no later rows.
+    Evidence is less that of the class that leads at the end; a dropped class has no later rows.
     """
     last = race.filter(pl.col("draw") == race["draw"].max()).sort("evidence", descending=True)
     final = race.group_by("class").agg(pl.all().sort_by("draw").last()).sort("draw", "evidence")

@@ -120,20 +120,11 @@ def reconstruct(
 
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
-    """Reconstructions of one image.
+    """Reconstructions of one image, uint8 (height, width, 3), under each of K rival prompts.
 
-    Attributes
-    ----------
-    image
-        uint8, shape (height, width, 3): what is reconstructed.
-    levels
-        Times, or shares of tokens.
-    prompts
-        The rivals.
-    noised
-        uint8, shape (L, height, width, 3): the image behind noise; None for tokens.
-    found
-        By name, such as ``"one step"``: uint8, shape (L, K, height, width, 3).
+    ``levels`` are L times, or shares of tokens. ``noised``, (L, height, width, 3), is the image
+    behind noise; None for tokens. ``found`` has by name, such as ``"one step"``, (L, K, height,
+    width, 3).
     """
 
     image: np.ndarray

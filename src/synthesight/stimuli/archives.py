@@ -43,14 +43,7 @@ _SHARD = re.compile(r"[-_.]?\d{3,}$")
 class Member:
     """Read one file of an archive when it is asked for, in this process or another.
 
-    Attributes
-    ----------
-    archive, name
-        The archive, and the file's path in it.
-    size
-        Its length in bytes.
-    offset
-        Where it begins in a plain tar; None in a zip.
+    ``offset`` is where it begins in a plain tar; None in a zip.
     """
 
     archive: Path

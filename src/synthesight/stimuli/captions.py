@@ -31,14 +31,8 @@ PAIR = "pair"
 class Captions:
     """The captions of a table's images.
 
-    Attributes
-    ----------
-    table
-        The table without the columns that were read.
-    choices
-        Of each row, its captions.
-    right
-        Of each row, the one that describes its image; None where that is not known.
+    ``table`` has not the columns that were read. Of each row, ``choices`` are its captions, and
+    ``right`` the one that describes its image; None where that is not known.
     """
 
     table: pl.DataFrame

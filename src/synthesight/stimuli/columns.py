@@ -31,14 +31,9 @@ _PLAIN_TYPES = (pl.String, pl.Boolean, pl.Categorical, pl.Enum)
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of a table's columns by what they are; None for what it has not.
+    """Names of a table's columns by what they are (:func:`~synthesight.stimuli.tables.from_table`).
 
-    Attributes
-    ----------
-    encoded, path, label, name, condition, session, dataset
-        See :func:`~synthesight.stimuli.tables.from_table`.
-    factors
-        All others.
+    What the table has not is None; all others are factors.
     """
 
     encoded: str | None = None

@@ -94,11 +94,8 @@ def is_deep(image: Image.Image) -> bool:
 def deep_colours(data: bytes, kind: str, label: str) -> np.ndarray | None:
     """Return the colours of an image of sixteen bits a channel, which Pillow cuts to eight.
 
-    Pillow decodes it twice: once for the higher bytes, once for the lower ones.
-
-    Returns
-    -------
-    uint16, shape (height, width, channels); None if it is no such image.
+    Pillow decodes it twice: once for the higher bytes, once for the lower ones. The result is
+    uint16, (height, width, channels); None if it is no such image.
     """
     if not _raw_mode(open_image(data, kind, label)):
         return None
@@ -117,14 +114,10 @@ def deep_colours(data: bytes, kind: str, label: str) -> np.ndarray | None:
 
 
 def to_eight_bits(values: np.ndarray, range: Range | None) -> tuple[np.ndarray, str | None]:
-    """Scale values to eight bits.
+    """Scale values to uint8, and say what is amiss where the range hides the image, else None.
 
     Without a range, whole numbers lie in [0, 65535]; floats of at most 1 in [0, 1], and others in
     [0, 255].
-
-    Returns
-    -------
-    uint8, of the same shape; and what is amiss where the range hides the image, else None.
     """
     if values.dtype.kind == "f":
         top = np.nanmax(values, initial=0.0, where=np.isfinite(values))

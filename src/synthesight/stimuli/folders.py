@@ -31,12 +31,7 @@ def root_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
 def from_folder(folder: Path) -> list[Stimulus]:
     """Return the stimuli of a folder of images, tables or archives, sorted by id.
 
-    Raises
-    ------
-    OSError
-        If a folder cannot be opened.
-    SynthesightError
-        If there are no images.
+    Raises OSError if a folder cannot be opened.
     """
     # abspath and not resolve: a link to a dataset is called by its own name, which the user chose.
     root, base = root_of(Path(os.path.abspath(folder)))  # noqa: PTH100

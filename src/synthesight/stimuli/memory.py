@@ -12,10 +12,7 @@ BUDGET = 2**30  # bytes, of all images that are decoded at one time
 class Budget:
     """Give out bytes of memory, first come, first served; who asks for too many waits.
 
-    Parameters
-    ----------
-    total
-        Bytes that may be in use at one time. Who asks for more gets it alone.
+    Who asks for more than the ``total`` gets it alone.
 
     Examples
     --------

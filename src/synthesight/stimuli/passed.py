@@ -14,11 +14,6 @@ NAMED = 3  # of a kind
 class Passed:
     """Count what is no stimulus, by why.
 
-    Parameters
-    ----------
-    place
-        Where it is.
-
     Examples
     --------
     >>> passed = Passed("pets")

@@ -38,18 +38,9 @@ _HEAD = struct.Struct("<4sII")  # kind, bytes, and CRC-32 of what follows
 
 @dataclass(frozen=True)
 class Claim:
-    """A file that claims stimuli.
+    """A file that claims stimuli, whose ids it has, for the process that wrote it.
 
-    Attributes
-    ----------
-    path
-        The file.
-    owner
-        The process that wrote it, as :func:`this_process` tells.
-    stimuli
-        Ids of the stimuli.
-    start
-        Where, in the file, begins what is known about them.
+    What is known about them begins at ``start`` in the file.
     """
 
     path: Path

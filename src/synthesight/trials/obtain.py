@@ -31,16 +31,10 @@ PAUSE = 0.5  # seconds before the second attempt; each further one waits twice a
 
 @dataclass(frozen=True)
 class People:
-    """The published trials of people in one dataset.
+    """The published trials of people in one dataset, and what to cite for them.
 
-    Attributes
-    ----------
-    hashes
-        The SHA-256 of each file of trials, by its name.
-    licence
-        Of the trials; that of the images is the dataset's.
-    papers
-        What to cite for the trials.
+    ``hashes`` has the SHA-256 of each file, by its name. The licence is that of the trials; that of
+    the images is the dataset's.
     """
 
     hashes: Mapping[str, str]

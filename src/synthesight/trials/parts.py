@@ -44,23 +44,15 @@ class DamagedPart(SynthesightError):
 
 
 class Parts:
-    """Hold a table of a run, in parts.
+    """Hold a table of a run, in parts, in a folder ``inside`` that of the run.
 
-    A part never changes. Its name tells its SHA-256, which is checked whenever it is read; parts
-    of format 1 have random names and are checked only by being read. Small parts are joined from
-    time to time: the joined one is written before they are removed, so that a reader may find a
-    row twice, and never misses one.
+    A part never changes. Its name tells its SHA-256, which is checked whenever it is read; parts of
+    format 1 have random names and are checked only by being read. Small parts are joined from time
+    to time: the joined one is written before they are removed, so that a reader may find a row
+    twice, and never misses one.
 
-    Parameters
-    ----------
-    run
-        Folder of the run; it need not exist yet.
-    schema
-        Columns that every table has, with their types. Others are kept where parts have them.
-    needed
-        Columns without which a file is no such table.
-    inside
-        Folder in that of the run, where the parts are.
+    Every table has the columns of ``schema``; others are kept where parts have them. Without those
+    that are ``needed``, a file is no such table.
     """
 
     def __init__(
@@ -83,20 +75,7 @@ class Parts:
         return [self.folder / name for name in listed]
 
     def append(self, frame: pl.DataFrame, note: str = "") -> Path:
-        """Write a part; see :meth:`paths` for when it is there.
-
-        Parameters
-        ----------
-        frame
-            Its rows.
-        note
-            Text that the file carries beside them.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written.
-        """
+        """Write a part that carries a note; OSError if it cannot be written."""
         if self._number is None:
             self._number = len(self._listing())
         path = self._write(frame, note, self._number)
@@ -127,15 +106,8 @@ class Parts:
     def scan(self, damaged: list[DamagedPart] | None = None) -> pl.LazyFrame:
         """Return the table, to be read when collected; its parts are checked now.
 
-        Parameters
-        ----------
-        damaged
-            List to which damaged parts are added, which then are left out.
-
-        Raises
-        ------
-        DamagedPart
-            If a part is damaged, and there is no such list.
+        Damaged parts are left out and added to the list ``damaged``; without one, they raise
+        DamagedPart.
         """
         alike: dict[tuple[tuple[str, pl.DataType], ...], list[Path]] = {}
         for path in self.paths():
@@ -149,15 +121,7 @@ class Parts:
         return pl.concat([pl.LazyFrame(schema=self.schema), *scans], how="diagonal_relaxed")
 
     def check(self, path: Path) -> dict[str, pl.DataType]:
-        """Return the columns of a part that is whole.
-
-        Raises
-        ------
-        DamagedPart
-            If it is not.
-        FileNotFoundError
-            If there is no such file.
-        """
+        """Return the columns of a whole part; else raise DamagedPart, or FileNotFoundError."""
         try:
             content = path.read_bytes()
             if not (named := SEALED.fullmatch(path.name)):

@@ -36,24 +36,11 @@ def planned(folder: Path) -> pl.DataFrame:
 
 
 def grow(folder: Path, stimuli: Iterable[Stimulus], shown: pl.Series) -> None:
-    """Add stimuli to those of a run.
+    """Add stimuli to those of a run; OSError if the list cannot be written.
 
-    Parameters
-    ----------
-    folder
-        Folder of the run.
-    stimuli
-        All that an evaluation is given: those of the run and more, or some of them.
-    shown
-        Ids that have trials, which stand for the list in a run of format 1.
-
-    Raises
-    ------
-    SynthesightError
-        If some of them are not the run's, and some of the run's are not among them: then it is
-        another set of stimuli.
-    OSError
-        If the list cannot be written.
+    They are all that an evaluation is given: those of the run and more, or some of them. If some
+    are not the run's, and some of the run's are not among them, it is another set of stimuli, and
+    refused. ``shown`` are ids that have trials, which stand for the list in a run of format 1.
     """
     given = pl.DataFrame(
         [(each.id, each.dataset, each.condition) for each in stimuli], schema=SCHEMA, orient="row"
@@ -92,14 +79,8 @@ def replaced(
 ) -> Iterator[str]:
     """Yield the ids of stimuli that show another image than that of an earlier trial.
 
-    Parameters
-    ----------
-    stimuli
-        What is shown now.
-    digests
-        Of each stimulus that has a trial, the digest that the trial keeps.
-    seconds
-        When to stop, with images taken at random; None to look at all.
+    ``digests`` has what the trial of each stimulus keeps. After so many ``seconds`` it stops, with
+    images taken at random; None looks at all.
     """
     again = [stimulus for stimulus in stimuli if stimulus.id in digests]
     random.shuffle(again)

@@ -60,19 +60,9 @@ def encode(manifest: dict[str, Any]) -> str:
 
 
 def decode(content: dict[str, Any], name: Path) -> tuple[dict[str, Any], int]:
-    """Return what the object in a ``run.json`` records, and its format.
+    """Return what the object in a ``run.json``, called ``name``, records, and its format.
 
-    Parameters
-    ----------
-    content
-        The object, of this format or of an older one.
-    name
-        What messages call it.
-
-    Raises
-    ------
-    BadRecord
-        If it is damaged, was changed, or has a format of later versions.
+    Raises BadRecord if it is damaged, was changed, or has a format of later versions.
     """
     found = content.get("format", 1)
     if isinstance(found, bool) or not isinstance(found, int | float) or not found >= 1:
@@ -127,12 +117,7 @@ def first_difference(
 ) -> str | None:
     """Return what two records differ in, such as ``with delta = 0.01, not 0.05``; None if nothing.
 
-    Parameters
-    ----------
-    was, now
-        The records.
-    ignore
-        Keys that may differ; those of an inner table as ``outer.inner``.
+    Keys in ``ignore`` may differ; those of an inner table as ``outer.inner``.
     """
     for key in {**now, **was}:
         name = f"{prefix}{key}"

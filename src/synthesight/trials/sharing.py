@@ -45,21 +45,9 @@ class Shared:
 
     It can be iterated over, while it claims stimuli, and has a length: how many are left. It is a
     :class:`~synthesight.likelihood.keeping.Keeper`: what is found out about images that are not
-    decided yet is kept, at most ``KEEP`` seconds late, and survives the process.
-
-    Parameters
-    ----------
-    run
-        The run.
-    stimuli
-        Those that this process may show, of which some may have their trial.
-    every
-        Whether all network evaluations are held until :meth:`evaluated` asks for them.
-
-    Attributes
-    ----------
-    keeps
-        Whether anybody keeps anything here: observers without draws have nothing to keep.
+    decided yet is kept, at most ``KEEP`` seconds late, and survives the process. With ``every``,
+    all network evaluations are held until :meth:`evaluated` asks for them. Observers without draws
+    have nothing to keep, which ``keeps`` tells.
     """
 
     def __init__(self, run: Run, stimuli: Iterable[Stimulus], *, every: bool = False) -> None:

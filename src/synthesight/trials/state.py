@@ -202,14 +202,9 @@ def _owners(folder: Path) -> list[Mapping[str, Any]]:
 
 
 def check_finished(runs: Sequence[Path], *, unfinished: bool = False) -> list[str]:
-    """Return a sentence for each run whose stimuli do not all have a trial.
+    """Return a sentence for each run whose stimuli do not all have a trial; folders may be no runs.
 
-    Parameters
-    ----------
-    runs
-        Folders; those that are no runs are passed over.
-    unfinished
-        Whether there may be such runs.
+    Without ``unfinished``, such runs are refused.
     """
     places = map(files.as_path, runs)
     states = [state_of(place) for place in places if (place / RECORD).exists()]

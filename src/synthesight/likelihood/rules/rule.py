@@ -81,14 +81,6 @@ def staying(
 
 
 def ever_more_rarely(n: np.ndarray, least: int, most: int) -> np.ndarray:
-    """Return when to look again: after ``least`` draws, after each draw, and then n/32 apart.
-
-    Parameters
-    ----------
-    n
-        int64, shape (B,): draws so far.
-    least, most
-        Draws before the first review, and at the last.
-    """
+    """Return when to look again after n draws: after ``least``, after each, and then n/32 apart."""
     following = np.where(n < least, least, n + np.maximum(1, n // 32))
     return np.minimum(following, most)

@@ -146,21 +146,12 @@ def lent_variance(
     """Return what other classes' differences to the leader say about the variance of one's own.
 
     Variances are spread about their mean s² as if each were one of ``ALIKE`` degrees of freedom
-    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less:
-    1/ν = (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
+    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less: 1/ν =
+    (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
 
-    Parameters
-    ----------
-    others
-        bool, shape (B, K): classes in the running but the leader.
-    freedom, weight, total, square
-        n − F, g, Σ d and Σ d², from
-        :meth:`~synthesight.likelihood.evidence.PairedEvidence.without_trend`.
-
-    Returns
-    -------
-    freedom, variance : float64, shape (B, K)
-        ν and s² of each class; ν = 0 for one that has no others to learn from.
+    ``others``, bool (B, K), are classes in the running but the leader; n − F, g, Σ d and Σ d² are
+    from :meth:`~synthesight.likelihood.evidence.PairedEvidence.without_trend`. Returns ν and s² of
+    each class, float64 (B, K); ν = 0 for one that has no others to learn from.
     """
     own = np.maximum(freedom - 1, 1)
     residual = np.maximum(square - total**2 / np.maximum(weight, 1e-300), 0.0) / own

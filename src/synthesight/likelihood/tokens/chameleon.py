@@ -22,17 +22,10 @@ from synthesight.likelihood.tokens.raster import (
 
 
 class Chameleon(RasterModel):
-    """Chameleon and Anole as models of parts.
+    """Chameleon and Anole as models of parts, of the one size that they make.
 
-    Parameters
-    ----------
-    model, processor
-        A ``ChameleonForConditionalGeneration`` of transformers, and its ``ChameleonProcessor``.
-        The model's own ``forward`` is not called: it masks the logits of image codes.
-    name, device, dtype
-        As of :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
-    resolution
-        None, or the one size that Chameleon makes.
+    The model's own ``forward`` is not called: it masks the logits of image codes. For the
+    parameters see :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
     """
 
     def __init__(

@@ -9,16 +9,9 @@ from torch import Tensor, nn
 class CodeNetwork(nn.Module):
     """What every evaluation runs: embeddings, a decoder and the image rows of a head.
 
-    Parameters
-    ----------
-    text
-        Embeds ids of the text.
-    codes
-        Embeds image codes, 0 to C − 1.
-    decoder
-        A transformers decoder that takes ``inputs_embeds``.
-    head
-        Gives the logits of the C image codes. It is kept in float32.
+    ``text`` embeds ids of the text, and ``codes`` image codes, 0 to C − 1. ``decoder`` is one of
+    transformers that takes ``inputs_embeds``. ``head`` gives the logits of the C image codes, in
+    float32.
     """
 
     # Half-precision positions would be off by whole tokens.

@@ -23,17 +23,11 @@ AREA = 518_400
 
 
 class Emu3(RasterModel):
-    """Emu3 as a model of parts.
+    """Emu3 as a model of parts, of any size of whole codes.
 
-    Parameters
-    ----------
-    model, processor
-        An ``Emu3ForConditionalGeneration`` of transformers, and its ``Emu3Processor``.
-    name, device, dtype
-        As of :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
-    resolution
-        Any size of whole codes; None for the square of the processor's own area. An image of
-        720 × 720 pixels has 8,190 tokens, one of 512 × 512 has 4,160.
+    Without a ``resolution``, images are the square of the processor's own area. One of 720 × 720
+    pixels has 8,190 tokens, one of 512 × 512 has 4,160. For the parameters see
+    :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
     """
 
     def __init__(

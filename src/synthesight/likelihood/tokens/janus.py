@@ -20,16 +20,9 @@ from synthesight.likelihood.tokens.raster import (
 
 
 class Janus(RasterModel):
-    """Janus as a model of parts.
+    """Janus as a model of parts, of the one size that it makes.
 
-    Parameters
-    ----------
-    model, processor
-        A ``JanusForConditionalGeneration`` of transformers, and its ``JanusProcessor``.
-    name, device, dtype
-        As of :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
-    resolution
-        None, or the one size that Janus makes.
+    For the parameters see :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
     """
 
     def __init__(

@@ -15,18 +15,8 @@ from synthesight.likelihood.plumbing import cast
 class LabelModel:
     """What models of image tokens given a label have in common.
 
-    Parameters
-    ----------
-    config
-        Its sizes, with ``labels`` and ``resolution``.
-    tokenizer
-        Makes tokens of images; it stays in float32.
-    network
-        Predicts tokens, with an embedding ``label``.
-    name
-        How messages and trials call the model.
-    device, dtype
-        Where the network is, and in which precision.
+    ``config`` has ``labels`` and ``resolution``; the tokenizer makes tokens of images, and stays in
+    float32; the network predicts them, and has an embedding ``label``.
     """
 
     takes_labels = True
@@ -69,16 +59,7 @@ class LabelModel:
 
 
 def read_labels(prompts: Sequence[str], count: int, name: str) -> torch.Tensor:
-    """Return the labels that prompts are the numbers of: int64, shape (K,).
-
-    Parameters
-    ----------
-    prompts
-        Such as ``"281"``.
-    count
-        Labels that the model knows.
-    name
-        How messages call the model.
+    """Return the labels that prompts are the numbers of, below ``count``: int64, shape (K,).
 
     Examples
     --------

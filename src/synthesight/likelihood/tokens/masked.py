@@ -41,17 +41,8 @@ class Embedded:
 class Amused:
     """aMUSEd as a :class:`~synthesight.likelihood.protocol.DrawModel`.
 
-    Parameters
-    ----------
-    pipeline
-        An ``AmusedPipeline`` of diffusers.
-    name
-        How messages and trials call the model; None for the pipeline's own.
-    device, dtype
-        Where the network runs, and in which precision; None as it is. The image tokenizer and the
-        text encoder are in float32.
-    resolution
-        (height, width) in pixels, or one number for both; None for the pipeline's own.
+    Of what is None, the pipeline's own counts. The image tokenizer and the text encoder are in
+    float32. ``resolution`` is (height, width) in pixels, or one number for both.
     """
 
     takes_labels = False

@@ -25,25 +25,10 @@ MASKED = -1e30
 
 
 def code_nats(logits: Tensor, codes: Tensor, *, name: str) -> Tensor:
-    """Return log p of each code.
+    """Return log p of codes, int64 (...), by logits (..., C) of image codes alone: float64 (...).
 
-    Parameters
-    ----------
-    logits
-        Shape (..., C), of image codes alone.
-    codes
-        int64, shape (...): from 0 to C − 1.
-    name
-        How messages call the model.
-
-    Returns
-    -------
-    float64, shape (...).
-
-    Raises
-    ------
-    NonFiniteOutput
-        If a logit is −inf, which also the least number that a float can be stands for, or NaN.
+    Raises NonFiniteOutput if a logit is NaN or −inf, for which the least number that a float can be
+    stands as well.
 
     Examples
     --------
@@ -71,31 +56,10 @@ def head_nats(
     name: str,
     most: int = LOGITS,
 ) -> Tensor:
-    """Return log p of each code from what a head makes of hidden states, in bounded memory.
+    """Return log p of codes, int64 (B, N), from hidden states, (B, N, width), in bounded memory.
 
-    Parameters
-    ----------
-    hidden
-        Shape (B, N, width): the states that predict each of N tokens.
-    head
-        Takes (rows, width) and gives logits of image codes, (rows, C).
-    codes
-        int64, shape (B, N).
-    count
-        C, the number of codes.
-    name
-        How messages call the model.
-    most
-        Logits that may exist at once.
-
-    Returns
-    -------
-    float64, shape (B, N).
-
-    Raises
-    ------
-    NonFiniteOutput
-        As :func:`code_nats`.
+    The head takes (rows, width) and gives logits of the ``count`` image codes; at most ``most``
+    logits exist at once. Raises NonFiniteOutput as :func:`code_nats` does.
 
     Examples
     --------
@@ -117,15 +81,10 @@ def drawn_codes(logits: Tensor, uniform: Tensor) -> Tensor:
 
 
 def part_nats(nats: Tensor, edges: Sequence[int]) -> Tensor:
-    """Return the sums of tokens' nats over parts: float64, shape (B, P).
+    """Return the sums of tokens' nats, (B, N), over parts: float64, shape (B, P).
 
-    Parameters
-    ----------
-    nats
-        Shape (B, N), of tokens in their order.
-    edges
-        P + 1 numbers: part p has the tokens ``edges[p]`` to ``edges[p + 1]`` − 1. Tokens outside
-        of all parts do not count.
+    Part p has the tokens ``edges[p]`` to ``edges[p + 1]`` − 1. Tokens outside of all parts do not
+    count.
 
     Examples
     --------
@@ -160,18 +119,9 @@ def check_codes(codes: Tensor, count: int, *, name: str) -> Tensor:
 
 
 def check_codebook(codebook: Tensor, count: int, *, name: str, direction: bool = False) -> None:
-    """Check the vectors that a tokenizer chooses among.
+    """Check the vectors, (``count``, width), that a tokenizer chooses among.
 
-    Parameters
-    ----------
-    codebook
-        Shape (C, width).
-    count
-        Codes that the network knows.
-    name
-        How messages call the model.
-    direction
-        Whether only the directions of vectors count, so that none may be zero.
+    Where only their directions count, none may be zero.
     """
     advice = "download or save the model again, with its own tokenizer"
     if len(codebook) != count:

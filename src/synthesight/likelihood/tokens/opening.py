@@ -92,15 +92,8 @@ def check_family(settings: Mapping[str, Any], where: str) -> str:
 def open_parts(folder: Path, *, where: str | None = None) -> TokenParts:
     """Open a folder that transformers' ``save_pretrained`` wrote for a model and its processor.
 
-    Only safetensors are opened, and only classes that transformers ships. The weights are opened
-    in the precision that they were saved in.
-
-    Parameters
-    ----------
-    folder
-        Holds ``config.json``.
-    where
-        How messages call it, if not by its path.
+    Only safetensors are opened, and only classes that transformers ships. The weights are opened in
+    the precision that they were saved in. Messages call the folder ``where``.
     """
     import transformers
 

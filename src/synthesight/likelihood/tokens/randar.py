@@ -27,19 +27,11 @@ BASE = 10_000.0  # of rotary embeddings
 class RandARConfig:
     """Sizes of a RandAR.
 
-    Attributes
-    ----------
-    depth, width, heads, hidden
-        Of the transformer; ``hidden`` is the width inside its feed-forward layers.
-    side
-        Side of the grid of tokens.
-    codes, code_width
-        Vectors in the codebook, and their length.
-    labels
-        Number of classes; the network knows one more, which stands for any.
-    channels, widths, layers
-        Of the tokenizer: channels of the encoder's result, channels at each resolution and blocks
-        of each.
+    ``hidden`` is the width inside the feed-forward layers of the transformer, and ``side`` that of
+    the grid of tokens. The codebook has ``codes`` vectors of length ``code_width``. The network
+    knows one label more than ``labels``, which stands for any. ``channels``, ``widths`` and
+    ``layers`` are the tokenizer's: channels of the encoder's result, and at each resolution, and
+    blocks of each.
     """
 
     depth: int
@@ -113,20 +105,10 @@ class RandARNetwork(nn.Module):
         self.head = nn.Linear(config.width, config.codes, bias=False)
 
     def forward(self, labels: Tensor, tokens: Tensor, order: Tensor) -> Tensor:
-        """Return the states before the head.
+        """Return the states before the head, (B, N, width): state n predicts token n.
 
-        Parameters
-        ----------
-        labels
-            int64, shape (B,).
-        tokens
-            int64, shape (B, ≥ N − 1): the tokens in this order. The last of N predicts none.
-        order
-            int64, shape (B, N): the place in the grid, row by row, of each token.
-
-        Returns
-        -------
-        Shape (B, N, width), in the precision of the head: state n predicts token n.
+        ``tokens``, int64 (B, ≥ N − 1), are in the order, int64 (B, N), which says the place in the
+        grid, row by row, of each token. The last of N predicts none.
         """
         turn = rotations(self.side, len(self.instruction) // self.heads, order.device)[order]
         told = rotated(self.instruction.view(self.heads, -1).expand(*order.shape, -1, -1), turn)
@@ -142,15 +124,8 @@ class RandARNetwork(nn.Module):
 class RandAR(LabelModel):
     """A RandAR as a likelihood: a draw is an order of the tokens, one pass a label.
 
-    Parameters
-    ----------
-    config, tokenizer, network
-        Sizes, and modules with their weights.
-    name
-        How messages and trials call the model.
-    device, dtype
-        Where it runs, and the precision of the transformer. Its head, and the tokenizer, stay in
-        float32.
+    The head of the network, and the tokenizer, stay in float32, whatever ``dtype`` the transformer
+    is in.
     """
 
     def __init__(

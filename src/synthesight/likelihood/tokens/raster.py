@@ -41,33 +41,13 @@ class Tokenized:
 class RasterModel:
     """A decoder of image codes as a :class:`~synthesight.likelihood.protocol.PartModel`.
 
-    Each part is a row of the grid of codes. Families say how an image becomes codes and a prompt
-    becomes ids, and what stands between rows.
+    Each part is a row of the grid of codes, with its share of one pass. Families say how an image
+    becomes codes and a prompt becomes ids, and what stands between rows.
 
-    Parameters
-    ----------
-    network
-        What predicts codes.
-    name
-        How messages and trials call the model.
-    device, dtype
-        Where the network runs, and in which precision. The head and the image tokenizer are in
-        float32.
-    size
-        (height, width) of the images in pixels.
-    factor
-        Pixels of a code, in each direction.
-    count
-        Number of image codes.
-    longest
-        Most ids and codes together that the network was made for.
-
-    Attributes
-    ----------
-    horizon, cost
-        One part a row of codes, each with its share of one pass.
-    written
-        What is written before an image of ``{class}``.
+    Images are of ``size``, (height, width) in pixels; a code, one of ``count``, is of ``factor``
+    pixels in each direction. The network was made for at most ``longest`` ids and codes together.
+    Its head and the image tokenizer are in float32, all else in ``dtype``. ``written`` is what is
+    written before an image of ``{class}``.
     """
 
     takes_labels = False
@@ -257,14 +237,9 @@ def head_of(head: nn.Linear, ids: Tensor) -> nn.Linear:
 
 
 def pixels_for(processor: Any, images: Tensor) -> Tensor:
-    """Return images as an image processor of transformers hands them to its tokenizer.
+    """Return images in [−1, 1] as an image processor of transformers hands them to its tokenizer.
 
-    Parameters
-    ----------
-    processor
-        The image processor. What it would do to their size is left to who decoded the images.
-    images
-        Values in [−1, 1].
+    What it would do to their size is left to who decoded the images.
     """
     images = (images + 1) * 127.5
     if processor.do_rescale:

@@ -24,28 +24,10 @@ def redraw(
 ) -> Tensor:
     """Draw codes from p(code | text, codes before it), without guidance or temperature.
 
-    Keys and values of what was seen are kept, so that each code takes one short step.
-
-    Parameters
-    ----------
-    network
-        The decoder.
-    text, known
-        int64 and bool, shape (B, L): ids, and where they are no padding.
-    codes
-        int64, shape (B, N), row by row.
-    mask
-        bool, shape (B, N): the codes to draw. Those outside it stay as they are.
-    width
-        Codes in a row.
-    seed
-        Of the codes drawn.
-    row_end
-        Code that stands after each row; None where none does.
-
-    Returns
-    -------
-    int64, shape (B, N).
+    Keys and values of what was seen are kept, so that each code takes one short step. ``text`` and
+    ``known``, int64 and bool (B, L), are ids, and where they are no padding; ``codes``, int64 (B,
+    N), are row by row, ``width`` in a row, and ``row_end`` stands after each row, if not None.
+    Those outside ``mask``, bool (B, N), stay as they are.
     """
     from transformers import DynamicCache
 

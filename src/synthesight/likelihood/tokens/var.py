@@ -35,23 +35,11 @@ NOISE = 0.1
 class VARConfig:
     """Sizes of a VAR.
 
-    Attributes
-    ----------
-    depth, width, heads
-        Of the transformer.
-    sides
-        Side of each scale's map of tokens.
-    codes, channels
-        Vectors in the codebook, and their length.
-    labels
-        Number of classes; the network knows one more, which stands for any.
-    shared_adaln
-        Whether blocks share the layer that modulates them by the label, as the model for 512
-        pixels does.
-    attn_l2_norm
-        Whether queries and keys have length 1.
-    maps, widths, layers
-        Of the tokenizer: convolutions φ, channels at each resolution and blocks of each.
+    ``sides`` are those of each scale's map of tokens. The codebook has ``codes`` vectors of length
+    ``channels``. The network knows one label more than ``labels``, which stands for any. With
+    ``shared_adaln``, as in the model for 512 pixels, blocks share the layer that modulates them by
+    the label; with ``attn_l2_norm``, queries and keys have length 1. ``maps``, ``widths`` and
+    ``layers`` are the tokenizer's: convolutions φ, channels at each resolution and blocks of each.
     """
 
     depth: int
@@ -149,20 +137,10 @@ class VARNetwork(nn.Module):
         self.head = nn.Linear(width, config.codes)
 
     def forward(self, labels: Tensor, known: Tensor, levels: Tensor) -> Tensor:
-        """Return the states before the head.
+        """Return the states before the head, (B, L, width) in its precision, of labels (B,).
 
-        Parameters
-        ----------
-        labels
-            int64, shape (B,).
-        known
-            Shape (B, L − first, channels), from :meth:`ScaleTokenizer.so_far`.
-        levels
-            int64, shape (L,): the scale of each token.
-
-        Returns
-        -------
-        Shape (B, L, width), in the precision of the head.
+        ``known``, (B, L − first, channels), is from :meth:`ScaleTokenizer.so_far`; ``levels``,
+        int64 (L,), is the scale of each token.
         """
         label = self.label(labels)
         first = label[:, None] + self.start
@@ -180,26 +158,13 @@ class VARNetwork(nn.Module):
 class VAR(LabelModel):
     """A VAR as a likelihood: a sequence of scales, exact, one pass a label for all of them.
 
-    Scales k to n − 1 are computed by a pass over the scales 1 to n − 1, and no further.
+    Scales k to n − 1 are computed by a pass over the scales 1 to n − 1, and no further. A part is a
+    scale of a copy; its cost is its share of a pass's floating-point operations. The head, and the
+    tokenizer, stay in float32, whatever ``dtype`` the transformer is in.
 
-    Parameters
-    ----------
-    config, tokenizer, network
-        Sizes, and modules with their weights.
-    name
-        How messages and trials call the model.
-    device, dtype
-        Where it runs, and the precision of the transformer. Its head, and the tokenizer, stay in
-        float32.
-    smoothing
-        Likelihood smoothing of A-VARC: copies of each image whose log-likelihoods are averaged, a
-        pass each. The first is the image; others have noise on their features, a pure function of
-        the seed, the stimulus and the copy's number. 1 is no smoothing.
-
-    Attributes
-    ----------
-    horizon, cost
-        A part is a scale of a copy; its cost is its share of a pass's floating-point operations.
+    ``smoothing`` is the likelihood smoothing of A-VARC: copies of each image whose log-likelihoods
+    are averaged, a pass each. The first is the image; others have noise on their features, a pure
+    function of the seed, the stimulus and the copy's number. 1 is no smoothing.
     """
 
     def __init__(
@@ -249,14 +214,9 @@ class VAR(LabelModel):
         return self.tokenizer.tokens(features)[:, None] if self.smoothing == 1 else features
 
     def jitter(self, x: Tensor, keys: np.ndarray) -> Tensor:
-        """Return the tokens of each image's copies: int64, shape (B, ``smoothing``, L).
+        """Return the tokens of each encoded image's copies: int64, shape (B, ``smoothing``, L).
 
-        Parameters
-        ----------
-        x
-            What :meth:`encode` returned.
-        keys
-            uint64, shape (B, 2): hashes of seed and stimulus id.
+        ``keys``, uint64 (B, 2), are hashes of seed and stimulus id.
         """
         if not x.is_floating_point():
             return x

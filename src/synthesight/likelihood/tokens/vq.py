@@ -18,14 +18,9 @@ from synthesight.errors import SynthesightError
 def make_encoder(widths: Sequence[int], layers: int, channels: int) -> nn.Module:
     """Return the convolutional encoder of VQGAN (Esser et al. 2021), as diffusers builds it.
 
-    Parameters
-    ----------
-    widths
-        Channels at each resolution, from fine to coarse: each is half of the one before.
-    layers
-        Residual blocks a resolution. Only the coarsest has attention.
-    channels
-        Channels of the result.
+    ``widths`` are channels at each resolution, from fine to coarse: each is half of the one before.
+    Each has ``layers`` residual blocks, and only the coarsest has attention. The result has
+    ``channels``.
     """
     from diffusers.models.autoencoders.vae import Encoder
 
@@ -40,14 +35,7 @@ def make_encoder(widths: Sequence[int], layers: int, channels: int) -> nn.Module
 
 
 def nearest(vectors: Tensor, codebook: Tensor) -> Tensor:
-    """Return the nearest row of a codebook to each vector: int64, shape (...).
-
-    Parameters
-    ----------
-    vectors
-        float32, shape (..., C).
-    codebook
-        float32, shape (V, C).
+    """Return the nearest row of a codebook, (V, C), to each vector, (..., C): int64, shape (...).
 
     Examples
     --------
@@ -88,12 +76,7 @@ def check_features(features: Tensor, name: str) -> Tensor:
 class DirectionTokenizer(nn.Module):
     """Tokens by direction: the codebook is on the unit sphere (Yu et al. 2022), as in LlamaGen.
 
-    Parameters
-    ----------
-    widths, layers, channels
-        Of the encoder, as :func:`make_encoder` takes them.
-    codes, width
-        Number of vectors in the codebook, and their length.
+    It has ``codes`` vectors of length ``width``; for the rest see :func:`make_encoder`.
     """
 
     def __init__(
@@ -118,24 +101,9 @@ class ScaleTokenizer(nn.Module):
     """Tokens from coarse to fine: each scale codes what the coarser ones left (Tian et al. 2024).
 
     A map of codes is drawn at the finest resolution by bicubic interpolation and a convolution φ,
-    and subtracted from the features; the next scale codes the rest. Scales share the codebook, and
-    near scales share their φ.
-
-    Parameters
-    ----------
-    widths, layers, channels
-        Of the encoder, as :func:`make_encoder` takes them; ``channels`` is also the codebook's.
-    codes
-        Number of vectors in the codebook.
-    sides
-        Side of the map of codes at each scale.
-    maps
-        Number of convolutions φ.
-
-    Attributes
-    ----------
-    edges
-        Where each scale's tokens begin in the sequence of all, and its length.
+    of which there are ``maps``, and subtracted from the features; the next scale codes the rest.
+    Scales, whose maps have ``sides``, share the codebook, and near scales share their φ. ``edges``
+    are where each scale's tokens begin in the sequence of all, and its length.
     """
 
     share = 0.5  # of φ's convolution in what it gives; the rest is what it was given
@@ -185,19 +153,10 @@ class ScaleTokenizer(nn.Module):
         return (1 - self.share) * vectors + self.share * self.maps[self._own[scale]](vectors)
 
     def so_far(self, tokens: Tensor, scales: int) -> Tensor:
-        """Return what is known of an image before each scale but the first.
+        """Return what is known of an image before each of n ``scales`` but the first.
 
-        Parameters
-        ----------
-        tokens
-            int64, shape (B, ≥ ``edges[scales - 1]``).
-        scales
-            Number of scales, n.
-
-        Returns
-        -------
-        float32, shape (B, ``edges[n]`` − ``edges[1]``, channels): all that coarser scales drew, at
-        the resolution of each of the scales 2 to n.
+        Of tokens, int64 (B, ≥ ``edges[n - 1]``), that is float32 (B, ``edges[n]`` − ``edges[1]``,
+        channels): all that coarser scales drew, at the resolution of each of the scales 2 to n.
         """
         finest, channels = self.sides[-1], self.codebook.embedding_dim
         known = self.codebook.weight.new_zeros(len(tokens), channels, finest, finest)

@@ -151,15 +151,8 @@ def _among_own(response: Response, own: np.ndarray) -> Response:
 class ImageNetByText(torch.nn.Module):
     """Make a network of images and text a classifier of ImageNet-1k (Radford et al. 2021).
 
-    A class is the mean of its sentences' features: 80 templates, with the names that OpenAI chose.
-
-    Parameters
-    ----------
-    model
-        The network; where it is now, its text encoder runs once.
-    classes, templates
-        1000 names, and functions from a name to a sentence; None for OpenAI's, as the package
-        open_clip has them.
+    A class is the mean of its sentences' features: 80 templates, with the names that OpenAI chose,
+    as the package open_clip has them. The text encoder runs once, where the network is now.
     """
 
     weights: torch.Tensor

@@ -22,15 +22,7 @@ Opened = tuple["torch.nn.Module", dict[str, Any]]
 
 
 def package(name: str, extra: str) -> Any:
-    """Import an optional package.
-
-    Parameters
-    ----------
-    name
-        As it is imported.
-    extra
-        The extra of synthesight that installs it.
-    """
+    """Import an optional package, which an extra of synthesight installs."""
     try:
         return import_module(name)
     except ImportError as error:

@@ -77,14 +77,10 @@ def fetch_weights(url: str, sha256: str | None = None) -> Path:
 def read_weights(
     path: Path, *, inside: str | None = None, keep: str = ""
 ) -> OrderedDict[str, torch.Tensor]:
-    """Read the weights of a network from a checkpoint; nothing in the file is run.
+    """Read the weights of a network from a file that ``torch.save`` wrote; nothing in it is run.
 
-    Parameters
-    ----------
-    path
-        A file that ``torch.save`` wrote.
-    inside, keep
-        As in the table above. The prefix of DataParallel is taken off first.
+    ``inside`` and ``keep`` are as in the table above. The prefix of DataParallel is taken off
+    first.
     """
     checkpoint = _read(path)
     state = checkpoint.get(inside) if inside and isinstance(checkpoint, Mapping) else checkpoint

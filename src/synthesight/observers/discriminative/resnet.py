@@ -90,12 +90,7 @@ class _Stages(nn.Module):
 class ResNet50(_Stages):
     """Classify images by a ResNet-50 (He et al. 2016).
 
-    Parameters
-    ----------
-    width
-        Factor on the number of channels of every layer (Chen et al. 2020).
-    classes
-        Number of outputs.
+    ``width`` is a factor on the number of channels of every layer (Chen et al. 2020).
     """
 
     def __init__(self, width: int = 1, classes: int = 1000) -> None:

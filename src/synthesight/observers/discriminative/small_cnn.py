@@ -36,14 +36,8 @@ class ResidualBlock(nn.Module):
 class SmallCNN(nn.Module):
     """Classify small images by a residual network on 2 × 2 pixel patches.
 
-    Parameters
-    ----------
-    classes
-        Number of outputs.
-    widths
-        Channels of the stages; each stage after the first halves the resolution.
-    blocks
-        Residual blocks a stage.
+    ``widths`` are channels of the stages, each of so many residual ``blocks``; each stage after the
+    first halves the resolution.
     """
 
     def __init__(

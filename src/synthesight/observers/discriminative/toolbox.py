@@ -36,20 +36,9 @@ def show_as_published(
     truncated: bool = False,
     interpolation: str = "bicubic",
 ) -> np.ndarray:
-    """Return the pixels that the toolbox shows a network of stimuli.
+    """Return the pixels, uint8 (B, R, R, 3), that the toolbox shows a network of stimuli.
 
-    Parameters
-    ----------
-    images
-        uint8, shape (B, 224, 224, 3).
-    resolution
-        Side R of what the network sees.
-    scaled, truncated, interpolation
-        As in the table above.
-
-    Returns
-    -------
-    uint8, shape (B, R, R, 3).
+    ``scaled``, ``truncated`` and ``interpolation`` are as in the table above.
 
     Examples
     --------

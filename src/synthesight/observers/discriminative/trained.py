@@ -27,15 +27,11 @@ TIMM, TRANSFORMERS = "timm:", "transformers:"
 
 
 def build(settings: dict[str, Any], *, pretrained: bool = False) -> torch.nn.Module:
-    """Build a network, with random weights unless it is asked for others.
+    """Build a network, with random weights unless it is asked for those of its library.
 
-    Parameters
-    ----------
-    settings
-        What ``config.json`` of a trained network holds: ``architecture``, ``labels``, and what the
-        architecture needs: ``widths`` and ``blocks``, or ``config`` (of transformers).
-    pretrained
-        Whether to start with the weights that the library has of that name, and a new readout.
+    ``settings`` are what ``config.json`` of a trained network holds: ``architecture``, ``labels``,
+    and what the architecture needs: ``widths`` and ``blocks``, or ``config`` (of transformers).
+    Where it is ``pretrained``, its readout is new.
     """
     name, outputs = str(settings["architecture"]), len(settings["labels"])
     if pretrained and not name.startswith((TIMM, TRANSFORMERS)):

@@ -56,23 +56,10 @@ def dataset_folder(name: str, data: str | Path | None = None, *, sha256: str | N
 
 
 def fetch(name: str, root: Path, *, sha256: str | None = None) -> Path:
-    """Download a dataset's archive and unpack it to ``root/<name>``.
+    """Download a dataset's archive, unpack it to ``root/<name>``, and return that folder.
 
     The hash of the first download is written down in ``sha256.json`` beside the datasets, and any
-    later one must equal it.
-
-    Parameters
-    ----------
-    name
-        Name of the dataset.
-    root
-        Folder of the datasets, made if need be.
-    sha256
-        Hash that the archive must have, in 64 hexadecimal digits; it goes before any other.
-
-    Returns
-    -------
-    The dataset's folder.
+    later one must equal it; ``sha256`` goes before any other.
     """
     one = dataset(name)
     if one.url is None:

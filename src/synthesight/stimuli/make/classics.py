@@ -27,22 +27,11 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Classic:
-    """Describe a classic picture.
+    """Describe a classic picture: what people call it, and a prompt for each of its two readings.
 
-    Attributes
-    ----------
-    title
-        What people call it.
-    prompts
-        For each of the two readings, a prompt.
-    neutral
-        A prompt that fits both readings.
-    variants
-        The variants that can be drawn, and which reading each control is to give; None: neither.
-    known
-        Classes that may stand for a reading, for models that know few.
-    draw
-        Function of a canvas and a variant.
+    ``neutral`` fits both. ``variants`` can be drawn; each is to give a reading, or None. ``known``
+    are classes that may stand for a reading, for models that know few. ``draw`` takes a canvas and
+    a variant.
     """
 
     title: str

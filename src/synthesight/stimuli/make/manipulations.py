@@ -35,15 +35,9 @@ Amplitude = np.ndarray  # float64, shape (H, W): a mean amplitude spectrum
 class Manipulation:
     """Describe one way to make images harder.
 
-    Attributes
-    ----------
-    apply
-        Function of an image (float64, shape (H, W, 3), in [0, 1]), a parameter and a random
-        generator, which returns an image.
-    parse
-        Function from a published condition to the parameter; ValueError if it is none.
-    example
-        A condition, for messages.
+    ``apply`` takes an image (float64, (H, W, 3), in [0, 1]), a parameter and a random generator,
+    and returns an image. ``parse`` makes the parameter of a published condition; ValueError if it
+    is none. ``example`` is a condition, for messages.
     """
 
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]

@@ -88,23 +88,11 @@ def given_columns(given: Mapping[str, str]) -> dict[str, str]:
 def find_columns(
     table: pl.DataFrame, name: str, given: Mapping[str, str], answers: Answers, place: str
 ) -> Columns:
-    """Return which column of a table holds what.
+    """Return which column of a table, all of it text, holds what.
 
-    Where several could, images are told by their names' ends, and responses and categories by
-    being categories.
-
-    Parameters
-    ----------
-    table
-        All as text.
-    name
-        Its format.
-    given
-        Columns that the user names, by role.
-    answers
-        What is known of responses so far.
-    place
-        What a message calls the file.
+    Where several could, images are told by their names' ends, and responses and categories by being
+    categories. ``name`` is the table's format, ``given`` the columns that the user names, by role,
+    and ``place`` what a message calls the file.
     """
     roles = {role: _named(column, table.columns, place) for role, column in given.items() if column}
     if name == "toolbox":

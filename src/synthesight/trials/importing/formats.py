@@ -19,16 +19,8 @@ PUBLISHED = (
 class Format:
     """Describe the files of one program.
 
-    Attributes
-    ----------
-    title
-        What to call it.
-    kind
-        Kind of the observers, where the program is for one kind only.
-    milliseconds
-        Whether response times are in milliseconds.
-    bookkeeping
-        Columns that tell nothing of a trial, as a pattern of whole names.
+    ``kind`` is that of the observers, where the program is for one kind only. ``bookkeeping`` is a
+    pattern of whole names: columns that tell nothing of a trial.
     """
 
     title: str

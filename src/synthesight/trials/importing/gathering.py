@@ -24,19 +24,10 @@ _NUMERIC = ("session", "trial", "condition", "rt")
 class Gathered:
     """The rows of files that may be trials.
 
-    Attributes
-    ----------
-    frame
-        All as text but factors: the roles of columns (see ``ALIASES``), factors, and where each
-        row is.
-    sheets, formats
-        Of each file.
-    columns
-        Description of the columns that were found, where they are not the published ones.
-    left_out
-        Number of rows and columns that are no trials' and why.
-    factors, commas, milliseconds
-        Names of factors; whether numbers had decimal commas; columns of times in milliseconds.
+    All in ``frame`` is text but factors: the roles of columns (see ``ALIASES``), factors, and where
+    each row is. ``sheets`` and ``formats`` are of each file. ``columns`` describes those that were
+    found, where they are not the published ones; ``left_out`` counts rows and columns that are no
+    trials', by why; ``commas`` says whether numbers had decimal commas.
     """
 
     frame: pl.DataFrame

@@ -17,14 +17,10 @@ _EXAMPLES = 3
 
 
 def pair_with_stimuli(gathered: Gathered, stimuli: Iterable[Stimulus]) -> list[str]:
-    """Give trials what their stimuli know: image, category, condition and factors.
+    """Give trials what their stimuli know, and return what was noticed.
 
-    Images are found by their paths' ends, then by their names, then without case and suffix, as
-    long as one stimulus alone is meant.
-
-    Returns
-    -------
-    What was noticed.
+    That is image, category, condition and factors. Images are found by their paths' ends, then by
+    their names, then without case and suffix, as long as one stimulus alone is meant.
     """
     stimuli = list(stimuli)
     found = _Finder(stimuli)

@@ -104,12 +104,8 @@ def answer(cell: str) -> str:
 class Answers:
     """Tell what a response means: a category, none, or nothing that is known.
 
-    Parameters
-    ----------
-    keys
-        Category of each key or button.
-    categories
-        All categories that may be meant, as they are spelled.
+    ``keys`` has the category of each key or button; ``categories`` are all that may be meant, as
+    they are spelled.
 
     Examples
     --------

@@ -19,21 +19,8 @@ class NearestCodes(nn.Module):
 
     A vector is turned to its principal components, which are cut into groups. In each group, the
     nearest of V code words is taken, then the nearest to what is left over, and so on (residual
-    quantisation). The codes of all groups' first level come first.
-
-    Parameters
-    ----------
-    width
-        Of the vectors.
-    groups, levels, words
-        Groups, levels of each, and code words, V, of each level.
-    components
-        Principal components of each group.
-
-    Attributes
-    ----------
-    codebook
-        float32, shape (levels, groups, V, components).
+    quantisation). The codes of all groups' first level come first. The codebook is float32, shape
+    (levels, groups, V, components).
     """
 
     centre: Tensor

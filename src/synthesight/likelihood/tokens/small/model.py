@@ -33,15 +33,7 @@ WEIGHTS = "model.safetensors"
 
 
 class SmallTokenNetwork(nn.Module):
-    """The tokenizer, the transformer and the text encoder, as one module.
-
-    Parameters
-    ----------
-    tokenizer, network
-        Sizes.
-    vocabulary
-        Number of words of the text encoder.
-    """
+    """The tokenizer, the transformer and the text encoder, as one module."""
 
     def __init__(self, tokenizer: TokenizerSizes, network: NetworkSizes, vocabulary: int) -> None:
         super().__init__()
@@ -77,31 +69,13 @@ class SmallTokenNetwork(nn.Module):
 class SmallTokenModel:
     """A class-conditional model of image tokens, coarse to fine (meets :class:`PartModel`).
 
-    The evidence of a class is Σ w_i log p(token i | prompt, tokens before it). With all w_i = 1
-    it is the exact log-likelihood of the tokens. The weights that lie beside a model were fitted
-    to tell its labels apart on images held out of its training, and the score under them is no
+    The evidence of a class is Σ w_i log p(token i | prompt, tokens before it). With all w_i = 1 it
+    is the exact log-likelihood of the tokens. The weights that lie beside a model were fitted to
+    tell its labels apart on images held out of its training, and the score under them is no
     likelihood.
 
-    Parameters
-    ----------
-    network
-        The modules.
-    words
-        The text encoder's tokenizer.
-    name
-        How messages and trials call the model.
-    edges
-        Where parts begin and end, in tokens.
-    weighting
-        Weight of each token, shape (N,); None is 1 for all. Tokens after the last weight above 0
-        are not computed.
-    device
-        Where the network runs.
-
-    Attributes
-    ----------
-    horizon, cost
-        Parts, and the share of a pass of each.
+    ``words`` is the text encoder's tokenizer; ``edges`` are where parts begin and end, in tokens.
+    ``weighting`` has N numbers, or is None for 1; tokens after the last above 0 are not computed.
     """
 
     resolution = RESOLUTION
@@ -242,26 +216,11 @@ class SmallTokenModel:
     def resample(
         self, x: Tensor, mask: Tensor, conditioning: Tensor, rows: Tensor, seed: int = 0
     ) -> Tensor:
-        """Draw some tokens of images anew, given a prompt and the tokens before them.
+        """Draw the tokens of images in ``mask``, bool (B, N), anew: int64, shape (B, N).
 
         Each token is drawn from p(token | prompt, tokens before it), and those outside the mask
-        stay as they are. Where a mask ends the sequence (all but the coarsest tokens), that is
-        the exact conditional distribution; tokens kept after drawn ones do not influence these.
-
-        Parameters
-        ----------
-        x
-            int64, shape (B, N): codes.
-        mask
-            bool, shape (B, N): the tokens to draw.
-        conditioning, rows
-            As for :meth:`nats`.
-        seed
-            Of the draws.
-
-        Returns
-        -------
-        int64, shape (B, N).
+        stay as they are. Where a mask ends the sequence (all but the coarsest tokens), that is the
+        exact conditional distribution; tokens kept after drawn ones do not influence these.
         """
         chance = np.random.default_rng(seed).random((len(x), self.tokens))
         uniform = torch.from_numpy(chance).to(summing_device(self.device))

@@ -13,17 +13,7 @@ from synthesight.likelihood.tokens.small.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class NetworkSizes:
-    """Sizes of a transformer.
-
-    Attributes
-    ----------
-    width, depth, heads
-        Of the transformer.
-    text
-        Width of the prompts' vectors.
-    dropout
-        In training.
-    """
+    """Sizes of a transformer; ``text`` is the width of the prompts' vectors."""
 
     width: int = 192
     depth: int = 5
@@ -36,14 +26,8 @@ class TokenNetwork(nn.Module):
     """Predict each token from the prompt and from the tokens before it, coarse to fine.
 
     The prompt comes in twice: as the token before the first, and as the scale and shift of every
-    norm, whose tables all layers share (as in PixArt, Chen et al. 2023).
-
-    Parameters
-    ----------
-    tokenizer
-        Its code words are what tokens look like to the network.
-    sizes
-        Sizes.
+    norm, whose tables all layers share (as in PixArt, Chen et al. 2023). The tokenizer's code words
+    are what tokens look like to the network.
     """
 
     def __init__(self, tokenizer: Tokenizer, sizes: NetworkSizes) -> None:
@@ -86,15 +70,7 @@ class TokenNetwork(nn.Module):
         return torch.cat(seen, dim=1)
 
     def forward(self, seen: Tensor, prompt: Tensor) -> Tensor:
-        """Return the states that predict the first n + 1 tokens.
-
-        Parameters
-        ----------
-        seen
-            Shape (B, n, width), of the first n tokens.
-        prompt
-            Shape (B, text).
-        """
+        """Return what predicts n + 1 tokens, from n seen, (B, n, width), and prompts, (B, text)."""
         condition = self.prompt(prompt)
         x = torch.cat([condition[:, None], seen], dim=1)
         x = x + self.place[: x.shape[1]]

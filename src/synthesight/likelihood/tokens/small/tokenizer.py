@@ -25,20 +25,11 @@ LAYOUT, DETAIL = 4, 8  # sides of the two grids
 class TokenizerSizes:
     """Sizes of a tokenizer.
 
-    Attributes
-    ----------
-    stem, widths
-        Channels of the feature network: of its first layer, and of its three stages.
-    groups, levels, words, components
-        Of the codes of meaning, see
-        :class:`~synthesight.likelihood.tokens.small.codes.NearestCodes`.
-    layout_words, layout_components
-        Of the codes of layout.
-    detail_levels
-        Of the codes of detail, see
-        :class:`~synthesight.likelihood.tokens.small.codes.FiniteScalars`.
-    painter
-        Channels of the decoder, and of the encoder of details.
+    ``stem`` and ``widths`` are channels of the feature network: of its first layer, and of its
+    three stages. ``groups``, ``levels``, ``words`` and ``components`` are of the codes of meaning
+    (:class:`~synthesight.likelihood.tokens.small.codes.NearestCodes`), as are those of layout;
+    ``detail_levels`` of those of detail (``FiniteScalars``). ``painter`` is channels of the
+    decoder, and of the encoder of details.
     """
 
     stem: int = 64
@@ -140,17 +131,7 @@ class Painter(nn.Module):
 class Tokenizer(nn.Module):
     """Turn images into codes, and codes into images.
 
-    Parameters
-    ----------
-    sizes
-        Sizes.
-
-    Attributes
-    ----------
-    scales : dict of str to int
-        Tokens of each scale, in their order.
-    vocabulary : tuple of int
-        Codes that each scale has.
+    ``scales`` has how many tokens each scale has, in order; ``vocabulary`` how many codes.
     """
 
     def __init__(self, sizes: TokenizerSizes) -> None:
