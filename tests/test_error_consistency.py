@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, t
 
 from builders import trial_table
 from synthesight.analysis import (
@@ -323,3 +323,18 @@ def test_kappa_of_pairs_by_a_factor_is_that_of_each_level():
     for size in ("l", "s"):
         own = pairwise_consistency(trials.filter(size=size), resamples=20)
         assert_frame_equal(by_size.filter(size=size).drop("size"), own)
+
+
+def test_means_over_people_vary_at_least_as_the_jackknife_says():
+    rng = np.random.default_rng(5)
+    hard = rng.random(24) < 0.3
+    people = ["a", "b", "c"]
+    trials = pl.concat(
+        trial_table(rng.random(24) < np.where(hard, 0.4, 0.95), observer=name, kind=kind)
+        for name, kind in [("m", "discriminative"), *((name, "human") for name in people)]
+    )
+    row = error_consistency(trials).row(0, named=True)
+    left = [trials.filter(pl.col("stimulus") != name) for name in trials["stimulus"].unique()]
+    means = np.array([error_consistency(each, resamples=0)["estimate"][0] for each in left])
+    error = np.sqrt(23 / 24 * ((means - means.mean()) ** 2).sum())
+    assert row["high"] - row["low"] >= 2 * t.ppf(0.975, 23) * error - 1e-9

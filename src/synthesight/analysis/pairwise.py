@@ -81,7 +81,7 @@ def _by_condition(
     for number, matrix, names, values in _pairs(trials, trivial=trivial):
         alone = Compared(names, population)
         alone.add(matrix, number, names, Each(values))
-        low, high = values.low, values.high
+        low, high = values.ends.low, values.ends.high
         if "stimuli" in population and matrix.units.crossed:
             low, high = alone.limits()
         if not intervals:

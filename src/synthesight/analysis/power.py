@@ -165,12 +165,20 @@ def told_apart(drawn: np.ndarray) -> np.ndarray:
     second, third = ends
     gap = third.centre - second.centre
     # The nearer end of the interval: the upper one of a difference below 0.
-    up = np.where(gap > 0, third.below, third.above) * third.of_outcomes
-    down = np.where(gap > 0, second.above, second.below) * second.of_outcomes
-    moved = up.reshape(2, 1, 2, -1) - down.reshape(2, 2, 1, -1)
-    weights = (drawn + TOSSED / 8).T.reshape(2, 2, 2, -1)
-    variance = (weights * moved**2).sum(axis=(0, 1, 2)) * n / np.maximum(n - 1, 1)
-    return np.asarray(np.abs(gap) > student(n - 1) * np.sqrt(variance))
+    up = np.where(gap > 0, third.below, third.above) * third.effects.of_outcomes
+    down = np.where(gap > 0, second.above, second.below) * second.effects.of_outcomes
+    squares = [
+        (
+            weights.T.reshape(2, 2, 2, -1)
+            * (up.reshape(2, 1, 2, -1) - down.reshape(2, 2, 1, -1)) ** 2
+        )
+        for up, down, weights in (
+            (up, down, drawn + TOSSED / 8),
+            (third.without.of_outcomes, second.without.of_outcomes, drawn),
+        )
+    ]
+    variance = np.max([each.sum(axis=(0, 1, 2)) for each in squares], axis=0)
+    return np.asarray(np.abs(gap) > student(n - 1) * np.sqrt(variance * n / np.maximum(n - 1, 1)))
 
 
 def _kappa_of(cells: np.ndarray) -> np.ndarray:

@@ -42,8 +42,8 @@ class Averages:
         estimate: np.ndarray,
         influence: Influence,
         n: np.ndarray,
-    ) -> None:
-        """Add a condition of a dataset.
+    ) -> np.ndarray:
+        """Add a condition of a dataset, and return the numbers of its groups: int64, shape (H,).
 
         Parameters
         ----------
@@ -67,11 +67,12 @@ class Averages:
         self._untold[rows] |= influence.untold
         if influence.people is not None:
             self._has_people[rows] |= influence.people.shown.any(axis=0)
+        return rows
 
     def estimates(self) -> np.ndarray:
         """Return the mean of each group: float64, shape (G,); NaN where undefined."""
         total = np.zeros(len(self.groups))
-        for (_, rows, estimate, _), weight in zip(self._parts, self._weights(), strict=True):
+        for (_, _, estimate, _), (rows, weight) in zip(self._parts, self.weights(), strict=True):
             total[rows] += np.nan_to_num(estimate) * weight
         return np.where(self._counts()[0] > 0, total, np.nan)
 
@@ -79,7 +80,7 @@ class Averages:
         """Return how the means vary."""
         influences = [
             (rows, influence.scaled(weight))
-            for (_, rows, _, influence), weight in zip(self._parts, self._weights(), strict=True)
+            for (*_, influence), (rows, weight) in zip(self._parts, self.weights(), strict=True)
         ]
         return Spread(self.population, influences, len(self.groups))
 
@@ -114,12 +115,6 @@ class Averages:
         """Return of which population each mean can speak: str, shape (G,)."""
         return populations_of(self.population, self._has_people, self._untold)
 
-    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return for each condition the numbers of its groups, and what they weigh in the means."""
-        return [
-            (part[1], weight) for part, weight in zip(self._parts, self._weights(), strict=True)
-        ]
-
     def _by_dataset(self) -> dict[str, np.ndarray]:
         """Return how many conditions of each dataset each group is defined in: shape (G,)."""
         counts: dict[str, np.ndarray] = {}
@@ -133,14 +128,10 @@ class Averages:
         counts = list(self._by_dataset().values())
         return sum((each > 0 for each in counts), none), sum(counts, none)
 
-    def _weights(self) -> list[np.ndarray]:
-        """Return what each condition's estimates weigh in the means: 0 where undefined."""
+    def weights(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return for each condition the numbers of its groups, and what they weigh in the means."""
         conditions, (datasets, _) = self._by_dataset(), self._counts()
         return [
-            np.where(
-                np.isnan(estimate),
-                0.0,
-                1 / np.maximum(conditions[dataset][rows] * datasets[rows], 1),
-            )
-            for dataset, rows, estimate, _ in self._parts
+            (rows, ~np.isnan(each) / np.maximum(conditions[dataset][rows] * datasets[rows], 1))
+            for dataset, rows, each, _ in self._parts
         ]

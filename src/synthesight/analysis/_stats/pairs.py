@@ -46,6 +46,35 @@ Statistic = Callable[[Agreement], np.ndarray]  # NaN where undefined
 
 
 @dataclass(frozen=True, eq=False)
+class Effects:
+    """What an image moves a statistic of P pairs by, given who was right about it.
+
+    Attributes
+    ----------
+    slopes
+        float64, shape (3, P): what it adds by the first's being right, the second's, and their
+        being alike.
+    constant
+        float64, shape (P,): what is subtracted from that.
+    """
+
+    slopes: np.ndarray
+    constant: np.ndarray
+
+    def of(self, columns: Sequence[np.ndarray], shown: np.ndarray | float = 1.0) -> np.ndarray:
+        """Return the effects of images, by these three columns: float64, shape (S, P)."""
+        first, second, same = (
+            slope * each for slope, each in zip(self.slopes, columns, strict=True)
+        )
+        return np.asarray(first + second + same - self.constant * shown)
+
+    @property
+    def of_outcomes(self) -> np.ndarray:
+        """What an image moves it by that both, one, the other or none got right: (4, P)."""
+        return np.asarray(_OUTCOMES @ self.slopes - self.constant)
+
+
+@dataclass(frozen=True, eq=False)
 class PairValues:
     """A statistic of P pairs of observers, and how it varies.
 
@@ -53,16 +82,13 @@ class PairValues:
     ----------
     values
         float64, shape (P,): NaN where undefined.
-    centre
-        float64, shape (P,): the same without its bias of second order, between the limits.
-    low, high
-        float64, shape (P,): the Jeffreys interval of the pair's table (:mod:`joint_tables`).
-    below, above
-        float64, shape (P,): from the centre to the ends of this interval, in standard errors and
-        their normal quantiles: what effects are multiplied by to amount to it.
+    ends
+        Their intervals and effects.
     effects
         float64, shape (S + K, P): what each stimulus, and then each of K images that were answered
         by tossing coins, moves the statistic by to first order.
+    without
+        float64, shape (S, P): what the statistic loses without each stimulus.
     first, second
         float64, shape (S, P): the share of correct responses of either; 0 where not both saw it.
     both
@@ -72,12 +98,9 @@ class PairValues:
     """
 
     values: np.ndarray
-    centre: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    below: np.ndarray
-    above: np.ndarray
+    ends: PairEnds
     effects: np.ndarray
+    without: np.ndarray
     first: np.ndarray
     second: np.ndarray
     both: np.ndarray
@@ -121,24 +144,20 @@ def pair_values(
     coins = tosses(share.shape[1])
     both = ((matrix.seen[:, a] > 0) & (matrix.seen[:, b] > 0)).astype(np.float64)
     first, second = share[:, a] * both, share[:, b] * both
-    same = both - first - second + 2 * first * second
+    columns = (first, second, both - first - second + 2 * first * second)
     n = both.sum(axis=0)
-    means = [divide(column.sum(axis=0), n) for column in (first, second, same)]
+    means = [divide(column.sum(axis=0), n) for column in columns]
     values = statistic(Agreement(*means))
     ends = pair_ends(statistic, means, n)
-    tossed = [coins[:, a], coins[:, b], (coins[:, a] == coins[:, b]).astype(np.float64)]
-    of_images, of_coins = (
-        sum(slope * column for slope, column in zip(ends.slopes, columns, strict=True))
-        - ends.constant * there
-        for columns, there in (((first, second, same), both), (tossed, 1.0))
+    tossed = (coins[:, a], coins[:, b], (coins[:, a] == coins[:, b]).astype(np.float64))
+    effects = np.vstack(
+        [ends.effects.of(columns, both), ends.effects.of(tossed) * np.sqrt(TOSSED / len(coins))]
     )
-    effects = np.vstack([of_images, of_coins * np.sqrt(TOSSED / len(coins))])
-    effects[:, np.isnan(values)] = 0.0
-    low, high = (np.where(np.isnan(values), np.nan, end) for end in (ends.low, ends.high))
+    without = ends.without.of(columns, both)
+    for each in (effects, without):
+        each[:, np.isnan(values)] = 0.0
     n = np.rint(n).astype(np.int64)
-    return PairValues(
-        values, ends.centre, low, high, ends.below, ends.above, effects, first, second, both > 0, n
-    )
+    return PairValues(values, ends, effects, without, first, second, both > 0, n)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +166,19 @@ class PairEnds:
 
     Attributes
     ----------
-    centre, low, high, below, above
-        As of :class:`PairValues`.
-    slopes
-        float64, shape (3, P): what an image adds by being right, being right, and being alike.
-    constant
-        float64, shape (P,): what is subtracted from that.
+    centre
+        float64, shape (P,): the statistic without its bias of second order, between the limits.
+    low, high
+        float64, shape (P,): the Jeffreys interval of the pair's table (:mod:`joint_tables`); NaN
+        where the statistic is.
+    below, above
+        float64, shape (P,): from the centre to the ends of this interval, in standard errors and
+        their normal quantiles: what effects are multiplied by to amount to it.
+    effects
+        To first order, of tables in which two images more are answered by tossing coins.
+    without
+        Of leaving the image out: the jackknife's (Efron 1982), as sums of squares add up to its
+        variance.
     """
 
     centre: np.ndarray
@@ -160,13 +186,8 @@ class PairEnds:
     high: np.ndarray
     below: np.ndarray
     above: np.ndarray
-    slopes: np.ndarray
-    constant: np.ndarray
-
-    @property
-    def of_outcomes(self) -> np.ndarray:
-        """What an image moves the statistic by that both, one, the other or none got right."""
-        return np.asarray(_OUTCOMES @ self.slopes - self.constant)
+    effects: Effects
+    without: Effects
 
 
 def pair_ends(statistic: Statistic, means: Sequence[np.ndarray], n: np.ndarray) -> PairEnds:
@@ -180,17 +201,42 @@ def pair_ends(statistic: Statistic, means: Sequence[np.ndarray], n: np.ndarray) 
         float64, shape (P,): images.
     """
     smooth = [(np.nan_to_num(mean) * n + TOSSED / 2) / (n + TOSSED) for mean in means]
-    slopes = np.nan_to_num(_slopes(statistic, smooth)) / (n + TOSSED)
-    constant = np.sum([slope * mean for slope, mean in zip(slopes, smooth, strict=True)], axis=0)
+    effects = _centred(np.nan_to_num(_slopes(statistic, smooth)) / (n + TOSSED), smooth)
     low, high = table_limits(lambda p, q, same: statistic(Agreement(p, q, same)), means, n)
     values = statistic(Agreement(*means))
+    low, high = (np.where(np.isnan(values), np.nan, end) for end in (low, high))
     centre = np.clip(values - np.nan_to_num(_bias(statistic, means, n)), low, high)
     # Of responses, not of shares of repeated ones: as the limits are.
     weights = cells(*smooth) * (n + TOSSED)[:, None]
-    error = np.sqrt(((_OUTCOMES @ slopes - constant) ** 2 * weights.T).sum(axis=0))
-    error *= ndtri((1 + LEVEL) / 2)
+    error = np.sqrt((effects.of_outcomes**2 * weights.T).sum(axis=0)) * ndtri((1 + LEVEL) / 2)
     below, above = (np.nan_to_num(divide(gap, error)) for gap in (centre - low, high - centre))
-    return PairEnds(centre, low, high, below, above, slopes, constant)
+    without = _without(statistic, means, n)
+    return PairEnds(centre, low, high, below, above, effects, without)
+
+
+def _centred(slopes: np.ndarray, means: Sequence[np.ndarray]) -> Effects:
+    """Return the effects of these slopes that are 0 on average."""
+    constant = np.sum([slope * mean for slope, mean in zip(slopes, means, strict=True)], axis=0)
+    return Effects(slopes, constant)
+
+
+def _without(statistic: Statistic, means: Sequence[np.ndarray], n: np.ndarray) -> Effects:
+    """Return what a statistic loses without one of n images."""
+    known = [np.nan_to_num(mean) for mean in means]
+    counts = np.maximum(cells(*known).T * n, 0.0)
+    # Repeated responses may leave less than an image of an outcome.
+    step = np.minimum(counts, 1.0)
+    rest = np.maximum(n - step, 1e-9)
+    left = (
+        (mean * n - step * outcome[:, None]) / rest
+        for mean, outcome in zip(known, _OUTCOMES.T, strict=True)
+    )
+    lost = statistic(Agreement(*known)) - statistic(Agreement(*left))
+    there = (step > 1e-6) & (rest > 1e-6)
+    lost = np.nan_to_num(divide(lost, np.where(there, step, 0.0))) * (n - 1) / np.maximum(n, 1)
+    both, one, two, none = lost
+    constant = (both - one - two - none) / 2
+    return _centred(np.stack([one, two, none]) + constant, known)
 
 
 def _slopes(statistic: Statistic, means: Sequence[np.ndarray]) -> np.ndarray:

@@ -110,6 +110,10 @@ class Variance:
             np.minimum(self.units, other.units),
         )
 
+    def repeated(self, count: int) -> Variance:
+        """Return these variances, so many times."""
+        return Variance(*(np.tile(each, count) for each in (self.value, self.freedom, self.units)))
+
     def plus(self, other: Variance, both: Variance) -> Variance:
         """Return the variance of two crossed clusterings; ``both`` is that of their intersection.
 
