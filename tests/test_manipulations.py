@@ -238,7 +238,8 @@ def test_the_command_line_makes_datasets_and_reports_broken_photographs(photogra
     assert "4 images, manipulated" in result.stdout
     assert "broken.png" in result.stderr
     assert len(find_stimuli(out)) == 8
-    assert "choose among" in refused(*arguments, "--manipulation", "blur")
+    assert "did you mean contrast" in refused(*arguments, "--manipulation", "contrasts")
+    assert "choose among colour, " in refused(*arguments, "--manipulation", "x")
     save_pictures(tmp_path / "flat", "a.png")
     with pytest.raises(SynthesightError, match="no category"):
         make_dataset(find_stimuli(tmp_path / "flat"), "colour", out)

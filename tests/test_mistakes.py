@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -12,9 +13,9 @@ import builders
 from builders import ENVIRONMENT, command, done, picture, process, refused, sentence
 from synthesight.cli import mistakes
 from synthesight.cli.commands import translate, understood
-from synthesight.cli.main import app
+from synthesight.cli.main import PANELS, app
 from synthesight.cli.mistakes import all_commands
-from synthesight.cli.words import COMMANDS, EXAMPLES
+from synthesight.cli.words import EXAMPLES
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,23 @@ from synthesight.cli.words import COMMANDS, EXAMPLES
         ("classify", "`synthesight classify` needs images: type, for example, `synthesight class"),
         ("report natural-32", "is a model and no run: type `synthesight evaluate natural-32"),
         ("evaluate --stimuli edge sketch", "as in --stimuli edge --stimuli sketch."),
-        ("compare runs/1", "1 run is named: name two to compare."),
+        ("compare tests", "1 run is named: name two to compare."),
+        ("compare runs/1 runs/2", "There is no run runs/1: check the path."),
+        ("classify a.png cat dog", "'cat' is no file or folder: check the path, or write classes"),
+        ("datasets list", "type `synthesight data list`."),
+        ("test tests --json", "type `synthesight evaluate --stimuli tests --json`."),
+        ("help classify", "type `synthesight classify -h`."),
+        (
+            "evaluate --model hf --model_args x=y",
+            "name the model itself, as in --model owner/",
+        ),
+        ("status tests/test_mistake.py", "There is no run"),
+        ("classify tests/test_mistake.py", "did you mean tests/test_mistakes.py?"),
         ("classify a.png --rainbow", "`synthesight classify -h` lists what it takes."),
-        ("classify a.png --seed x", "--seed should be a whole number: type, for example,"),
+        (
+            "classify a.png --seed x",
+            "--seed should be a whole number: correct it, or leave it out",
+        ),
         ("classify https://example.org/cat.jpg", "type `curl -Lo cat.jpg https://example.org/cat."),
         (
             "evaluate cue-conflict",
@@ -95,6 +110,8 @@ def test_a_command_alone_is_answered_by_its_help():
         ("a.png --batch_size=8 --max_draws 4", "a.png --batch-size=8 --max-draws 4"),
         ("a.png -model natural-32", "a.png --model natural-32"),
         ("a.png --classes", "a.png --classes"),
+        ("a.png -help", "a.png --help"),
+        ("a.png --out=~/b.csv", f"a.png --out={Path.home()}/b.csv"),
     ],
 )
 def test_what_is_typed_is_read_as_it_is_meant(typed, read):
@@ -109,6 +126,8 @@ def test_a_class_that_is_a_folder_too_is_not_guessed(tmp_path, monkeypatch):
     assert "car is a file or folder here, and may be a class: write commas" in said
     assert "--classes cat,dog,car" in said
     assert "--data car --out trained`" in refused("train", "car")
+    (tmp_path / "my cat.jpg").touch()
+    assert "write it in quotes, 'my cat.jpg'" in refused("classify", "my", "cat.jpg")
 
 
 def test_a_parameter_of_another_command_is_named_with_it():
@@ -123,7 +142,8 @@ def test_a_parameter_of_another_command_is_named_with_it():
 )
 def test_every_command_has_an_example_and_a_panel(name):
     assert EXAMPLES[name].startswith(name)
-    assert any(name.split()[0] in names for names in COMMANDS.values())
+    top = typer.main.get_command(app).commands[name.split()[0]]  # type: ignore[attr-defined]
+    assert top.rich_help_panel in PANELS
 
 
 def test_help_has_panels_and_an_example_at_any_width():
@@ -144,7 +164,7 @@ def test_a_terminal_of_few_letters_is_shown_what_it_has(encoding):
     assert helped.returncode == 0, helped.stderr
     assert "+- Decision -" in helped.stdout
     assert ("cat,dog,..." if encoding == "ascii" else "cat,dog,…") in helped.stdout
-    assert "\\u9d28 is not a run" in process("status", "鴨", **few).stderr
+    assert "There is no run \\u9d28" in process("status", "鴨", **few).stderr
 
 
 def test_places_to_write_to_have_the_names_of_other_programs(tmp_path):

@@ -14,8 +14,9 @@ import typer
 from PIL import Image
 
 import synthesight
+from synthesight.cli.commands import flags, translate
 from synthesight.cli.main import app
-from synthesight.cli.options import flags, translate
+from synthesight.cli.options import split_or_file
 from synthesight.likelihood import rules
 from synthesight.likelihood.opening import open_pipeline
 from synthesight.observers import options, registry
@@ -96,6 +97,11 @@ def test_messages_are_translated_into_options(message, said):
     words = {"batch_size", "max_draws", "classes", "rule", "prompt"}
     known = {name: "--" + name.replace("_", "-") for name in words} | {"source": "--from"}
     assert translate(message, known) == said
+
+
+@pytest.mark.parametrize("typed", ["cat,dog", "[cat, dog]", "['cat', \"dog\"]", "(cat,dog)"])
+def test_classes_may_be_written_as_python_does(typed):
+    assert split_or_file(typed) == ["cat", "dog"]
 
 
 def test_flags_are_those_that_a_command_has():

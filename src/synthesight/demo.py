@@ -56,7 +56,8 @@ def run_demo(out: Path) -> None:
         f"{len(answer.draws)} classes."
     )
     stimuli = dial_stimuli(pairs, steps=STEPS)
-    show_dial(MODELS[:1], stimuli, out, ModelOptions(classes=BETWEEN, max_draws=DRAWS))
+    options = ModelOptions(classes=BETWEEN, max_draws=DRAWS)
+    show_dial(MODELS[:1], stimuli, out, options, progress=True)
     trials = show_dial(MODELS[1:], stimuli, out, ModelOptions(classes=BETWEEN))
     dial = dials_section(with_people(trials), 200)
     assert dial is not None

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from synthesight.cli.options import Commands, written_to
+from synthesight.cli.commands import Commands
+from synthesight.cli.options import written_to
 from synthesight.cli.tables import FIGURES, check_kind, write_table
 
 if TYPE_CHECKING:
     import polars as pl
 
 analyse = typer.Typer(
+    name="analyse",
     cls=Commands,
     help="Analyse the draws of a run that keeps them (`evaluate --keep-draws`).",
     no_args_is_help=True,

@@ -7,16 +7,15 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Population, pairs, say, seeded, written_to
+from synthesight.cli.commands import say
+from synthesight.cli.options import Population, pairs, seeded, written_to
 from synthesight.cli.runs import Unfinished, expanded
 from synthesight.errors import SynthesightError
 
 PAPER = "Figures and names for a paper"
-studies = typer.Typer()
 RUNS = Path("runs")  # where `evaluate` puts them
 
 
-@studies.command()
 def report(
     runs: Annotated[
         list[Path] | None,
@@ -124,7 +123,6 @@ def report(
         raise typer.Exit(2)
 
 
-@studies.command()
 def export(
     runs: Annotated[
         list[Path], typer.Argument(help="Runs of `evaluate`, or folders of published CSV trials.")
@@ -151,7 +149,6 @@ def export(
         say(note)
 
 
-@studies.command()
 def cite(
     runs: Annotated[list[Path] | None, typer.Argument(help="Runs of `evaluate`.")] = None,
 ) -> None:
@@ -161,7 +158,6 @@ def cite(
     print(bibtex(*expanded(runs or [])), end="")
 
 
-@studies.command()
 def power(
     accuracy: Annotated[
         list[str], typer.Option(help="Of the two observers: 0.8,0.7, or the option twice.")

@@ -15,7 +15,6 @@ from synthesight.observers.options import ModelOptions
 if TYPE_CHECKING:
     from synthesight.trials.store import Run
 
-calibrating = typer.Typer()
 
 Stimuli = Annotated[
     list[str] | None,
@@ -29,7 +28,6 @@ Finished = Annotated[Path | None, typer.Option(help="Take a finished run of `eva
 Limit = Annotated[int | None, typer.Option(help="Show a balanced sample of so many stimuli.")]
 
 
-@calibrating.command()
 @with_options(ModelOptions)
 def calibrate(
     options: ModelOptions,
@@ -61,7 +59,6 @@ def calibrate(
     )
 
 
-@calibrating.command()
 @with_options(ModelOptions)
 def fit_weighting(
     options: ModelOptions,

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json as encoding
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from synthesight.cli.options import Model, end, with_options, written_to
-from synthesight.cli.tables import check_kind, write_table
+from synthesight.cli.tables import FIGURES, check_kind, write_table
+from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
+from synthesight.stimuli.datasets import datasets
 
 if TYPE_CHECKING:
     from synthesight.observers.observer import Response
 
-classifying = typer.Typer()
 
-
-@classifying.command()
 @with_options(ModelOptions)
 def classify(
     images: Annotated[
@@ -52,21 +52,29 @@ def classify(
     """Classify images: print the class, the evidence for each class, and the cost."""
     from rich.console import Console
 
-    from synthesight.cli.maps import Maps
     from synthesight.cli.output import response_table
     from synthesight.observers.loading import open_observer
     from synthesight.observers.registry import resolve
+    from synthesight.probes.maps import write_maps
     from synthesight.progress import Progress
     from synthesight.stimuli.find import find_stimuli
 
     check_kind("out", out)
+    if map is None and (of or against):
+        raise SynthesightError("`of` and `against` are the classes of a `map`: say where.")
+    if map is not None and map.suffix:
+        check_kind("map", map, FIGURES)
     resolve(model)
+    _check_words(images)
     stimuli = find_stimuli(images, range=range)
-    mapping = Maps(map, of, against, len(stimuli))
+    if map is not None and map.suffix and len(stimuli) > 1:
+        raise SynthesightError(
+            f"`map={str(map)!r}` is one file for {len(stimuli)} images: give a folder."
+        )
     observer = open_observer(model, options)
     captioned = options.classes is None and any(stimulus.captions for stimulus in stimuli)
     chosen = [] if captioned else observer.choose(None)
-    failures, records = [], []
+    failures, records, maps = [], [], []
     console = Console()
     show = not json and len(stimuli) > 1
     try:
@@ -76,7 +84,8 @@ def classify(
                 if response.error:
                     failures.append(response.error)
                 among = list(response.stimulus.captions) if captioned else chosen
-                mapping.add(observer, response, among)
+                if map is not None and not response.error:
+                    maps.append(observer.evidence_map(response, among, of=of, against=against))
                 records.append(_record(response, among))
                 if json:
                     print(encoding.dumps(records[-1]), flush=True)
@@ -85,8 +94,20 @@ def classify(
     finally:  # what was classified before Ctrl-C is kept
         if out is not None and records:
             _write(records, out)
-    mapping.write(observer)
+    if map is not None and maps:
+        write_maps(maps, observer, map)
     end(failures, len(stimuli))
+
+
+def _check_words(images: list[str]) -> None:
+    """Refuse classes that stand among the images."""
+    stray = [word for word in images if not re.search(r"[./\\*?:{]", word)]
+    for word in [each for each in stray if not Path(each).expanduser().exists()]:
+        if len(images) > 1 and word not in datasets():
+            raise SynthesightError(
+                f"{word!r} is no file or folder: check the path, or write classes as in "
+                "`classes='cat,dog'`."
+            )
 
 
 def _record(response: Response, classes: list[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from synthesight.cli.mistakes import all_commands, check_once, no_command
-from synthesight.cli.words import COMMANDS, EXAMPLES, MANY, OPTIONS
+from synthesight.cli.words import EXAMPLES, MANY, OPTIONS
 from synthesight.encoding import sentence
 from synthesight.errors import SynthesightError
 from synthesight.stopping import by, code_of
@@ -48,13 +48,6 @@ class Commands(TyperGroup):
         if command is not None:
             _lay_out(command, f"{ctx.command_path} {cmd_name}".partition(" ")[2], ctx)
         return command
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        order = [name for names in COMMANDS.values() for name in names]
-        return sorted(
-            super().list_commands(ctx),
-            key=lambda name: order.index(name) if ctx.parent is None and name in order else 99,
-        )
 
     def make_context(self, *given: Any, **more: Any) -> Any:
         _narrow(self)
@@ -89,8 +82,7 @@ def _narrow(command: Any) -> None:
 
 
 def _lay_out(command: Any, path: str, ctx: Any) -> None:
-    """Give a command its panel and example, and its options theirs where they are many."""
-    command.rich_help_panel = next((p for p, own in COMMANDS.items() if path in own), None)
+    """Give a command its example, and its options panels where they are many."""
     if path in EXAMPLES:
         command.epilog = f"Example: synthesight {EXAMPLES[path]}"
     _narrow(command)
@@ -125,10 +117,13 @@ def understood(command: Any, words: Sequence[str]) -> list[str]:
     SynthesightError
         If a word may be a class or a folder.
     """
-    known = {name for each in getattr(command, "params", ()) for name in each.opts}
+    known = {name for each in getattr(command, "params", ()) for name in each.opts} | {"--help"}
     found: list[str] = []
-    for word in words:
+    for place, word in enumerate(words):
         name, sign, value = word.partition("=")
+        if name.startswith("-") and value.startswith("~"):  # which shells leave as it is
+            word, value = f"{name}={Path(value).expanduser()}", str(Path(value).expanduser())
+        _check_blanks(words[place : place + 6])
         meant = f"--{name.lstrip('-').replace('_', '-').lower()}"
         long = len(name.strip("-")) > 1
         if name.startswith("-") and long and name not in known and meant in known:
@@ -143,6 +138,18 @@ def understood(command: Any, words: Sequence[str]) -> list[str]:
         if count > 1:
             found[start : start + count] = [",".join(classes)]
     return found
+
+
+def _check_blanks(words: Sequence[str]) -> None:
+    """Refuse a path with blanks that lacks quotes."""
+    with suppress(OSError):  # of a text that is too long for a name
+        if words[0].startswith("-") or Path(words[0]).exists():
+            return
+        for end in range(2, len(words) + 1):
+            if Path(whole := " ".join(words[:end])).exists():
+                raise SynthesightError(
+                    f"The path {whole} has blanks: write it in quotes, '{whole}'."
+                )
 
 
 def _count_classes(words: Sequence[str]) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import Data, say, seeded, translate, written_to
+from synthesight.cli.commands import say, translate
+from synthesight.cli.options import Data, seeded, written_to
 from synthesight.cli.runs import Unfinished, expanded
 from synthesight.cli.tables import check_kind, write_table
 from synthesight.errors import SynthesightError
@@ -17,11 +18,9 @@ from synthesight.errors import SynthesightError
 if TYPE_CHECKING:
     import polars as pl
 
-comparing = typer.Typer()
 MEASURES = ("accuracy", "shape_bias", "error_consistency")
 
 
-@comparing.command()
 def compare(
     runs: Annotated[
         list[Path],

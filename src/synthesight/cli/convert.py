@@ -9,10 +9,7 @@ import typer
 
 from synthesight.cli.options import written_to
 
-converting = typer.Typer()
 
-
-@converting.command()
 def convert(
     sources: Annotated[
         list[str], typer.Argument(help="Files of a network and its tokenizer: .pth, .safetensors.")

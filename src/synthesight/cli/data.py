@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Commands, Data, end, seeded, split, written_to
+from synthesight.cli.commands import Commands
+from synthesight.cli.options import Data, end, seeded, split, written_to
 from synthesight.errors import SynthesightError
 
 PEOPLE = "people"  # what `data get` calls their trials
+HUMANS = ("human", "humans", "participants", "subjects", "trials")  # and what others do
 
 datasets = typer.Typer(
+    name="data",
     cls=Commands,
     help="Get, check and make datasets of stimuli; import trials.",
     no_args_is_help=True,
@@ -43,6 +46,7 @@ def data_get(
     from synthesight.stimuli.datasets.local import dataset_folder, local_folder
     from synthesight.trials import get_people
 
+    names = [PEOPLE if name.lower() in HUMANS else name for name in names]
     everything = names == ["all"]
     people = everything or PEOPLE in names
     wanted = list(known()) if everything else [dataset(n).name for n in names if n != PEOPLE]
@@ -90,7 +94,8 @@ def data_import(
     ] = None,
 ) -> None:
     """Read trials of people or models from lab software, spreadsheets or the toolbox."""
-    from synthesight.cli.options import pairs, say, translate
+    from synthesight.cli.commands import say, translate
+    from synthesight.cli.options import pairs
     from synthesight.encoding import sentence
     from synthesight.observers.registry import entries
     from synthesight.trials import import_trials, write_csv
@@ -170,8 +175,10 @@ def data_make(
     """Make a parametric dataset, such as `contrast`, from any photographs."""
     from synthesight.progress import Progress
     from synthesight.stimuli.find import find_stimuli, sample
+    from synthesight.stimuli.make.manipulations import named
     from synthesight.stimuli.make.published import make_dataset
 
+    named(manipulation)
     stimuli = find_stimuli(photographs)
     if limit is not None:
         stimuli = sample(stimuli, limit=limit, seed=seed)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import end, given_words, names_of_models, with_options, written_to
+from synthesight.cli.commands import given_words
+from synthesight.cli.options import end, names_of_models, with_options, written_to
 from synthesight.cli.words import EXAMPLES
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import EvaluateOptions
@@ -20,10 +21,7 @@ from synthesight.stopping import by, code_of
 if TYPE_CHECKING:
     from synthesight.trials.store import Run
 
-evaluating = typer.Typer()
 
-
-@evaluating.command()
 @with_options(EvaluateOptions)
 def evaluate(
     options: EvaluateOptions,
@@ -99,12 +97,18 @@ def evaluate(
     end(failures, sum(map(len, tables)))
 
 
+def _several(given: Sequence[str]) -> list[str]:
+    """Return names of which some may be given between commas."""
+    names = []
+    for each in given:
+        several = "," in each and not {"*", "{"} & {*each} and not Path(each).exists()
+        names += [name.strip() for name in each.split(",")] if several else [each]
+    return names
+
+
 def _names(given: Sequence[str]) -> list[str]:
     """Return the names of the models, each once."""
-    names = []
-    for each in given or ["natural-32"]:
-        several = "," in each and not Path(each).exists()
-        names += [name.strip() for name in each.split(",")] if several else [each]
+    names = _several(given or ["natural-32"])
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise SynthesightError(f"The model {twice} is given twice: give each model once.")
     return names
@@ -121,7 +125,7 @@ def _stimuli(given: list[str] | None, names: Sequence[str], options: EvaluateOpt
                 f"{stray} is a dataset and no model: write --stimuli before each dataset, as in "
                 f"--stimuli {given[0]} --stimuli {stray}."
             )
-        return given
+        return _several(given)
     if str(options.config).endswith((".yaml", ".yml", ".toml")):
         raise SynthesightError(
             f"`config` is of a model: type `synthesight study {options.config}` for a file of "

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import Commands, Data, Device, end, seeded, split, written_to
+from synthesight.cli.commands import Commands
+from synthesight.cli.options import Data, Device, end, seeded, split, written_to
 from synthesight.cli.train import chosen_device
 from synthesight.errors import SynthesightError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from synthesight.people.server import PeopleServer
 
 experiment = typer.Typer(
+    name="experiment",
     cls=Commands,
     help="Run experiments: on people, as a web page, and on trainings.",
     no_args_is_help=True,

@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Commands, say, translate, with_options, written_to
+from synthesight.cli.commands import Commands, say, translate
+from synthesight.cli.options import with_options, written_to
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import ModelOptions
 
 illusion = typer.Typer(
-    cls=Commands, help="Measure what models see in ambiguous images.", no_args_is_help=True
+    name="illusion",
+    cls=Commands,
+    help="Measure what models see in ambiguous images.",
+    no_args_is_help=True,
 )
 
 Models = Annotated[

@@ -13,10 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-informing = typer.Typer()
 
-
-@informing.command()
 def info(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -15,26 +15,28 @@ import typer
 from synthesight import __version__
 from synthesight.cli import mistakes
 from synthesight.cli.analyse import analyse
-from synthesight.cli.analysis import studies
+from synthesight.cli.analysis import cite, export, power, report
 from synthesight.cli.app import app as app_in_browser
-from synthesight.cli.calibrate import calibrating
-from synthesight.cli.classify import classifying
-from synthesight.cli.compare import comparing
-from synthesight.cli.convert import converting
+from synthesight.cli.calibrate import calibrate, fit_weighting
+from synthesight.cli.classify import classify
+from synthesight.cli.commands import Commands, say, translate
+from synthesight.cli.compare import compare
+from synthesight.cli.convert import convert
 from synthesight.cli.data import datasets
-from synthesight.cli.evaluate import evaluating
+from synthesight.cli.evaluate import evaluate
 from synthesight.cli.experiment import experiment
 from synthesight.cli.illusion import illusion
-from synthesight.cli.info import informing
-from synthesight.cli.options import Commands, say, translate, written_to
-from synthesight.cli.probes import add_probes
-from synthesight.cli.push import pushing
-from synthesight.cli.reproduce import reproducing
-from synthesight.cli.runs import runs
-from synthesight.cli.study import studying
+from synthesight.cli.info import info
+from synthesight.cli.options import written_to
+from synthesight.cli.probes import command_of
+from synthesight.cli.push import push
+from synthesight.cli.reproduce import reproduce
+from synthesight.cli.runs import check, merge, status
+from synthesight.cli.study import study
 from synthesight.cli.train import training
 from synthesight.encoding import plain, sentence
 from synthesight.errors import SynthesightWarning
+from synthesight.probes.registry import probes
 from synthesight.stopping import code_of, stoppable
 
 SIGPIPE = 128 + 13  # as shells count it
@@ -50,22 +52,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(classifying)
-app.add_typer(evaluating)
-app.add_typer(comparing)
-app.add_typer(informing)
-app.add_typer(runs)
-app.add_typer(studies)
-app.add_typer(studying)
-app.add_typer(pushing)
-app.add_typer(calibrating)
-app.add_typer(analyse, name="analyse")
-app.add_typer(reproducing)
-app.add_typer(converting)
-app.add_typer(training, name="train")
-app.add_typer(datasets, name="data")
-app.add_typer(experiment, name="experiment")
-app.add_typer(illusion, name="illusion")
 
 
 @app.callback(invoke_without_command=True, help=ABOUT)
@@ -77,7 +63,6 @@ def root(
         raise typer.Exit
 
 
-@app.command()
 def models(
     pattern: Annotated[
         str, typer.Argument(metavar="NAME", help='Name with wildcards, such as "stable-*".')
@@ -96,7 +81,6 @@ def version() -> None:
     root(version=True)
 
 
-@app.command()
 def demo(
     out: Annotated[Path, written_to("Folder for the figure and the drawn images.")] = Path("demo"),
 ) -> None:
@@ -106,8 +90,21 @@ def demo(
     run_demo(out)
 
 
-app.command("app")(app_in_browser)
-add_probes(app)
+# The panels of help, with what is in them: functions, and groups of commands.
+PANELS: dict[str, tuple[Any, ...]] = {
+    "Classify and evaluate": (classify, evaluate, study, models, demo, app_in_browser, info),
+    "Analyse and report": (report, compare, export, cite, power, reproduce, analyse),
+    "Look after runs": (status, check, merge, push),
+    "Probe": (*(command_of(each) for each in probes().values()), illusion),
+    "Make models": (calibrate, fit_weighting, convert, training),
+    "Stimuli and people": (datasets, experiment),
+}
+for panel, members in PANELS.items():
+    for member in members:
+        if isinstance(member, typer.Typer):
+            app.add_typer(member, rich_help_panel=panel)
+        else:
+            app.command(rich_help_panel=panel)(member)
 
 _format = warnings.formatwarning
 

@@ -8,12 +8,12 @@ import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from synthesight.cli.words import (
     ALONE,
-    COMMANDS,
     EXAMPLES,
     NO_COMMANDS,
     NO_OPTIONS,
@@ -95,7 +95,7 @@ def sentence(error: Any) -> str:
         wrong = text.partition("Input should be ")[2]
         for pattern, words in _NUMBERS:
             wrong = re.sub(pattern, words, wrong)
-        text = f"{param.opts[0]} should be {wrong}"
+        return f"synthesight: {param.opts[0]} should be {wrong}: correct it, or leave it out."
     hint = f"type, for example, `synthesight {EXAMPLES[place]}`" if place in EXAMPLES else look
     return f"synthesight: {text}: {hint}."
 
@@ -169,14 +169,12 @@ def _names(command: Any) -> list[str]:
 
 def all_commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every command below a group, with its words, in the order of help."""
-    order = [name for names in COMMANDS.values() for name in names]
-    below = group.commands
-    for name in sorted(below, key=lambda one: order.index(one) if one in order else len(order)):
+    for name, each in group.commands.items():
         words = f"{path} {name}".strip()
-        if hasattr(below[name], "commands"):
-            yield from all_commands(below[name], words)
+        if hasattr(each, "commands"):
+            yield from all_commands(each, words)
         else:
-            yield words, below[name]
+            yield words, each
 
 
 def _of(answers: Mapping[str, Sequence[str]], word: str) -> str | None:
@@ -195,15 +193,22 @@ def no_command(typed: Sequence[str], path: str, known: Sequence[str]) -> Synthes
     known
         The commands there.
     """
+    from synthesight.stimuli.datasets import datasets
+
     word, *rest = typed
     place = path.partition(" ")[2]
     full = f"{place} {word}".strip().lower().replace("_", "-")
     near = get_close_matches(full.split(" ")[-1], known, n=1, cutoff=0.75)
-    if full in NO_COMMANDS:
+    if full == "help" and rest and rest[0] in known:
+        hint = f"type `{path} {rest[0]} -h`"
+    elif full in NO_COMMANDS:
         hint = NO_COMMANDS[full]
     elif meant := _of(OTHER_COMMANDS, full):
         if rest and rest[0].endswith(STUDIES):
             meant = "study"
+        rest = rest[1:] if rest[:1] == meant.split()[-1:] else rest
+        if meant == "evaluate" and rest and (Path(rest[0]).exists() or rest[0] in datasets()):
+            rest.insert(0, "--stimuli")
         bare = meant if meant in ALONE else EXAMPLES.get(meant, meant)
         hint = f"type `synthesight {_typed([*meant.split(), *rest]) if rest else bare}`"
     elif near:
@@ -223,7 +228,8 @@ def _thing(word: str, rest: Sequence[str], place: str) -> str | None:
 
     if place:
         known = Path(word).exists() or (place in ("data", "experiment") and word in datasets())
-        return WITH_PATHS[place].format(word) if known else None
+        paths = [word, *takewhile(lambda each: Path(each).exists(), rest)]
+        return WITH_PATHS[place].format(_typed(paths)) if known else None
     if word in entries():
         # Of what follows, the first word is what is shown to the model.
         image = rest[:1] if rest and not rest[0].startswith("-") else ["cat.jpg"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
@@ -11,7 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from synthesight.cli.commands import Commands, flags, given_words, say, translate
+from synthesight.cli.commands import say
 from synthesight.errors import SynthesightError
 from synthesight.observers.options import MOST_SEED, ModelOptions
 
@@ -126,7 +127,7 @@ def _values(kind: type[ModelOptions], given: Mapping[str, Any]) -> dict[str, Any
     """Return the values that Python would be given: no empty lists, and names between commas."""
     lists = {each.name for each in fields(kind) if each.metadata["text"] is list}
     return {
-        name: _split(value) if name in lists else (value if value != [] else None)
+        name: split_or_file(value) if name in lists else (value if value != [] else None)
         for name, value in given.items()
     }
 
@@ -136,11 +137,15 @@ def split(names: str | None) -> list[str] | None:
     return None if names is None else names.split(",")
 
 
-def _split(names: str | None) -> list[str] | Path | None:
+def split_or_file(names: str | None) -> list[str] | Path | None:
     """Return names that are given between commas, or the file that has them."""
     from synthesight.observers.class_files import is_file  # numpy, which help does without
 
-    return Path(names) if names is not None and is_file(names) else split(names)
+    if names is None or is_file(names):
+        return None if names is None else Path(names)
+    if listed := re.fullmatch(r"\s*[\[(](.*)[\])]\s*", names):  # as Python writes a list
+        names = ",".join(name.strip().strip("'\"") for name in listed[1].split(","))
+    return split(names)
 
 
 def pairs(text: str | None, name: str) -> dict[str, str]:
@@ -171,22 +176,3 @@ def end(failures: list[str], count: int) -> None:
     for failure in failures:
         say(failure)
     raise typer.Exit(2)
-
-
-__all__ = [
-    "Commands",
-    "Data",
-    "Device",
-    "Model",
-    "end",
-    "flags",
-    "given_words",
-    "names_of_models",
-    "pairs",
-    "say",
-    "seeded",
-    "split",
-    "translate",
-    "with_options",
-    "written_to",
-]

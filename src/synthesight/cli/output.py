@@ -15,7 +15,7 @@ from rich.table import Table
 from synthesight.encoding import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import polars as pl
 
@@ -38,7 +38,9 @@ def table_of(
     **look: Any,
 ) -> Table:
     """Return a table for the terminal: texts to the left, numbers to the right, None as a dash."""
-    table = Table(title=_cell(title), title_justify="left", box=SIMPLE_HEAD, **look)
+    table = Table(
+        title=_cell(title), title_justify="left", box=SIMPLE_HEAD, collapse_padding=True, **look
+    )
     for name in columns:
         text = name in texts
         table.add_column(
@@ -102,6 +104,16 @@ def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
     return table_of(shown.columns, shown.iter_rows(), texts, title, caption=caption)
 
 
+def _estimate(row: Mapping[str, Any], shown: Callable[[float], str]) -> str | None:
+    """Return an estimate of a row with its interval; None where it is undefined."""
+    value, low, high = (row.get(name) for name in ("estimate", "low", "high"))
+    if value is None:
+        return None
+    if low is None or high is None:
+        return shown(value)
+    return f"{shown(value)} ({shown(low)} to {shown(high)})"
+
+
 def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
     """Print a line for each observer and dataset of runs: trials, accuracy, cost."""
     import polars as pl
@@ -116,30 +128,32 @@ def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
     )
     if len(measured):
         costs = costs.join(accuracy(measured, by), on=by, how="left", maintain_order="left")
-    rows = []
-    for row in costs.iter_rows(named=True):
-        share = [row.get(name) for name in ("estimate", "low", "high")]
-        estimate, low, high = ("-" if value is None else f"{100 * value:.1f}" for value in share)
-        rows.append((
-            row["observer"], row["dataset"] or "-", row["len"], f"{estimate} %",
-            f"{low} to {high} %", f"{row['draws']:.1f}", f"{row['evaluations']:.1f}",
-        ))  # fmt: skip
-    columns = ("model", "dataset", "trials", "accuracy", "95 % interval", "draws",
+    rows = [
+        (
+            row["observer"], row["dataset"] or "-", row["len"],
+            _estimate(row, lambda share: f"{100 * share:.1f}"),
+            f"{row['draws']:.1f}", f"{row['evaluations']:.1f}",
+        )
+        for row in costs.iter_rows(named=True)
+    ]  # fmt: skip
+    columns = ("model", "dataset", "trials", "accuracy, %\n(95 % interval)", "draws",
                "evaluations\nan image")  # fmt: skip
     print_table(columns, rows, ("model", "dataset"))
 
 
 def print_comparison(table: pl.DataFrame) -> None:
     """Print the differences of two observers, each with its interval and p-values."""
-    rows = []
-    for row in table.iter_rows(named=True):
-        estimate, low, high = ("-" if row[name] is None else f"{row[name]:+.3f}"
-                               for name in ("estimate", "low", "high"))  # fmt: skip
-        p, holm = (value if value is None else f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
-                   for value in (row["p"], row["p_holm"]))  # fmt: skip
-        measure = row["measure"].replace("_", " ")
-        rows.append((measure, row["dataset"], estimate, f"{low} to {high}", p, holm, row["n"]))
-    columns = ("measure", "dataset", "difference", "95 % interval", "p", "p (Holm)", "n")
+    rows = [
+        (
+            row["measure"].replace("_", " "), row["dataset"],
+            _estimate(row, lambda value: f"{value:+.3f}"),
+            *(p if p is None else f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
+              for p in (row["p"], row["p_holm"])),
+            row["n"],
+        )
+        for row in table.iter_rows(named=True)
+    ]  # fmt: skip
+    columns = ("measure", "dataset", "difference (95 % interval)", "p", "p (Holm)", "n")
     title = f"{table['first'][0]} minus {table['second'][0]}"
     print_table(columns, rows, ("measure", "dataset"), title)
 
@@ -243,16 +257,17 @@ def print_check(name: str, stimuli: Sequence[Stimulus], broken: Sequence[str]) -
 
 def print_power(table: pl.DataFrame, kappa: float) -> None:
     """Print what a study finds, by its number of trials."""
+    columns = ["trials", "95 % of studies find κ in", "κ undefined"]
     rows = [
-        (
+        [
             row["trials"],
             None if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
             f"{100 * row['undefined']:.1f} %",
-            f"{100 * row['power']:.0f} %" if "power" in row else None,
-        )
+            *([f"{100 * row['power']:.0f} %"] if "power" in row else []),
+        ]
         for row in table.iter_rows(named=True)
     ]
-    columns = ("trials", "95 % of studies find κ in", "κ undefined", "power")
+    columns += ["power"] if "power" in table.columns else []
     print_table(columns, rows, (), f"What studies find where the true κ is {kappa}")
 
 
@@ -274,22 +289,19 @@ def print_participants(people: pl.DataFrame) -> None:
 def print_equality(fits: pl.DataFrame) -> None:
     """Print where each observer names both classes of a dial equally often."""
     cycles = "cutoff" in fits.columns
-
-    def place(value: float | None, of_cycles: bool) -> str:
-        if value is None:
-            return "-"
-        if abs(value) == float("inf"):
-            return "above" if value > 0 else "below"
-        return f"{2**value if of_cycles else value:.2f}"
-
     rows = []
     for row in fits.iter_rows(named=True):
-        of_cycles = cycles and row["cutoff"] is not None
-        estimate, low, high = (place(row[name], of_cycles) for name in ("estimate", "low", "high"))
+        octaves = cycles and row["cutoff"] is not None
+
+        def place(value: float, octaves: bool = octaves) -> str:
+            if abs(value) == float("inf"):
+                return "above" if value > 0 else "below"
+            return f"{2**value if octaves else value:.2f}"
+
         slope, p = (None if row[name] is None else f"{row[name]:.2f}" for name in ("slope", "p"))
         dial = f"{row['dataset']}, {row['condition']}"
-        rows.append((row["observer"], dial, estimate, f"{low} to {high}", slope, p, row["n"]))
-    columns = ("observer", "dial", "equality", "95 % interval", "slope", "p", "n")
+        rows.append((row["observer"], dial, _estimate(row, place), slope, p, row["n"]))
+    columns = ("observer", "dial", "equality (95 % interval)", "slope", "p", "n")
     caption = "Equality of hybrids in cycles an image, slope per octave." if cycles else None
     print_table(columns, rows, ("observer", "dial"), caption=caption)
 
@@ -300,22 +312,18 @@ def print_readings(readings: pl.DataFrame) -> None:
         lines = []
         for row in rows.iter_rows(named=True):
             other = row["second"] if row["leads"] == row["first"] else row["first"]
-            error = row["standard_error"]
-            given: list[str | None] = [None] * 3
+            given: tuple[str | None, ...] = (None, None, None)
             if row["difference"] is not None:
-                given = [
+                error = row["standard_error"]
+                given = (
                     f"{row['difference']:.3g}" + ("" if error is None else f" ± {error:.2g}"),
-                    f"{100 * row['share_of_draws']:.0f} %",
-                    str(row["lead_changes"]),
-                ]
-            lines.append((
-                f"{row['picture']}: {row['variant']}", row["leads"],
-                {True: other, False: "no", None: None}[row["in_the_running"]],
-                *given, f"{row['score']:.2f}",
-            ))  # fmt: skip
+                    f"{100 * row['share_of_draws']:.0f} %", row["lead_changes"],
+                )  # fmt: skip
+            still = {True: other, False: "no", None: None}[row["in_the_running"]]
+            picture = f"{row['picture']}: {row['variant']}"
+            lines.append((picture, row["leads"], still, *given, f"{row['score']:.2f}"))
         texts = ("picture", "leads", "still in")
-        columns = (*texts, "evidence", "led", "changes", "score")
-        print_table(columns, lines, texts, str(observer))
+        print_table((*texts, "evidence", "led", "changes", "score"), lines, texts, str(observer))
 
 
 def print_reproduction(table: pl.DataFrame) -> None:

@@ -11,19 +11,11 @@ import typer
 
 from synthesight.cli.options import Model, with_options, written_to
 from synthesight.observers.options import ModelOptions
-from synthesight.probes.registry import Probe, probes
+from synthesight.probes.registry import Probe
 
 Images = Annotated[
     list[str], typer.Argument(help="Images, or what `evaluate --stimuli` takes: folders, tables.")
 ]
-
-
-def add_probes(app: typer.Typer) -> None:
-    """Give an app a command for each probe that has a first line of text to explain it."""
-    for each in probes().values():
-        app.command(each.name, help=(each.function.__doc__ or each.title).split("\n\n")[0])(
-            command_of(each)
-        )
 
 
 def command_of(probe: Probe) -> Callable[..., None]:
@@ -67,7 +59,8 @@ def command_of(probe: Probe) -> Callable[..., None]:
     made = signature(run).replace(parameters=[*common, *own])
     run.__signature__ = made  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*common, *own)}
-    run.__name__, run.__doc__ = probe.name, probe.function.__doc__
+    about_probe = probe.function.__doc__ or probe.title
+    run.__name__, run.__doc__ = probe.name, about_probe.split("\n\n")[0]
     return with_options(ModelOptions)(run)
 
 

@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import say
-
-pushing = typer.Typer()
+from synthesight.cli.commands import say
 
 
-@pushing.command("push")
-def push_runs(
+def push(
     runs: Annotated[list[Path], typer.Argument(help="Runs of `evaluate` or of a study.")],
     repository: Annotated[str, typer.Argument(help="Dataset of the Hub: owner/name.")],
     public: Annotated[
@@ -31,7 +28,8 @@ def push_runs(
 ) -> None:
     """Push runs to a dataset repository of the Hugging Face Hub, with a card; no images."""
     from synthesight.encoding import printable
-    from synthesight.publishing import plan_push, push
+    from synthesight.publishing import plan_push
+    from synthesight.publishing import push as push_planned
 
     plan = plan_push(runs, repository, public=public, licence=licence, unfinished=unfinished)
     for remark in plan.remarks:
@@ -43,4 +41,4 @@ def push_runs(
         print(plan.card)
         print(f"Would push to {repository}: {told}.")
         return
-    print(f"{push(plan)} has {told}.")
+    print(f"{push_planned(plan)} has {told}.")

@@ -10,10 +10,7 @@ import typer
 
 from synthesight.cli.options import Data, Device, written_to
 
-reproducing = typer.Typer()
 
-
-@reproducing.command()
 def reproduce(
     paper: Annotated[str, typer.Argument(help="The paper: jaini2024.")],
     runs: Annotated[

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthesight.cli.options import say, written_to
+from synthesight.cli.commands import say
+from synthesight.cli.options import written_to
 from synthesight.encoding import printable
 from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
     from synthesight.trials.state import State
 
-runs = typer.Typer()
 Runs = Annotated[list[Path], typer.Argument(help="Runs of `evaluate`, or folders of runs.")]
 Unfinished = Annotated[
     bool, typer.Option("--unfinished", help="Take runs also before all stimuli have a trial.")
@@ -31,6 +31,7 @@ def expanded(places: Sequence[Path]) -> list[Path]:
     SynthesightError
         If a place is the name of a model.
     """
+    from synthesight import files
     from synthesight.observers.registry import entries
     from synthesight.trials.record import RECORD
 
@@ -41,6 +42,8 @@ def expanded(places: Sequence[Path]) -> list[Path]:
                 f"{place} is a model and no run: type `synthesight evaluate {place} --stimuli "
                 "photos/` first, and name the run."
             )
+        if not files.as_path(place).exists():
+            raise SynthesightError(f"There is no run {printable(str(place))}: check the path.")
         below = []
         if not (place / RECORD).exists():
             below = [*place.glob(f"*/{RECORD}"), *place.glob(f"*/*/{RECORD}")]
@@ -48,7 +51,6 @@ def expanded(places: Sequence[Path]) -> list[Path]:
     return found
 
 
-@runs.command()
 def status(
     runs: Runs,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
@@ -68,7 +70,6 @@ def status(
         raise typer.Exit(2)
 
 
-@runs.command()
 def check(
     runs: Runs,
     stimuli: Annotated[
@@ -100,7 +101,6 @@ def check(
         raise typer.Exit(2)
 
 
-@runs.command()
 def merge(
     runs: Runs, out: Annotated[Path, written_to("Folder of the merged run; these stay.")]
 ) -> None:

@@ -8,14 +8,12 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Device, say, written_to
+from synthesight.cli.commands import say
+from synthesight.cli.options import Device, written_to
 from synthesight.stopping import by, code_of
 
-studying = typer.Typer()
 
-
-@studying.command("study")
-def run(
+def study(
     study: Annotated[Path, typer.Argument(help="The study's file: YAML, TOML or JSON.")],
     out: Annotated[
         Path | None, written_to("Folder of the study. Default: the file's name without its suffix.")

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from synthesight.cli.options import Commands, Device, seeded, written_to
+from synthesight.cli.commands import Commands
+from synthesight.cli.options import Device, seeded, written_to
 from synthesight.errors import SynthesightError
 from synthesight.stopping import code_of
 
@@ -19,7 +20,10 @@ Track = Annotated[
 ]
 
 training = typer.Typer(
-    cls=Commands, help="Train models, such as the small ones that ship.", no_args_is_help=True
+    name="train",
+    cls=Commands,
+    help="Train models, such as the small ones that ship.",
+    no_args_is_help=True,
 )
 
 

@@ -2,19 +2,6 @@
 
 from __future__ import annotations
 
-# Panels of commands in `synthesight -h`.
-COMMANDS = {
-    "Classify and evaluate": ("classify", "evaluate", "study", "models", "demo", "app"),
-    "Analyse and report": (
-        "report", "compare", "analyse", "export", "cite", "power", "reproduce",
-    ),
-    "Look after runs": ("status", "check", "merge", "push"),
-    "Probe": ("reconstruct", "frequency", "illusion"),
-    "Stimuli and people": ("data", "experiment"),
-    "Make models": ("calibrate", "fit-weighting", "train", "convert"),
-    "About": ("info",),
-}  # fmt: skip
-
 # Panels of options, for all commands that have so many that they need some.
 OPTIONS = {
     "Stimuli": ("stimuli", "limit", "range", "data"),
@@ -85,14 +72,15 @@ ALONE = ("models", "report", "info", "demo", "app", "data list")  # need no more
 # What other programs call our commands: what to type, before what else was typed.
 OTHER_COMMANDS = {
     "classify": ("predict", "infer", "inference", "run-image", "recognise", "recognize", "label"),
-    "evaluate": ("run", "eval", "test", "benchmark", "bench", "score", "resume", "start"),
+    "evaluate": ("run", "eval", "test", "benchmark", "bench", "score", "resume", "start",
+                 "validate"),
     "models": ("list-models", "list", "ls", "model", "zoo", "search", ),
     "report": ("results", "result", "accuracy", "plot", "figure", "figures", "page", "html", "show",
                "view", "open", "summary", "summarise", "summarize", "shape-bias", "metrics",
                "error-consistency", "kappa", "visualize", "visualise", "plots", "table"),
     "compare": ("diff", "difference", "ttest"),
     "status": ("progress", "ps", "runs", "jobs", "watch"),
-    "check": ("verify", "validate", "repair", "fsck"),
+    "check": ("verify", "repair", "fsck"),
     "export": ("csv", "save", "to-csv", "dump"),
     "cite": ("citation", "bibtex", "references", "paper"),
     "info": ("version-info", "env", "environment", "doctor", "debug", "device", "devices", "about",
@@ -141,14 +129,16 @@ OTHER_OPTIONS = {
                   "--class-list", "--options", "--label"),
     "--stimuli": ("--dataset", "--datasets", "--images", "--image", "--input", "--inputs", "-i",
                   "--folder", "--dir", "--path", "--data", "--data-dir", "--image-dir", "--photos",
-                  "--source", "--test-data", "--root", "-s", "-d", "--img", "--file"),
+                  "--source", "--test-data", "--root", "-s", "-d", "--img", "--file", "--task",
+                  "--tasks", "--split", "--benchmark"),
     "--model": ("--models", "--checkpoint", "--ckpt", "--weights", "--pipeline", "--arch", "--net",
                 "--backbone", "--pretrained", "--network", "--model-name", "--model-id",
-                "--observer", "--model-path", "--model-name-or-path", "--architecture"),
+                "--observer", "--model-path", "--model-name-or-path", "--architecture",
+                "--pretrained-model-name-or-path"),
     "--out": ("--output-dir", "--outdir", "--output-folder", "--out-dir", "--save", "--save-to",
               "--output-file", "--dest", "--destination", "--results", "--to",
               "--results-dir", "--save-dir", "--run", "--name", "--run-name",
-              "--log-dir", "--write"),
+              "--log-dir", "--write", "--output-path"),
     "--max-draws": ("--draws", "--steps", "--num-samples", "--samples", "--n-samples",
                     "--num-inference-steps", "--inference-steps", "--timesteps", "--n-draws",
                     "--num-draws", "--trials", "--n-trials", "--budget", "--max-steps",
@@ -156,7 +146,7 @@ OTHER_OPTIONS = {
     "--limit": ("--n", "-n", "--num-images", "--max-images", "--subset", "--num", "--count",
                 "--max-samples", "--n-images", "--sample", "--num-stimuli", "--first", "--size",
                 "--max-stimuli", "--number", "--samples", "--num-samples", "--n-samples"),
-    "--out results.csv": ("--csv", "--excel", "--tsv", "--xlsx"),
+    "--out results.csv": ("--csv", "--excel", "--tsv", "--xlsx", "--to-csv", "--save-csv"),
     "--out results.parquet": ("--parquet",),
     "--prompt": ("--template", "--templates", "--prompt-template", "--prompt-file", "--caption",
                  "-p"),
@@ -182,7 +172,7 @@ OTHER_OPTIONS = {
     "--quantise": ("--quantize", "--load-in-8bit", "--load-in-4bit", "--int8", "--4bit", "--8bit"),
     "--resolution": ("--image-size", "--img-size", "--px", "--res"),
     "--keep-draws": ("--save-draws", "--save-errors", "--store-draws", "--keep-errors"),
-    "--json": ("--jsonl", "--format", "--output-format", "--machine-readable"),
+    "--json": ("--jsonl", "--log-samples", "--format", "--output-format", "--machine-readable"),
     "--lora": ("--adapter", "--adapters", "--loras"),
     "--measure": ("--metric", "--metrics", "--measures"),
     "--accuracy": ("--acc", "--accuracies"),
@@ -217,6 +207,11 @@ NO_OPTIONS = {
     "leave it out: the table shows the likeliest classes, and --json all": (
         "--top-k", "--topk", "--top", "--top5", "--k", "-k", "--all"),
     "leave it out: code from elsewhere is never run": ("--trust-remote-code",),
+    "name the model itself, as in --model owner/model": ("--model-args", "--model-kwargs"),
+    "leave it out: images are judged one by one, without examples": ("--num-fewshot", "--shots"),
+    "leave it out: tables have commas, or are Parquet or JSON by the suffix of --out": (
+        "--sep", "--index", "--delimiter", "--header"),
+    "`synthesight report RUN` sets people beside a run": ("--human", "--humans", "--people"),
     "`synthesight study FILE --dry-run` plans a study; to try a command, give --limit 10": (
         "--dry-run", "--plan", "--dryrun"),
     "`synthesight study` logs to trackers": (
@@ -227,12 +222,14 @@ NO_OPTIONS = {
 OF_COMMANDS = {
     "--info": "type `synthesight info`",
     "--list-models": "type `synthesight models`",
+    "export --to-csv": "leave it out: CSV in the published layout is what is written",
+    "app --share": "leave it out: no page leaves this machine, and --host 0.0.0.0 lets others in",
     "report --html": "leave it out: the page is HTML",
     "report --format": "the page is HTML with figures as SVG and PNG: open it, and print it as PDF",
     "report --pdf": "the page is HTML with figures as SVG and PNG: open it, and print it as PDF",
     "export --format": "leave it out: CSV in the published layout is what is written",
     "export --csv": "leave it out: CSV in the published layout is what is written",
-    "power --n": "leave it out: the table shows the power for 100 to 10,000 trials",
+    "power --n": "leave it out: the table shows the power for 20 to 5,120 trials",
     "classify --save-plot": "type --map {value} for where the evidence is, or --out results.csv",
     "classify --limit": "name fewer images, or sample them by `synthesight evaluate --limit`",
 }

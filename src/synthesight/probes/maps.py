@@ -11,6 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from synthesight.observers.evidence_map import EvidenceMap
+    from synthesight.observers.observer import Observer
     from synthesight.report.section import Section
 
 TEXT = (
@@ -44,15 +45,28 @@ def maps_section(maps: Sequence[EvidenceMap], observer: str) -> Section:
     return Section("maps", "Where the evidence is", TEXT, {"maps": table}, dict(figures))
 
 
-def save_maps(maps: Sequence[EvidenceMap], folder: Path) -> None:
-    """Write the numbers of maps: ``<image>.npz`` with ``nats`` and ``standard_error`` by place."""
-    from synthesight import files
+def write_maps(maps: Sequence[EvidenceMap], observer: Observer, place: Path) -> None:
+    """Write one map as a figure, where the place ends like one, or maps as a section's folder.
 
-    with files.writing(folder, "folder"):
-        folder.mkdir(parents=True, exist_ok=True)
+    Their numbers are in ``arrays/<image>.npz``: ``nats`` and ``standard_error`` by place.
+    """
+    from synthesight import files
+    from synthesight.report.kept import keep_section
+    from synthesight.report.saving import save_figure
+    from synthesight.report.section import spec_of
+
+    section = maps_section(maps, observer.name)
+    if place.suffix:
+        (figure,) = section.figures.values()
+        save_figure(spec_of(figure), place)
+        return
+    with files.writing(place / "arrays", "folder"):
+        (place / "arrays").mkdir(parents=True, exist_ok=True)
         for name, each in zip(plain_names([each.stimulus.id for each in maps]), maps, strict=True):
-            with files.whole(folder / f"{name}.npz") as unfinished, unfinished.open("wb") as file:
+            path = place / "arrays" / f"{name}.npz"
+            with files.whole(path) as unfinished, unfinished.open("wb") as file:
                 np.savez_compressed(file, nats=each.nats, standard_error=each.standard_error)
+    keep_section(section, place, observer.describe())
 
 
 def plain_names(ids: Sequence[str]) -> list[str]:

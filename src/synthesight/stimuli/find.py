@@ -157,8 +157,13 @@ def _from_pattern(path: Path, source: str, data: str | Path | None) -> list[Stim
         path = missing[0]
     elif "\0" not in source and (matches := sorted(glob(str(path)))):  # noqa: PTH207
         return [stimulus for match in matches for stimulus in _from_text(match, data)]
-    near = get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7)
-    hint = f"did you mean the dataset {near[0]}?" if near else "check the path."
+    hint = "check the path."
+    if near := get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7):
+        hint = f"did you mean the dataset {near[0]}?"
+    elif path.parent.is_dir():
+        beside = {each.name.lower(): each for each in sorted(path.parent.iterdir())[:1000]}
+        for each in get_close_matches(path.name.lower(), beside, n=1, cutoff=0.75):
+            hint = f"did you mean {printable(str(beside[each]))}?"
     raise SynthesightError(f"There is no file or folder {printable(str(path))}: {hint}")
 
 

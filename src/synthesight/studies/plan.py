@@ -164,7 +164,7 @@ def plan_study(study: Study, out: str | Path, *, download: bool = False) -> Plan
     out = Path(out)
     found: dict[Any, list[Stimulus] | None] = {}
     remarks = list(study.remarks)
-    measured = _Measured(out)
+    log = read_log(out / LOG)
     rows = []
     for cell in study.cells:
         folder = out / RUNS / cell.folder
@@ -177,41 +177,25 @@ def plan_study(study: Study, out: str | Path, *, download: bool = False) -> Plan
             images, classes = _shown(cell, found[key], folder)
             if found[key] is None:
                 remarks.append(f"{cell.shows} is not here, and is downloaded before it is shown.")
-        units = _units(cell, classes)
-        rows.append((cell, folder, images, _done(folder, images), units))
-    planned = [measured.row(*row) for row in rows]
-    _check_disk(out, planned)
-    return Plan(study, out, planned, list(dict.fromkeys(remarks)))
+        rows.append(_row(cell, folder, images, _units(cell, classes), log))
+    _check_disk(out, rows)
+    return Plan(study, out, rows, list(dict.fromkeys(remarks)))
 
 
-class _Measured:
-    """What runs that are there took: passes an image, and passes a second."""
-
-    def __init__(self, out: Path) -> None:
-        self.passes: dict[str, list[float]] = {}
-        self.rates: dict[str, list[float]] = {}
-        for row in read_log(out / LOG):
-            taken = self.passes.setdefault(row["kind"], [0.0, 0.0])
-            taken[0] += row["passes"]
-            taken[1] += row["images"]
-            if row["seconds"] is not None:
-                timed = self.rates.setdefault(row["model"], [0.0, 0.0])
-                timed[0] += row["passes"]
-                timed[1] += row["seconds"]
-
-    def row(self, cell: Cell, folder: Path, images: int, done: int, units: int) -> Row:
-        taken = self.passes.get(kind_of(cell, units))
-        if taken is not None:
-            an_image, most = taken[0] / taken[1], False
-            basis = f"{taken[1]:,.0f} images here: {an_image:,.0f} passes each"
-        else:
-            (an_image, most), basis = _passes(cell, units), NEVER_MEASURED
-        passes = (images - done) * an_image
-        rate = self.rates.get(cell.model)
-        seconds = passes * rate[1] / rate[0] if rate and rate[0] else None
-        if done >= images:
-            passes, seconds = 0.0, 0.0
-        return Row(cell, folder, images, done, passes, most, seconds, basis, units)
+def _row(cell: Cell, folder: Path, images: int, units: int, log: list[dict[str, Any]]) -> Row:
+    """Return what a run will take, by what the log says of those that are there."""
+    alike = [row for row in log if row["kind"] == kind_of(cell, units)]
+    timed = [row for row in log if row["model"] == cell.model and row["seconds"] is not None]
+    (an_image, most), basis = _passes(cell, units), NEVER_MEASURED
+    if seen := sum(row["images"] for row in alike):
+        an_image, most = sum(row["passes"] for row in alike) / seen, False
+        basis = f"{seen:,} images here: {an_image:,.0f} passes each"
+    done = _done(folder, images)
+    left = max(images - done, 0) * an_image
+    seconds = None if left else 0.0
+    if left and (passes := sum(row["passes"] for row in timed)):
+        seconds = left * sum(row["seconds"] for row in timed) / passes
+    return Row(cell, folder, images, done, left, most, seconds, basis, units)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -219,12 +203,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     rows = []
     with suppress(FileNotFoundError):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError, KeyError, TypeError):
-                row = json.loads(line)
-                numbers = {key: float(row[key]) for key in ("passes", "images")}
-                seconds = None if row["seconds"] is None else float(row["seconds"])
-                texts = {key: str(row[key]) for key in ("model", "kind")}
-                rows.append({**numbers, **texts, "seconds": seconds})
+            with suppress(ValueError):
+                rows.append(json.loads(line))
     return rows
 
 

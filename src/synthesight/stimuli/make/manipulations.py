@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -99,10 +100,11 @@ def named(manipulation: str) -> Manipulation:
     """Return the manipulation of a name, or raise with a list of them."""
     known = MANIPULATIONS | CORRUPTIONS
     if manipulation not in known:
-        raise SynthesightError(
-            f"There is no `manipulation={manipulation!r}`: choose among "
-            f"{', '.join(MANIPULATIONS)}; or, of ImageNet-C, {', '.join(CORRUPTIONS)}."
-        )
+        last = {name.rpartition(":")[2]: name for name in reversed(known)}
+        near = [last[each] for each in get_close_matches(manipulation.lower(), last)]
+        every = f"{', '.join(MANIPULATIONS)}; or, of ImageNet-C, {', '.join(CORRUPTIONS)}"
+        hint = f"did you mean {' or '.join(near)}" if near else f"choose among {every}"
+        raise SynthesightError(f"There is no `manipulation={manipulation!r}`: {hint}.")
     return known[manipulation]
 
 
