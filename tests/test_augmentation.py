@@ -13,8 +13,7 @@ from scipy import stats
 
 from builders import done, encoded, refused
 from synthesight.experiments import augmentation
-from synthesight.experiments.results import results_figure, shown, write_table
-from synthesight.experiments.seeds import over_seeds
+from synthesight.experiments.results import over_seeds, results_figure, shown, write_table
 from synthesight.stimuli.categories import SHARED_SEVEN, canonical
 from synthesight.stimuli.make import MANIPULATIONS
 

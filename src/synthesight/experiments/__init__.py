@@ -17,6 +17,6 @@ if TYPE_CHECKING:
     from synthesight.experiments.generative import GenerativeOptions as GenerativeOptions
     from synthesight.experiments.labelled import open_images as open_images
     from synthesight.experiments.recipes import read_recipe as read_recipe
-    from synthesight.experiments.seeds import over_seeds as over_seeds
+    from synthesight.experiments.results import over_seeds as over_seeds
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -19,11 +19,12 @@ from PIL import Image
 import synthesight
 from synthesight import files
 from synthesight.analysis import accuracy, shape_bias
-from synthesight.experiments import discriminative, generative, weighting
+from synthesight.experiments import generative, weighting
 from synthesight.experiments.augmentation import SIDE, check_same, in_memory
 from synthesight.experiments.discriminative import DiscriminativeOptions
 from synthesight.experiments.generative import GenerativeOptions
 from synthesight.experiments.images import LabelledImages
+from synthesight.experiments.side_by_side import train_each
 from synthesight.observers.discriminative.trained import open_trained
 from synthesight.observers.observer import Observer
 from synthesight.progress import Progress
@@ -199,16 +200,8 @@ def _learner(
         return synthesight.load(model, device=str(device), max_draws=options.draws)
     augmentation = "diffusion-noise" if "noise" in learner else "none"
     one = options.discriminative(seed, augmentation)
-    total = discriminative.steps_of(images, one)
-    with Progress(f"Training {folder.name}", total, show=True) as far:
-        model = discriminative.train(
-            images,
-            folder,
-            one,
-            device=device,
-            report=lambda step, loss: far.at(step, f"loss {loss:.3f}"),
-        )
-    return open_trained(model, device=device)
+    train_each(images, {folder.name: one}, trained, device)
+    return open_trained(folder / "model", device=device)
 
 
 def figures(trials: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,6 @@ learning rate. Recipes for other networks are in ``recipes/``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import cos, pi
@@ -20,10 +19,9 @@ from torch.nn import functional
 
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import answerable
-from synthesight.experiments import checkpoint
+from synthesight.experiments.checkpoint import Checkpoint
 from synthesight.experiments.images import LabelledImages
-from synthesight.experiments.log import Log
-from synthesight.experiments.precision import quick_bfloat16
+from synthesight.experiments.stage import GPU_REPORTS, quick_bfloat16
 from synthesight.experiments.streamed import StreamedImages
 from synthesight.observers.discriminative.imagenet import OUTPUTS, ImageNetNetwork
 from synthesight.observers.discriminative.network import (
@@ -46,7 +44,6 @@ from synthesight.stopping import held_back
 
 SCHEDULES = ("linear", "cosine", "step")
 PRECISIONS = ("bf16", "no")
-REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
 # Options that may change when a training goes on.
 RESUME_FREE = {"save_every", "workers"}
 
@@ -155,7 +152,11 @@ class DiscriminativeOptions:
         return cls(**values)
 
     def rate(self, done: float) -> float:
-        """Return the learning rate as a share of its peak, when a share of the steps is done."""
+        """Return the learning rate as a share of its peak, when a share of the steps is done.
+
+        A function of the step needs no state in a checkpoint. torch's ``SequentialLR`` resumes
+        exactly only if its state and the rates are kept too, and is off by rounding otherwise.
+        """
         if done < self.warmup:
             return done / self.warmup
         if self.schedule == "step":
@@ -191,24 +192,22 @@ def train(
     network = build(settings, pretrained=options.pretrained).to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(network, options)
-    parts = {"model": network, "optimizer": optimizer}
-    fixed = json.loads(json.dumps(asdict(options))) | {"data": images.hash()}
-    fixed = {key: value for key, value in fixed.items() if key not in RESUME_FREE}
-    saved = out / "checkpoint.safetensors"
-    step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
+    fixed = {key: value for key, value in asdict(options).items() if key not in RESUME_FREE}
+    fixed["data"] = images.hash()
+    kept = Checkpoint(
+        out / "checkpoint.safetensors", out / "log.jsonl", fixed, model=network, optimizer=optimizer
+    )
+    step = kept.load()
     steps = steps_of(images, options)
     model = accelerator.prepare(network)
     model.train()
     noise = read_augmentation(options.augmentation)
-    log = Log(out)
     smooth: torch.Tensor | None = None
-    every = 1 if device.type == "cpu" else REPORT_STEPS
+    every = 1 if device.type == "cpu" else GPU_REPORTS
 
     def keep() -> None:
         if accelerator.is_main_process and smooth is not None:
-            checkpoint.check(step, float(smooth))
-            checkpoint.save(saved, step, fixed, **parts)
-            log.write(step, float(smooth))
+            kept.save(step, float(smooth))
 
     batches = images.to(device).batches(
         options.seed, range(step, steps), options.batch_size, rank, world

@@ -4,12 +4,11 @@ Pixel space, rectified flow (Liu et al. 2023): z_t = (1 − t) x + t ε, and the
 ε − x. The network is a PixArt transformer (Chen et al. 2023), the text encoder a small T5; both
 are trained together from scratch, and what is written is an ordinary diffusers folder.
 
-Hidden matrices are trained with Muon (Jordan et al. 2024), the rest with AdamW. The learning rate
-is warmed up, held, and taken down to zero over the last part of the steps. Times are drawn from a
-logit-normal density (Esser et al. 2024) around t = 0.6, where small images still show their class
-but not yet their details. Some images are shown smaller, on a plain ground: photographs have one
-behind airplanes and little else, and a model that has seen no other takes most of what is drawn on
-plain paper for an airplane.
+:func:`~synthesight.experiments.stage.run` trains. Times are drawn from a logit-normal density
+(Esser et al. 2024) around t = 0.6, where small images still show their class but not yet their
+details. Some images are shown smaller, on a plain ground: photographs have one behind airplanes and
+little else, and a model that has seen no other takes most of what is drawn on plain paper for an
+airplane.
 """
 
 from __future__ import annotations
@@ -19,28 +18,24 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import diffusers
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, PixArtTransformer2DModel
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.optim.swa_utils import AveragedModel
 
 from synthesight import files
 from synthesight.errors import SynthesightError
-from synthesight.experiments import checkpoint
+from synthesight.experiments import stage
 from synthesight.experiments.images import LabelledImages, on_plain_ground
-from synthesight.experiments.log import Log
-from synthesight.experiments.precision import quick_bfloat16
-from synthesight.experiments.stage import averaging
+from synthesight.experiments.stage import quick_bfloat16
 from synthesight.experiments.text import prompts_of, train_tokenizer
 from synthesight.likelihood.opening import quiet
 from synthesight.likelihood.tokens.small.text import small_text_encoder
 
 COMPILE_STEPS = 500
-REPORT_STEPS = 20  # on a GPU, which would have to wait for every report
 RESUME_FREE = {"steps", "save_every", "ema"}  # options that may change when a training goes on
 
 
@@ -56,8 +51,8 @@ class GenerativeOptions:
         Of the transformer.
     learning_rate
         Peak, of Muon; AdamW has a third of it.
-    warmup, decay
-        Steps of warm-up; share of the steps over which the rate goes down to zero.
+    warmup
+        Steps of warm-up.
     ema
         Decay of the exponential moving average of the weights, which is what is saved.
     time_mean, time_scale
@@ -74,18 +69,12 @@ class GenerativeOptions:
     patch: int = 4
     learning_rate: float = 3e-3
     warmup: int = 100
-    decay: float = 0.5
     ema: float = 0.998
     time_mean: float = 0.4
     time_scale: float = 0.9
     grounded: float = 0.3
     save_every: int = 250
     seed: int = 0
-
-    def rate(self, step: int) -> float:
-        """Learning rate at a step, as a share of its peak."""
-        left = (self.steps - step) / max(1.0, self.decay * self.steps)
-        return min(1.0, (step + 1) / self.warmup, left)
 
 
 class TextToImage(torch.nn.Module):
@@ -186,30 +175,15 @@ def train(
     encoded = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
     tokens, mask = encoded["input_ids"].to(device), encoded["attention_mask"].to(device)
     model = TextToImage(options, side, len(tokenizer)).to(device)
-    average = AveragedModel(model, multi_avg_fn=averaging(options.ema))
-    hidden = [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2]
-    hidden_ids = {id(p) for p in hidden}
-    other = [p for p in model.parameters() if id(p) not in hidden_ids]
-    muon = torch.optim.Muon(
-        hidden, lr=options.learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-    )
-    adam = torch.optim.AdamW(
-        other, lr=options.learning_rate / 3, betas=(0.9, 0.95), weight_decay=0.0
-    )
-    parts = {"model": model, "average": average, "muon": muon, "adam": adam}
-    fixed = {key: value for key, value in asdict(options).items() if key not in RESUME_FREE}
-    fixed["data"] = images.hash()
-    saved = out / "checkpoint.safetensors"
-    step = checkpoint.load(saved, fixed, **parts) if saved.exists() else 0
-    # Compiling takes a minute, which only a long training wins back.
-    long = options.steps - step > COMPILE_STEPS
-    predict = torch.compile(model) if long and _can_compile(device) else model
     images = images.to(device)
-    smooth: torch.Tensor | None = None
-    every = 1 if device.type == "cpu" else REPORT_STEPS
-    log = Log(out)
     mixed = quick_bfloat16(device)
-    while step < options.steps:
+    predict: Any = None
+
+    def loss_of(step: int) -> torch.Tensor:
+        nonlocal predict
+        if predict is None:  # compiling takes a minute, which only a long training wins back
+            long = options.steps - step > COMPILE_STEPS
+            predict = torch.compile(model) if long and _can_compile(device) else model
         x, labels = images.batch(options.seed, step, options.batch_size)
         x = on_plain_ground(x, options.grounded, np.random.default_rng([options.seed, step, 3]))
         chance = np.random.default_rng([options.seed, step, 2])
@@ -226,26 +200,29 @@ def train(
         plain = sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
         with plain, torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             output = predict(z, t, tokens[chosen], mask[chosen], labels)
-        loss = (output.float() - (noise - x)).square().mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        rate = options.rate(step)
-        for optimizer, share in ((muon, 1.0), (adam, 1 / 3)):
-            optimizer.param_groups[0]["lr"] = rate * share * options.learning_rate
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        average.update_parameters(model)
-        step += 1
-        smooth = loss.detach() if smooth is None else smooth.lerp(loss.detach(), 0.02)
-        if step % every == 0 or step == options.steps:
-            report(step, float(smooth))
-        if step % options.save_every == 0 or step == options.steps:
-            checkpoint.check(step, float(smooth))
-            checkpoint.save(saved, step, fixed, **parts)
-            log.write(step, float(smooth))
-            write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
-    # Again at the end: a process may have been killed between its last checkpoint and the model.
-    write_pipeline(cast(TextToImage, average.module), tokenizer, out / "model")
+        return (output.float() - (noise - x)).square().mean()
+
+    def keep(average: torch.nn.Module) -> None:
+        write_pipeline(cast(TextToImage, average), tokenizer, out / "model")
+
+    fixed = {key: value for key, value in asdict(options).items() if key not in RESUME_FREE}
+    average = stage.run(
+        out / "checkpoint.safetensors",
+        out / "log.jsonl",
+        model,
+        [p for p in model.transformer.transformer_blocks.parameters() if p.ndim == 2],
+        loss_of,
+        fixed | {"data": images.hash()},
+        steps=options.steps,
+        rate=options.learning_rate,
+        device=device,
+        warmup=options.warmup,
+        ema=options.ema,
+        save_every=options.save_every,
+        report=report,
+        keep=keep,
+    )
+    keep(average)  # again: a process may have been killed between its last checkpoint and the model
     return out / "model"
 
 

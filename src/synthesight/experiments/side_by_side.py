@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from synthesight.errors import SynthesightError
 from synthesight.experiments import discriminative
@@ -51,28 +53,30 @@ def trained(
         yield
         train_each(images, trainings, out, device)
         return
-    context = torch.multiprocessing.get_context("spawn")
     names = list(trainings)
     shares = [{name: trainings[name] for name in names[n::processes]} for n in range(processes)]
-    running = [
-        context.Process(target=train_each, args=(images, share, out, device), daemon=True)
-        for share in shares
-        if share
-    ]
-    for process in running:
-        process.start()
+    running = torch.multiprocessing.start_processes(
+        _train_share, (images, shares, out, device), processes, join=False, daemon=True
+    )
     try:
         yield
-        for process in running:
-            process.join()
-        if any(process.exitcode for process in running):
-            raise SynthesightError(
-                "A training has ended with an error, which it has told above: the same command "
-                "goes on from its last checkpoint."
-            )
+        while not running.join():
+            pass
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        reason = str(error).strip().splitlines()[-1].partition("SynthesightError: ")
+        raise SynthesightError(
+            f"A training has ended with an error: {(reason[2] or reason[0]).rstrip('.')}. The same "
+            "command goes on from its last checkpoint."
+        ) from error
     finally:
-        for process in running:
+        for process in running.processes:
             process.terminate()
+
+
+def _train_share(
+    number: int, images: Images, shares: list[dict[str, Any]], out: Path, device: torch.device
+) -> None:
+    train_each(images, shares[number], out, device)
 
 
 def train_each(
@@ -85,8 +89,10 @@ def train_each(
     for name, options in trainings.items():
         total = discriminative.steps_of(images, options)
         with Progress(f"Training {name}", total, show=True) as progress:
-
-            def report(step: int, loss: float, progress: Progress = progress) -> None:
-                progress.at(step, f"loss {loss:.3f}")
-
-            discriminative.train(images, out / name, options, device=device, report=report)
+            discriminative.train(
+                images,
+                out / name,
+                options,
+                device=device,
+                report=lambda step, loss, progress=progress: progress.at(step, f"loss {loss:.3f}"),
+            )

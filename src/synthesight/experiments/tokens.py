@@ -13,7 +13,6 @@ Four stages, each with a checkpoint of its own:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -376,12 +375,14 @@ class _Training:
             "batch_size": options.batch_sizes[index],
             "rate": options.rates[index],
         }
+        folder = self.out if index else self.features_at
         return stage.run(
-            (self.out if index else self.features_at) / f"{name}.safetensors",
+            folder / f"{name}.safetensors",
+            folder / f"{name}.jsonl",
             model,
             matrices,
             loss,
-            _plain(same | fixed),
+            same | fixed,
             steps=options.steps[index],
             rate=options.rates[index],
             device=self.device,
@@ -414,8 +415,3 @@ def contrast(vectors: Tensor, temperature: float) -> Tensor:
     count = len(vectors) // 2
     other = torch.arange(2 * count, device=vectors.device).roll(count)
     return functional.cross_entropy(alike, other)
-
-
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """As JSON reads it back, so that options can be compared."""
-    return json.loads(json.dumps(options))
