@@ -89,10 +89,8 @@ def train_each(
     for name, options in trainings.items():
         total = discriminative.steps_of(images, options)
         with Progress(f"Training {name}", total, show=True) as progress:
-            discriminative.train(
-                images,
-                out / name,
-                options,
-                device=device,
-                report=lambda step, loss, progress=progress: progress.at(step, f"loss {loss:.3f}"),
-            )
+
+            def report(step: int, loss: float, progress: Progress = progress) -> None:
+                progress.at(step, f"loss {loss:.3f}")
+
+            discriminative.train(images, out / name, options, device=device, report=report)
