@@ -18,9 +18,8 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from builders import done, save_pictures
+from builders import built_command, done, save_pictures
 from synthesight.cli.main import app
 from synthesight.trials import SCHEMA
 
@@ -61,7 +60,7 @@ def mentioned(page: Path) -> list[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """Parse a command as the command line does; one without options may be only a mention."""
-    command = get_command(app)
+    command = built_command(app)
     while arguments and hasattr(command, "commands") and not arguments[0].startswith("-"):
         name, *arguments = arguments
         command = command.commands[name]
