@@ -370,10 +370,10 @@ def test_a_seed_chooses_the_same_sample_for_every_observer(photos, tmp_path):
 
 def test_training_writes_models_that_can_be_used(photos, tmp_path):
     image = next((photos / "car").iterdir())
-    lengths = {"generative": ["--steps", "2"], "discriminative": ["--epochs", "1"]}
+    lengths = {"generative": ["--steps", "1"], "discriminative": ["--epochs", "1"]}
     for kind, length in lengths.items():
         # A step of the network takes 128 images; of each, the other fits its weighting.
-        data = day_and_night(tmp_path / f"{kind}.parquet", 48 if kind == "generative" else 128)
+        data = day_and_night(tmp_path / f"{kind}.parquet", 24 if kind == "generative" else 128)
         options = ["train", kind, "--data", data, "--out", tmp_path / kind, "--device", "cpu"]
         result = command(*options, *length)
         assert result.returncode == 0, result.stderr
@@ -412,8 +412,8 @@ def test_a_full_disk_is_one_sentence(photos):
 def test_an_interrupted_classify_says_so(tmp_path):
     save(drawn_objects(shapes=SHARED_SEVEN, per_category=8, size=32), tmp_path)
     work = subprocess.Popen(
-        [*COMMAND, "classify", str(tmp_path), *CPU, "--rule", "exhaustive", "--max-draws", "40",
-         "--classes", "car,cat", "--batch-size", "4", "--json"],
+        [*COMMAND, "classify", str(tmp_path), *CPU, "--model", "natural-32-ar",
+         "--classes", "car,cat", "--batch-size", "1", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert json.loads(work.stdout.readline())  # the first of 56 images

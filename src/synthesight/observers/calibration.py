@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from synthesight import files
@@ -146,6 +145,8 @@ def fit_calibration(
     Evidence is float64 (N, K); of each image, ``draws`` is the number that the class with most of
     them saw, and ``labels`` the right class. For ``made`` see :class:`Calibration`.
     """
+    from scipy.optimize import minimize  # takes half a second, and few calibrate
+
     if len(labels) < FEWEST:
         raise SynthesightError(
             f"{len(labels)} images with a known class are too few to calibrate with: give at least "
