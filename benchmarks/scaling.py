@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from synthesight import Run, evaluate
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli import SIXTEEN, Stimulus
 from synthesight.stimuli.datasets import datasets
 

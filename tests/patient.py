@@ -17,7 +17,8 @@ import numpy as np
 
 from synthesight import evaluation, showing
 from synthesight.cli.main import main
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli.stimulus import Stimulus
 
 EACH = 0.02  # seconds an image

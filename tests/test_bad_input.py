@@ -9,7 +9,7 @@ import pytest
 from builders import command, done, encoded, picture, process, refused, save_pictures, sentence
 from synthesight.cli.output import response_table
 from synthesight.errors import SynthesightError
-from synthesight.observers.observer import Response
+from synthesight.observers.response import Response
 from synthesight.stimuli.arrays import as_stimuli
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.store import Run

@@ -13,7 +13,8 @@ import torch
 from builders import picture, save_pictures
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.evaluation import answerable, evaluate
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli.find import find_stimuli
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus

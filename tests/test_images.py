@@ -223,7 +223,7 @@ def test_large_images_of_all_threads_are_decoded_one_after_another(monkeypatch):
     monkeypatch.setattr(images, "decoding", budget)
     data = encoded(picture((300, 280)))  # 12 bytes a pixel are 0.96 of the budget
     inside, most = [0], [0]
-    as_shown = images._as_shown  # noqa: SLF001
+    as_shown = images.as_shown
 
     def counted(*given):
         inside[0] += 1
@@ -232,7 +232,7 @@ def test_large_images_of_all_threads_are_decoded_one_after_another(monkeypatch):
         inside[0] -= 1
         return as_shown(*given)
 
-    monkeypatch.setattr(images, "_as_shown", counted)
+    monkeypatch.setattr(images, "as_shown", counted)
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(read_image, [data] * 24))) == 24
         assert most[0] == 1

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from synthesight.analysis import accuracy, shape_bias
 from synthesight.evaluation import evaluate
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli.names import Shown, Spelling, cues_of, image_of, is_shown, trials_file
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.trials.exchange import read_csv, write_csv

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from synthesight.backends import RayObserver, run_jobs
+from synthesight.backends.checking import check_backend, read_shard
 from synthesight.errors import SynthesightError, SynthesightWarning
 from synthesight.files import as_path, is_remote
 from synthesight.forks import check_threads
 from synthesight.observers.class_files import names_only, read_classes
 from synthesight.observers.generative import GenerativeClassifier
-from synthesight.observers.loading import open_observer, read_wording
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.given import read_wording
+from synthesight.observers.loading import open_observer
+from synthesight.observers.observer import Observer
 from synthesight.observers.options import (
     EvaluateKeywords,
     EvaluateOptions,
@@ -28,6 +30,7 @@ from synthesight.observers.options import (
     typed,
 )
 from synthesight.observers.registry import resolve
+from synthesight.observers.response import Response
 from synthesight.showing import answering_alike, installed, processor, show
 from synthesight.stimuli.categories import Vocabulary
 from synthesight.stimuli.find import find_stimuli, sample
@@ -37,9 +40,6 @@ from synthesight.stimuli.synsets import coarse
 from synthesight.trials.record import as_recorded
 from synthesight.trials.schema import RESERVED, SCHEMA
 from synthesight.trials.store import KEEP_DRAWS, Run
-
-# Where the model answers, and the options of each place.
-BACKENDS = {"local": (), "ray": ("address", "jobs"), "slurm": ("jobs", "slurm")}
 
 
 @typed(EvaluateOptions)
@@ -231,48 +231,6 @@ def slurm_jobs(
 def slurm_folder(out: str | Path) -> Path:
     """Return where the logs of jobs go: beside a run, or here if that is in an object store."""
     return Path(f"{Path(out).name if is_remote(out) else out}.slurm")
-
-
-def check_backend(model: Any, options: EvaluateOptions) -> None:
-    """Refuse backends that there are not, and what the chosen one has no use for."""
-    if options.backend not in BACKENDS:
-        raise SynthesightError(
-            f"There is no `backend={options.backend!r}`: choose one of {', '.join(BACKENDS)}."
-        )
-    own = BACKENDS[options.backend]
-    for name in {each for names in BACKENDS.values() for each in names}.difference(own):
-        if getattr(options, name) is not None:
-            takes = " or ".join(key for key, names in BACKENDS.items() if name in names)
-            raise SynthesightError(
-                f"`backend={options.backend!r}` has no use for `{name}`: leave it out, or choose "
-                f"`backend={takes}`."
-            )
-    if options.backend != "local" and not isinstance(model, str | Path):
-        raise SynthesightError(
-            f"`backend={options.backend!r}` cannot ship a {type(model).__name__}: give the name, "
-            "file or folder of a model, which each machine opens by itself."
-        )
-    if options.backend == "ray" and options.reproducible:
-        raise SynthesightError(
-            "`reproducible` cannot be promised for machines that may differ: leave it out, or let "
-            "jobs on machines of one kind share the run (`backend='slurm'`)."
-        )
-    if options.jobs is not None and options.jobs < 1:
-        raise SynthesightError(f"`jobs={options.jobs}` leaves no workers: give 1 or more.")
-    if options.backend == "slurm" and (options.jobs is None or options.shard != "1/1"):
-        raise SynthesightError(
-            "`backend='slurm'` shares the stimuli among `jobs`: say how many; leave out `shard`."
-        )
-
-
-def read_shard(shard: str) -> tuple[int, int]:
-    """Return (i − 1, n) of ``"i/n"``."""
-    part, slash, parts = shard.partition("/") if isinstance(shard, str) else ("", "", "")
-    if not (slash and part.isdecimal() and parts.isdecimal() and 1 <= int(part) <= int(parts)):
-        raise SynthesightError(
-            f"`shard={shard!r}` is no part: write i/n, such as 1/3, 2/3 and 3/3."
-        )
-    return int(part) - 1, int(parts)
 
 
 def _check_names(*names: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import synthesight
 from synthesight.observers.draw_errors import draw_errors, schedule_of
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.progress import Progress
 from synthesight.stimuli.stimulus import Stimulus
 from synthesight.stopping import check_stopped, held_back

@@ -14,7 +14,8 @@ from scipy.special import softmax
 from synthesight.app.html import figure, mistake, render, waiting
 from synthesight.app.models import Models, classes_of
 from synthesight.errors import SynthesightError
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.observers.watching import Race, watch
 from synthesight.probes.pictures import race_chart
 from synthesight.stimuli.stimulus import Stimulus

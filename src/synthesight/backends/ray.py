@@ -25,9 +25,10 @@ from typing import Any
 
 from synthesight.backends.worker import Worker
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
-from synthesight.observers.loading import read_given
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.given import read_given
+from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelOptions
+from synthesight.observers.response import Response
 from synthesight.stimuli.images import UnreadableImage
 from synthesight.stimuli.stimulus import Stimulus
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import synthesight
 from synthesight.observers.loading import open_given
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli.stimulus import Stimulus
 
 PAUSE = 0.5  # seconds between two messages with answers

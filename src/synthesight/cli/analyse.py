@@ -47,7 +47,7 @@ def weighting_(
     """Tell what other weightings would have answered: accuracy, shape bias, calibration."""
     from synthesight.draws import weighting
     from synthesight.draws.figures import weighting_figure
-    from synthesight.observers.loading import read_weighting
+    from synthesight.observers.given import read_weighting
 
     _check(out, figure)
     others = {path.stem: read_weighting(path)[0] for path in table or []}
@@ -106,7 +106,7 @@ def seeds_(run: Run, weighting: Weighting = None, out: Out = None, figure: Figur
 
 
 def _weighting(given: str | None) -> Any:
-    from synthesight.observers.loading import read_weighting
+    from synthesight.observers.given import read_weighting
 
     return None if given is None else read_weighting(given)[0]
 

@@ -16,7 +16,7 @@ from synthesight.observers.options import ModelOptions
 from synthesight.stimuli.datasets import datasets
 
 if TYPE_CHECKING:
-    from synthesight.observers.observer import Response
+    from synthesight.observers.response import Response
 
 
 @with_options(ModelOptions)

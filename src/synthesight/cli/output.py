@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from synthesight.observers.observer import Response
+    from synthesight.observers.response import Response
     from synthesight.stimuli.stimulus import Stimulus
 
 SHOWN = 5  # classes in a table of one image

@@ -51,8 +51,8 @@ def study(
 
     from rich.console import Console
 
+    from synthesight.backends.checking import read_shard
     from synthesight.cli.output import frame_table
-    from synthesight.evaluation import read_shard
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
     from synthesight.studies import Study, plan_study, run_study

@@ -19,7 +19,7 @@ from torch import Tensor
 from synthesight import files
 from synthesight.experiments.images import LabelledImages
 from synthesight.likelihood.tokens.small import SmallTokenModel
-from synthesight.observers.loading import SETTINGS
+from synthesight.observers.given import SETTINGS
 from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.categories import words
 

@@ -39,7 +39,7 @@ from synthesight.likelihood.tokens.small import (
     write,
 )
 from synthesight.likelihood.tokens.small.tokenizer import RESOLUTION
-from synthesight.observers.loading import SETTINGS
+from synthesight.observers.given import SETTINGS
 
 HIDDEN = 512  # of the head that contrasts crops, and is thrown away
 PROJECTED = 128

@@ -29,7 +29,7 @@ from synthesight.likelihood.loading import load_model
 from synthesight.likelihood.pipeline import PipelineDenoiser
 from synthesight.likelihood.protocol import Denoiser
 from synthesight.likelihood.weighting import WEIGHTINGS, weights
-from synthesight.observers.loading import SETTINGS
+from synthesight.observers.given import SETTINGS
 from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.scoring import score
 from synthesight.stimuli.categories import words

@@ -11,19 +11,18 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from synthesight.errors import SynthesightError, SynthesightWarning, first_line
 from synthesight.likelihood import special_cases
 from synthesight.likelihood.autoencoder import Autoencoder, Pixels
 from synthesight.likelihood.capture import Watch
+from synthesight.likelihood.clocks import SEED, as_told, timesteps_at
 from synthesight.likelihood.denoiser import DenoiserModel, Door, Space
 from synthesight.likelihood.device import exact_float32
 from synthesight.likelihood.doors import CapturedCall, SchedulerCall
@@ -46,7 +45,6 @@ PLAIN: dict[str, Any] = {
     "enable_prompt_rewrite": False,  # by a language model: what is scored is the prompt
     "use_pe": False,
 }
-SEED = 0  # of what a pipeline draws besides the noise that is handed out
 GUIDANCE_OFF = (1.0, 0.0)
 SAMPLE_PROMPTS = ("A bad photo of an elephant beside a bicycle", "A photo of a cat")  # long, short
 # How far two doors may differ, relative to the largest value: so little that no better way to
@@ -103,7 +101,7 @@ class PipelineDenoiser(DenoiserModel):
         self.takes_labels = "prompt" not in self._watch.parameters
         self._place(device, dtype)
         first, layout, door = self._watched(schedule, resolution)
-        schedule = _as_told(schedule, first)
+        schedule = as_told(schedule, first)
         space, size = self._space(layout)
         if resolution is not None and size != _pair(resolution):
             raise SynthesightError(
@@ -209,7 +207,7 @@ class PipelineDenoiser(DenoiserModel):
             factor = 1 if self._watch.decoder else getattr(self.pipeline, "vae_scale_factor", 1)
             height, width = _pair(resolution)
             self._fixed |= {"height": factor * height, "width": factor * width}
-        middle = _timesteps(schedule, 0.5)
+        middle = timesteps_at(schedule, 0.5)
         prompt = [0] if self.takes_labels else [SAMPLE_PROMPTS[0]]
         best: FirstCall | None = None
         for guidance in GUIDANCE_OFF:
@@ -253,7 +251,7 @@ class PipelineDenoiser(DenoiserModel):
 
     def _learn(self, schedule: Schedule, first: FirstCall) -> tuple[Layout, CapturedCall | str]:
         prompts = ([0, 1] if self.takes_labels else list(SAMPLE_PROMPTS)) * PROBES
-        times = _timesteps(schedule, 0.5, 0.3, 0.7, 0.9, 0.1)
+        times = timesteps_at(schedule, 0.5, 0.3, 0.7, 0.9, 0.1)
         layout, plumbing = learn(self._watch, self._call(prompts[:PROBES]), first, times)
         if isinstance(plumbing, str):
             return layout, plumbing
@@ -388,39 +386,6 @@ class PipelineDenoiser(DenoiserModel):
             for name in (label, *label.split(",")):
                 names[name.strip().casefold()].add(int(index))
         return names
-
-
-def _as_told(schedule: Schedule, first: FirstCall) -> Schedule:
-    """The schedule with the timesteps and the noise that the pipeline itself has."""
-    schedule = replace(schedule, noise_scale=_noise_scale(first.sample))
-    timesteps, sigmas = (None if values is None else values.cpu().double().numpy()
-                         for values in first.clock)  # fmt: skip
-    if not schedule.continuous or sigmas is None or timesteps is None or schedule.data_scale != 1:
-        return schedule
-    sigmas = np.asarray(sigmas)[: len(timesteps)]
-    if schedule.timesteps[0] > schedule.timesteps[-1]:  # time runs backwards, and so do these
-        return schedule
-    expected = np.interp(sigmas, schedule.sigma, schedule.timesteps)
-    # A step apart is how schedulers round; a pipeline's own clock is far from that.
-    if np.abs(timesteps - expected).max() <= 1.5 * schedule.timesteps.max() / len(schedule):
-        return schedule
-    return schedule.told(np.asarray(timesteps), sigmas)
-
-
-def _noise_scale(sample: Tensor) -> float:
-    """The standard deviation of the noise that a pipeline starts from: 1 unless it is another."""
-    drawn = torch.randn(sample.shape, generator=torch.Generator().manual_seed(SEED))
-    ratio = float(sample.float().std().cpu() / drawn.std())
-    # Of the same draws it is exact; a pipeline that drew other numbers before is near it.
-    chance = 4 / (2 * sample.numel()) ** 0.5
-    return 1.0 if abs(ratio - 1) < max(chance, 1e-3) else round(ratio, 4)
-
-
-def _timesteps(schedule: Schedule, *times: float) -> Tensor:
-    """Timesteps about these times; whole numbers where the scheduler has no others."""
-    index = [min(int(time * len(schedule)), len(schedule) - 1) for time in times]
-    values = torch.as_tensor(schedule.timesteps[index])
-    return values.float() if schedule.continuous else values.long()
 
 
 def _pair(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from synthesight.observers.generated import generate as generate
     from synthesight.observers.generative import GenerativeClassifier as GenerativeClassifier
     from synthesight.observers.loading import load as load
-    from synthesight.observers.observer import Classification as Classification
     from synthesight.observers.observer import Observer as Observer
-    from synthesight.observers.observer import Response as Response
     from synthesight.observers.options import EvaluateOptions as EvaluateOptions
     from synthesight.observers.options import ModelOptions as ModelOptions
     from synthesight.observers.prompts import write_prompts as write_prompts
     from synthesight.observers.registry import Entry as Entry
     from synthesight.observers.registry import entries as entries
     from synthesight.observers.registry import find as find
+    from synthesight.observers.response import Classification as Classification
+    from synthesight.observers.response import Response as Response
 
 __getattr__, __dir__, __all__ = lazy.attach(__name__)

@@ -20,13 +20,14 @@ from synthesight.likelihood.tuning import Tuner, owner
 from synthesight.observers.evidence_map import EvidenceMap
 from synthesight.observers.maps import evidence_map
 from synthesight.observers.matching import blocks
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
 from synthesight.observers.prompts import (
     DEFAULT_PROMPT,
     check_classes,
     check_prompts,
     write_prompts,
 )
+from synthesight.observers.response import Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.stimulus import Stimulus
 

@@ -16,7 +16,7 @@ from synthesight.likelihood.draws import stimulus_key
 from synthesight.likelihood.evaluator import Evaluator
 from synthesight.likelihood.protocol import Located, horizon_of
 from synthesight.observers.evidence_map import EvidenceMap
-from synthesight.observers.observer import Response
+from synthesight.observers.response import Response
 
 BATCH = 32  # evaluations a batch, where none was measured
 

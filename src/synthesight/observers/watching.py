@@ -13,7 +13,8 @@ from synthesight.likelihood.grouped import class_evidence
 from synthesight.likelihood.keeping import KEPT, as_table
 from synthesight.likelihood.protocol import horizon_of
 from synthesight.observers.generative import GenerativeClassifier
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.stimuli.stimulus import Stimulus
 
 

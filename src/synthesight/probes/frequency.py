@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from synthesight.observers.observer import Observer, Response
+    from synthesight.observers.observer import Observer
+    from synthesight.observers.response import Response
     from synthesight.report.section import Section
     from synthesight.stimuli.stimulus import Stimulus
 

@@ -13,7 +13,8 @@ from synthesight.likelihood.device import DTYPES
 from synthesight.likelihood.rules import find_rule
 from synthesight.likelihood.weighting import WEIGHTINGS
 from synthesight.observers.fitness import default_rule, increments_of
-from synthesight.observers.loading import Place, check_protocol, read_given
+from synthesight.observers.given import read_given
+from synthesight.observers.loading import Place, check_protocol
 from synthesight.observers.options import MOST_SEED, EvaluateOptions
 from synthesight.observers.registry import resolve
 from synthesight.studies.cells import AXES

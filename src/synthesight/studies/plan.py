@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from synthesight.backends.checking import check_backend
 from synthesight.errors import SynthesightError
-from synthesight.evaluation import check_backend, choose_stimuli
+from synthesight.evaluation import choose_stimuli
 from synthesight.likelihood.rules import find_rule
 from synthesight.observers.fitness import default_rule, increments_of
-from synthesight.observers.loading import read_given
+from synthesight.observers.given import read_given
 from synthesight.observers.prompts import DEFAULT_PROMPT, check_prompts, write_prompts
 from synthesight.progress import duration
 from synthesight.stimuli.categories import SIXTEEN

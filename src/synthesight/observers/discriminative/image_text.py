@@ -14,8 +14,8 @@ from torch.nn.functional import normalize
 from synthesight.observers.discriminative.network import Network
 from synthesight.observers.discriminative.packages import package
 from synthesight.observers.matching import blocks
-from synthesight.observers.observer import Response
 from synthesight.observers.prompts import DEFAULT_PROMPT, check_prompts, write_prompts
+from synthesight.observers.response import Response
 from synthesight.stimuli.stimulus import Stimulus
 
 TEXTS = 256  # sentences encoded at a time

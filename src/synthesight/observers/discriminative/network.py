@@ -16,7 +16,8 @@ from synthesight.likelihood.memory import is_out_of_memory
 from synthesight.likelihood.reproducible import BATCH as SAME
 from synthesight.observers.discriminative.toolbox import SIDE, show_as_published
 from synthesight.observers.display import count
-from synthesight.observers.observer import Observer, Response
+from synthesight.observers.observer import Observer
+from synthesight.observers.response import Response
 from synthesight.observers.weights import weights_hash
 from synthesight.stimuli.categories import canonical
 from synthesight.stimuli.prefetch import read_ahead
