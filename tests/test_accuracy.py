@@ -11,11 +11,7 @@ from scipy.stats import binomtest
 
 from builders import trial_table
 from synthesight.analysis import accuracy, compare, ood_accuracy, without_trivial
-from synthesight.analysis._stats.bootstrap import (  # noqa: PLC2701 - tested here
-    interval,
-    resampled_sums,
-    weights,
-)
+from synthesight.analysis._stats.bootstrap import weights  # noqa: PLC2701 - tested here
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.people import load_human_trials
@@ -40,19 +36,6 @@ def test_the_estimate_is_the_mean_and_lies_in_its_interval(correct):
     if len(set(correct)) == 1:
         exact = binomtest(sum(correct), len(correct)).proportion_ci(method="exact")
         assert (row["low"], row["high"]) == pytest.approx((exact.low, exact.high))
-
-
-def test_bootstrap_intervals_cover_what_they_promise():
-    """Of simulated Bernoulli observers, about 95 % have their true accuracy in the interval."""
-    rng = np.random.default_rng(0)
-    truth, count, people = 0.7, 200, 400
-    columns = (rng.random((count, people)) < truth).astype(float)
-    low, high = interval(resampled_sums(columns, 2000, rng) / count)
-    covered = np.mean((low <= truth) & (truth <= high))
-    # 400 observers: standard error 1.1 %. The percentile interval is a little narrow at 200.
-    assert 0.91 <= covered <= 0.985
-    width = 2 * 1.96 * np.sqrt(truth * (1 - truth) / count)
-    assert np.mean(high - low) == pytest.approx(width, rel=0.05)
 
 
 def test_resampling_observers_too_widens_the_interval_as_it_should():
@@ -80,14 +63,6 @@ def test_weights_are_counts_of_a_resample():
     assert drawn.shape == (500, 7)
     assert (drawn.sum(axis=1) == 7).all()
     assert drawn.var() == pytest.approx(1 - 1 / 7, rel=0.1)
-
-
-def test_a_large_table_is_resampled_in_blocks(monkeypatch):
-    columns = np.random.default_rng(0).random((1000, 3))
-    monkeypatch.setattr("synthesight.analysis._stats.bootstrap._BLOCK", 7000)
-    sums = resampled_sums(columns, 50, np.random.default_rng(1))
-    assert sums.shape == (50, 3)
-    np.testing.assert_allclose(sums.mean(axis=0), columns.sum(axis=0), rtol=0.02)
 
 
 def test_groups_can_be_any_columns():

@@ -167,7 +167,7 @@ def test_the_command_shows_a_dial_and_goes_on(tmp_path):
     assert "blur-8" in shown
     tables = json.loads((tmp_path / "out" / "section.json").read_text())["tables"]
     assert {row["condition"] for row in tables["dial"]} == {"whole", "blur-8"}
-    assert all(row["n"] == 8 and row["interval"] == "trials" for row in tables["dial"])
+    assert all(row["n"] == 8 and row["population"] == "these" for row in tables["dial"])
     assert (tmp_path / "out" / "figures" / "dial-hybrid.svg").read_text().startswith("<svg")
     # The list of images is one that everybody can show, with what is known of each.
     listed = find_stimuli(tmp_path / "out" / "stimuli" / "stimuli.csv")

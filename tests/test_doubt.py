@@ -48,11 +48,16 @@ def test_who_knows_peoples_shares_has_the_least_cross_entropy():
     rows = {row["measure"]: row for row in found.iter_rows(named=True)}
     direct = -(share * np.log(share)).sum(axis=1).mean()
     assert rows["cross_entropy"]["estimate"] == pytest.approx(direct, abs=0.02)
-    # People's own entropy is below it, and any temperature makes it worse.
+    # People's own entropy is below it, and probabilities that are too sure are worse.
     assert rows["cross_entropy"]["people"] < rows["cross_entropy"]["estimate"]
-    for temperature in (0.5, 2.0):
-        other = doubt(model, CLASSES, long(answers), temperature=temperature, resamples=0)
-        assert other["estimate"][0] > rows["cross_entropy"]["estimate"]
+    sure = share**2 / (share**2).sum(axis=1, keepdims=True)
+    calibrated = model.with_columns(probability=pl.Series(sure.tolist()))
+    other = doubt(calibrated, CLASSES, long(answers), resamples=0)
+    assert other["estimate"][0] == pytest.approx(
+        -(share * np.log(sure)).sum(axis=1).mean(), abs=0.05
+    )
+    assert other["estimate"][0] > rows["cross_entropy"]["estimate"]
+    assert other["low"].null_count() == 3
     assert rows["entropy_correlation"]["estimate"] > rows["entropy_correlation"]["people"] > 0.5
     assert rows["second_choice"]["estimate"] > 0.8
     assert rows["second_choice"]["n"] <= 200
@@ -81,8 +86,6 @@ def test_what_cannot_be_is_one_sentence():
         doubt(model, ["cat", "dog"], long(answers))
     with pytest.raises(SynthesightError, match="none of the images"):
         doubt(model, CLASSES, long(answers).with_columns(image=pl.lit("other.png")))
-    with pytest.raises(SynthesightError, match="temperature"):
-        doubt(model, CLASSES, long(answers), temperature=0)
     with pytest.raises(SynthesightError, match="does not name those of 'm'"):
         doubt(model, {"other": CLASSES}, long(answers))
 

@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 
 from builders import trial_table
 from synthesight.analysis import reaction_time, speed_accuracy
+from synthesight.analysis._stats.correlations import rank_correlations  # noqa: PLC2701 - tested here
 from synthesight.errors import SynthesightError
 from synthesight.trials.people import load_human_trials
 
@@ -103,13 +104,33 @@ def test_one_person_has_no_halves():
     assert table["ceiling"].item() is None
 
 
-def test_intervals_cover_what_they_promise():
-    # In studies of one population, how often does the interval hold the mean estimate?
-    tables = [reaction_time(study(seed, people=2), resamples=200, seed=seed) for seed in range(40)]
-    rows = pl.concat(tables).filter(observer="m")
-    truth = rows["estimate"].mean()
-    held = ((rows["low"] <= truth) & (rows["high"] >= truth)).mean()
-    assert 0.85 <= held <= 1.0
+def test_the_influence_of_an_image_is_what_leaving_it_out_changes():
+    rng = np.random.default_rng(0)
+    first = np.round(rng.normal(size=(200, 1)), 1)  # with ties
+    second = first + rng.normal(size=(200, 1))
+    found = rank_correlations(first, second)
+    left_out = np.array([
+        spearmanr(np.delete(first, row), np.delete(second, row)).statistic for row in range(200)
+    ])  # fmt: skip
+    jackknife = (found.estimate[0] - left_out) * 199 / 200
+    np.testing.assert_allclose(found.effects[:, 0], jackknife, atol=1e-4)
+    assert np.ptp(jackknife) > 0.01
+
+
+def test_intervals_speak_of_the_population_that_is_asked_for():
+    populations = ["these", "new-stimuli", "new-people", "new-people-and-stimuli"]
+    rows = [
+        reaction_time(study(noise=0.5), population=each).row(0, named=True) for each in populations
+    ]
+    assert [row["population"] for row in rows] == populations
+    width = [row["high"] - row["low"] for row in rows]
+    assert width[0] <= width[1] <= width[3]
+    assert width[2] <= width[3]
+    # One person tells nothing of people.
+    alone = reaction_time(study(people=1), population="new-people").row(0, named=True)
+    assert (alone["low"], alone["high"]) == (None, None)
+    with pytest.raises(SynthesightError, match="population="):
+        reaction_time(study(), population="everyone")
 
 
 def test_early_answers_are_judged_by_those_given_by_then():

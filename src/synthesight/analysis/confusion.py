@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import polars as pl
 from scipy.stats import norm
 
-from synthesight.analysis._stats.bootstrap import LEVEL
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.limits import LEVEL
 from synthesight.analysis._stats.response_matrix import IMAGE, judged
 
 

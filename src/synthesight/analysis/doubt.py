@@ -7,16 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.special import logsumexp, xlogy
+from scipy.special import log_softmax, xlogy
 
 from synthesight.analysis._stats.agreement import IS_HUMAN, PEOPLE
-from synthesight.analysis._stats.bootstrap import RESAMPLES, Bootstrap, interval
+from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.correlations import rank_correlations
 from synthesight.analysis._stats.evidence import known_classes, table_of
 from synthesight.analysis._stats.frames import any_frame
-from synthesight.analysis._stats.images import Images
+from synthesight.analysis._stats.limits import correlation_limits, mean_limits, share_limits
 from synthesight.analysis._stats.ratios import divide
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.spread import Influence, Spread, Variance
+from synthesight.analysis._stats.units import (
+    POPULATION,
+    Population,
+    check_population,
+    populations_of,
+    units_of,
+)
 from synthesight.errors import SynthesightError
 from synthesight.sheets import plain, read_sheet
 from synthesight.stimuli.categories import Vocabulary, canonical
@@ -78,7 +86,7 @@ def doubt(
     classes: Sequence[str] | Mapping[str, Sequence[str]],
     answers: pl.DataFrame | None = None,
     *,
-    temperature: float = 1.0,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pl.DataFrame:
@@ -86,15 +94,16 @@ def doubt(
 
     Three measures, over the images that people answered:
 
-    - ``cross_entropy``: of people's answers under the model's softmax, in nats a response; lower is
-      better, and people's own entropy is the lowest that any model can reach (Peterson et al.
-      2019).
+    - ``cross_entropy``: of people's answers under the model, in nats a response; lower is better,
+      and people's own entropy is the lowest that any model can reach (Peterson et al. 2019).
     - ``entropy_correlation``: Spearman's correlation of the model's entropy with people's.
     - ``second_choice``: share of the images on which people doubt whose second answer, after the
       right one, is the model's too. People doubt where one answer comes second alone.
 
     People stand beside as one random half of them against the other. That is less than all of
     them, so it is no bound: a model is compared with all.
+
+    A model's distribution is its probabilities where it was calibrated, else its scores.
 
     Parameters
     ----------
@@ -106,17 +115,15 @@ def doubt(
     answers
         How often people gave each answer: columns category, image, response and count, as
         :func:`read_answers` returns. None: the responses of human observers in ``trials``.
-    temperature
-        What evidence is divided by before the softmax, such as one that was fitted.
-    resamples
-        Resamples of the bootstrap over images; with 0 there are no intervals.
+    population, resamples
+        As of :func:`accuracy`. People are those who answered: none are sampled.
     seed
-        Seed of the bootstrap, and of the halves.
+        Seed of the halves of people.
 
     Returns
     -------
     One row an observer and measure: columns observer, measure, estimate, low, high (95 % confidence
-    interval), n (images) and people (two halves; for cross entropy, people's entropy).
+    interval), n (images), population and people (two halves; for cross entropy, people's entropy).
 
     Raises
     ------
@@ -137,8 +144,7 @@ def doubt(
     >>> found["measure"][0], round(found["estimate"][0], 3)
     ('cross_entropy', 0.306)
     """
-    if not temperature > 0:
-        raise SynthesightError(f"`temperature={temperature!r}` cannot be: give one above 0.")
+    check_population(population)
     judged_trials = judged(trials)
     if answers is None:
         # People number the same images in each dataset and condition.
@@ -157,10 +163,17 @@ def doubt(
         if own is None:
             raise SynthesightError(f"`classes` does not name those of {name!r}: add them.")
         shown = known_classes(models.filter(observer=name), own)
-        parts.append(_of_model(name, shown, list(own), answers, temperature, resamples, seed))
+        parts.append(_of_model(name, shown, list(own), answers, population, seed))
     if not parts:
         raise SynthesightError("No model has evidence: evaluate one, whose runs keep it.")
-    return pl.concat(parts)
+    table = pl.concat(parts)
+    return (
+        table
+        if resamples
+        else table.with_columns(
+            pl.lit(None, pl.Float64).alias("low"), pl.lit(None, pl.Float64).alias("high")
+        )
+    )
 
 
 def _of_model(
@@ -168,8 +181,7 @@ def _of_model(
     shown: pl.DataFrame,
     classes: list[str],
     answers: pl.DataFrame,
-    temperature: float,
-    resamples: int,
+    population: Population,
     seed: int,
 ) -> pl.DataFrame:
     place = {canonical(each): number for number, each in enumerate(classes)}
@@ -198,41 +210,59 @@ def _of_model(
             "known by category and file name."
         )
     counts, shown = counts[answered], shown.filter(pl.Series(answered))
-    evidence = table_of(shown, len(classes)) / temperature
-    model = evidence - logsumexp(evidence, axis=1, keepdims=True)
+    model = _log_probability(shown, len(classes))
     right = shown["category"].replace_strict(place, default=-1, return_dtype=pl.Int64).to_numpy()
-    bootstrap = Bootstrap(resamples, seed)
-    images = Images(np.arange(len(counts)), len(counts), None)
     share = _shares(counts)
     own = _entropy(share)
     first, second = _halves(counts, seed)
-    cross = _mean(bootstrap, images, -(share * model).sum(axis=1))
-    correlation, _ = rank_correlations(
+    correlation = rank_correlations(
         np.stack([_entropy(np.exp(model)), _entropy(first)], axis=1),
         np.stack([own, _entropy(second)], axis=1),
-        images,
-        bootstrap,
     )
     chosen = _second(counts, right)
     agree = np.where(chosen >= 0, _second(model, right) == chosen, np.nan)
     both = [_second(half, right) for half in (first, second)]
     clear = (both[0] >= 0) & (both[1] >= 0)
     people = np.mean((both[0] == both[1])[clear]) if clear.any() else np.nan
-    agreement = _mean(bootstrap, images, agree)
-    found_by = (
-        (cross, float(own.mean()), len(counts)),
-        (correlation[:, 0], float(correlation[0, 1]), len(counts)),
-        (agreement, float(people), int((chosen >= 0).sum())),
-    )
-    rows = []
-    for measure, (values, ceiling, n) in zip(MEASURES, found_by, strict=True):
-        low, high = interval(values[1:, None])
-        rows.append((name, measure, values[0], low[0], high[0], n, ceiling))
-    schema = {"observer": pl.String, "measure": pl.String} | dict.fromkeys(
-        ("estimate", "low", "high"), pl.Float64
-    )
-    table = pl.DataFrame(rows, schema | {"n": pl.Int64, PEOPLE: pl.Float64}, orient="row")
-    return table.with_columns(pl.col(pl.Float64).fill_nan(None))
+    # Means and the correlation, in the order of MEASURES.
+    values = np.stack([-(share * model).sum(axis=1), agree], axis=1)
+    shown_in = np.stack([answered[answered], correlation.shown[:, 0], chosen >= 0], axis=1)
+    n = shown_in.sum(axis=0)
+    mean = divide(np.nansum(values, axis=0), n[[0, 2]].astype(np.float64))
+    estimate = np.array([mean[0], correlation.estimate[0], mean[1]])
+    effects = np.nan_to_num((values - mean) / np.maximum(n[[0, 2]], 1))
+    effects = np.stack([effects[:, 0], correlation.effects[:, 0], effects[:, 1]], axis=1)
+    influence = Influence(effects, shown_in, effects, n, units_of(shown))
+    variance = Spread(population, [(np.arange(3), influence)], 3).variance()
+    each = [Variance(*(part[[k]] for part in (variance.value, variance.freedom, variance.units)))
+            for k in range(3)]  # fmt: skip
+    ends = [
+        mean_limits(estimate[[0]], each[0], 0.0),
+        correlation_limits(estimate[[1]], each[1], n[[1]]),
+        share_limits(estimate[[2]], each[2], n[[2]]),
+    ]
+    low, high = np.concatenate(ends, axis=1)
+    return pl.DataFrame(
+        {
+            "observer": [name] * 3,
+            "measure": MEASURES,
+            "estimate": estimate,
+            "low": low,
+            "high": high,
+            "n": n,
+            "population": populations_of(population, np.zeros(3, bool), influence.untold),
+            PEOPLE: np.array([own.mean(), correlation.estimate[1], people]),
+        }
+    ).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def _log_probability(shown: pl.DataFrame, classes: int) -> np.ndarray:
+    """Return the logarithm of each class's probability, or of its score: (N, K)."""
+    known = shown["probability"].is_not_null().to_numpy()
+    found = log_softmax(table_of(shown, classes), axis=1)
+    given = shown["probability"].filter(pl.Series(known)).explode().to_numpy()
+    found[known] = np.log(np.maximum(given, np.finfo(np.float64).tiny)).reshape(-1, classes)
+    return found
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:
@@ -269,14 +299,6 @@ def _halves(counts: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def _shares(counts: np.ndarray) -> np.ndarray:
     total = np.broadcast_to(counts.sum(axis=1, keepdims=True), counts.shape)
     return np.nan_to_num(divide(counts, total))
-
-
-def _mean(bootstrap: Bootstrap, images: Images, values: np.ndarray) -> np.ndarray:
-    """Return the mean of the defined values, then of resamples: shape (1 + B,)."""
-    defined = ~np.isnan(values)
-    columns = np.stack([np.where(defined, values, 0.0), defined], axis=1)
-    total = np.vstack([columns.sum(axis=0), bootstrap.sums(columns, images)])
-    return divide(total[:, 0], total[:, 1])
 
 
 __all__ = ["MEASURES", "doubt", "read_answers"]

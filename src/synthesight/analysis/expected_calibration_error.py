@@ -7,9 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.bootstrap import RESAMPLES, interval, resampled_sums
+from synthesight.analysis._stats.bootstrap import RESAMPLES
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.limits import LEVEL
 from synthesight.analysis._stats.response_matrix import judged
+from synthesight.analysis._stats.spread import Influence, Spread
+from synthesight.analysis._stats.units import (
+    POPULATION,
+    Population,
+    check_population,
+    populations_of,
+    units_of,
+)
 from synthesight.analysis.registry import metric
 
 BINS = 10
@@ -32,6 +41,7 @@ def expected_calibration_error(
     by: Sequence[str] = ("observer", "dataset"),
     *,
     bins: int = BINS,
+    population: Population = POPULATION,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pl.DataFrame:
@@ -49,14 +59,17 @@ def expected_calibration_error(
         Column or columns that tell the groups.
     bins
         Bins at most; there are fewer where a bin would hold less than 20 trials.
-    resamples, seed
+    population
         As of :func:`accuracy`.
+    resamples, seed
+        Of the parametric bootstrap: normal distances of the bins, of the covariance that the
+        population gives them. With 0 there are no intervals.
 
     Returns
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials),
-    ``stimuli`` and ``confidence`` (its mean). Distances have no sign, so chance adds to the
-    estimate, and as much again to the bootstrap's replicates over images. So the 95 % interval is
+    ``stimuli``, ``population`` and ``confidence`` (its mean). Distances have no sign, so chance
+    adds to the estimate, and as much again to the bootstrap's replicates. So the 95 % interval is
     the basic one: 2 × estimate minus the replicates' quantiles, not below 0.
 
     Raises
@@ -73,30 +86,43 @@ def expected_calibration_error(
     >>> round(expected_calibration_error(trials, by="observer")["estimate"].item(), 3)
     0.3
     """  # fmt: skip
+    check_population(population)
     trials = with_confidence(judged(trials, by))
     rows = []
     for key, group in trials.group_by(by, maintain_order=True) if by else [((), trials)]:
         place = _bins(group["confidence"].to_numpy(), bins)
+        shown = place[:, None] == np.arange(place.max(initial=0) + 1)
         gap = group["correct"].cast(pl.Float64).to_numpy() - group["confidence"].to_numpy()
-        columns = np.zeros((len(group), int(place.max(initial=0)) + 2))
-        columns[np.arange(len(group)), place] = gap
-        columns[:, -1] = 1.0
-        units = group.select(pl.struct("dataset", "category", "unit").rank("dense") - 1)
-        image = units.to_series().to_numpy().astype(np.int64)
-        of_images = np.zeros((int(image.max(initial=-1)) + 1, columns.shape[1]))
-        np.add.at(of_images, image, columns)
-        estimate = _distance(columns.sum(axis=0))
-        replicates = _distance(resampled_sums(of_images, resamples, np.random.default_rng(seed)))
-        low, high = interval(replicates)
+        share = shown.sum(axis=0) / max(len(group), 1)
+        mean = (gap @ shown) / np.maximum(shown.sum(axis=0), 1)
+        # A bin in which all, or none, are right is not certain: one image more moves it by the
+        # standard error that two outcomes of either kind would leave (Agresti & Coull 1998).
+        n, right = shown.sum(axis=0) + 4, (shown & group["correct"].to_numpy()[:, None]).sum(axis=0)
+        alike = (right == 0) | (right == n - 4)
+        effects = np.vstack([
+            shown * (gap[:, None] - mean) / max(len(group), 1),
+            alike * share * np.sqrt(2 / n * (1 - 2 / n) / n),
+        ])  # fmt: skip
+        units = units_of(group).with_others(1, 0)
+        influence = Influence(effects, np.vstack([shown, alike]), effects, n - 4, units)
+        estimate = float(np.abs(share * mean).sum())
+        low = high = np.nan
+        if resamples and len(group):
+            spread = Spread(population, [(np.arange(len(mean)), influence)], len(mean))
+            rng = np.random.default_rng(seed)
+            made = rng.multivariate_normal(share * mean, spread.covariance(), resamples, "ignore")
+            tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+            low, high = np.quantile(np.abs(made).sum(axis=1), tails)
         figures = [estimate, max(2 * estimate - high, 0.0), max(2 * estimate - low, 0.0)]
+        untold = np.array([influence.untold.any()])
+        (speaks,) = populations_of(population, np.zeros(1, dtype=bool), untold)
         found = [None if np.isnan(each) else float(each) for each in figures]
-        rows.append(
-            (*key, *found, len(group), group["stimulus"].n_unique(), group["confidence"].mean())
-        )
+        counts = (len(group), group["stimulus"].n_unique(), speaks, group["confidence"].mean())
+        rows.append((*key, *found, *counts))
     kinds = {name: trials.schema[name] for name in by}
     kinds |= {"estimate": pl.Float64(), "low": pl.Float64(), "high": pl.Float64()}
-    kinds |= {"n": pl.Int64(), "stimuli": pl.Int64(), "confidence": pl.Float64()}
-    return pl.DataFrame(rows, schema=kinds, orient="row").sort(by)
+    kinds |= {"n": pl.Int64(), "stimuli": pl.Int64(), "population": pl.String()}
+    return pl.DataFrame(rows, schema=kinds | {"confidence": pl.Float64()}, orient="row").sort(by)
 
 
 @any_frame
@@ -160,8 +186,3 @@ def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
     bins = max(1, min(bins, count // FEWEST))
     rank = confidence.argsort(kind="stable").argsort(kind="stable")
     return rank * bins // max(count, 1)
-
-
-def _distance(sums: np.ndarray) -> np.ndarray:
-    """Return Σ |sum of a bin| / n; the last of the columns is n."""
-    return np.abs(sums[..., :-1]).sum(axis=-1) / np.maximum(sums[..., -1], 1)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from synthesight.analysis._stats.bootstrap import RESAMPLES, interval, weights
+from synthesight.analysis._stats.bootstrap import RESAMPLES, weights
 from synthesight.analysis._stats.frames import any_frame
+from synthesight.analysis._stats.limits import LEVEL
 from synthesight.analysis._stats.sigmoids import SIGMOIDS, Curves, fit_curves, likely_curves
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.categories import canonical
@@ -17,7 +18,6 @@ from synthesight.trials.schema import conform
 
 DIAL, TOWARD, OTHER, PAIR = "dial", "toward", "other", "pair"
 FEW = 5  # pairs, below which resampling them says little
-POINTS = 101  # of a curve
 
 _FIGURES: dict[str, Any] = {
     **dict.fromkeys(
@@ -30,7 +30,7 @@ _FIGURES: dict[str, Any] = {
     "n": pl.Int64,
     "stimuli": pl.Int64,
     "pairs": pl.Int64,
-    "interval": pl.String,
+    "population": pl.String,
 }
 
 
@@ -87,9 +87,9 @@ def psychometric(
       independent, or otherwise than F;
     - ``n``, ``stimuli``, ``pairs``: trials, stimuli, and pairs of images (null without a column
       ``pair``);
-    - ``interval``: ``"pairs"`` where a group has at least five: intervals are for other pairs of
-      images such as these, by the bootstrap over pairs, and no narrower than the others. Else
-      ``"trials"``: they are for other trials with these images, by profile likelihood.
+    - ``population``: ``"new-stimuli"`` where a group has at least five pairs: intervals are for
+      other pairs of images such as these, by the bootstrap over pairs, and no narrower than the
+      others. Else ``"these"``: they are for other trials with these images, by profile likelihood.
 
     Estimates are null where a group has fewer than two steps.
 
@@ -208,26 +208,16 @@ def equality_difference(
         raise SynthesightError(
             f"{first} and {second} saw {len(common)} pairs in common: show both at least {FEW}."
         )
-    drawn = weights(len(common), resamples, np.random.default_rng(seed)).astype(np.float64)
+    drawn = weights(len(common), resamples, np.random.default_rng(seed))
     drawn = np.concatenate([np.ones((1, len(common))), drawn])
     ends = []
     for table in own:
-        kept = table.filter(pl.col(PAIR).is_in(common))
-        x, place = np.unique(kept[dial].to_numpy().astype(np.float64), return_inverse=True)
-        cell = np.searchsorted(common, kept[PAIR].to_numpy()) * len(x) + place
-        said, size = kept["_toward"].to_numpy().astype(np.float64), len(common) * len(x)
-        count = np.bincount(cell, said, size).reshape(len(common), len(x))
-        total = np.bincount(cell, minlength=size).reshape(len(common), len(x)).astype(np.float64)
+        x, count, total = _counts(table.filter(pl.col(PAIR).is_in(common)), dial, by_pair=True)
         fits = fit_curves(x, drawn @ count, drawn @ total, sigmoid=sigmoid)
         ends.append(np.clip(fits.equality(), x[0], x[-1]))
     apart = ends[0] - ends[1]
-    low, high = interval(apart[1:, None])
-    return {
-        "estimate": float(apart[0]),
-        "low": float(low[0]),
-        "high": float(high[0]),
-        "pairs": len(common),
-    }
+    low, high = _limits(apart[1:]) if resamples else (np.nan, np.nan)
+    return {"estimate": float(apart[0]), "low": low, "high": high, "pairs": len(common)}
 
 
 def psychometric_curve(fits: pl.DataFrame, x: np.ndarray, sigmoid: str = "normal") -> pl.DataFrame:
@@ -272,16 +262,10 @@ def _fitted(
 ) -> dict[str, Any]:
     pairs = group[PAIR].n_unique() if PAIR in group.columns else None
     facts = {"n": len(group), "stimuli": group["stimulus"].n_unique(), "pairs": pairs}
-    x, place = np.unique(group[dial].to_numpy().astype(np.float64), return_inverse=True)
+    by_pair = pairs is not None and pairs >= FEW
+    x, count, total = _counts(group, dial, by_pair=by_pair)
     if len(x) < 2:
         return dict.fromkeys(_FIGURES) | facts
-    said = group["_toward"].to_numpy().astype(np.float64)
-    by_pair = pairs is not None and pairs >= FEW
-    unit = group[PAIR].rank("dense").to_numpy().astype(np.int64) - 1 if by_pair else 0 * place
-    shape = (int(unit.max()) + 1, len(x))
-    cell = unit * len(x) + place
-    total = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
-    count = np.bincount(cell, said, minlength=shape[0] * shape[1]).reshape(shape)
 
     def fit(k: np.ndarray, n: np.ndarray) -> Curves:
         return fit_curves(x, k, n, sigmoid=sigmoid, guess=guess, lapse=lapse)
@@ -296,7 +280,7 @@ def _fitted(
         **dict(zip(("middle", "spread", "guess", "lapse"), curve.values[0].tolist(), strict=True)),
         "deviance": float(deviance),
         "df": max(len(x) - free, 0),
-        "interval": "pairs" if by_pair else "trials",
+        "population": "new-stimuli" if by_pair else "these",
     }
     if not resamples:
         return figures
@@ -306,7 +290,7 @@ def _fitted(
     figures["p"] = float((again.deviance(x, made, made_n) >= deviance - 1e-9).mean())
     likely = likely_curves(curve, x, k, n, guess=guess, lapse=lapse)
     if by_pair:
-        drawn = weights(shape[0], resamples, rng).astype(np.float64)
+        drawn = weights(len(count), resamples, rng)
         again = fit(drawn @ count, drawn @ total)
     for name, place in (("", lambda c: _on_dial(c.equality(), x)), ("slope_", Curves.slope)):
         low, high = place(likely).min(), place(likely).max()
@@ -318,15 +302,30 @@ def _fitted(
     return figures
 
 
+def _counts(
+    group: pl.DataFrame, dial: str, *, by_pair: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the steps of the dial, (J,), and responses toward the class, and all, (U, J).
+
+    U are the pairs of images, or one for all.
+    """
+    x, place = np.unique(group[dial].to_numpy().astype(np.float64), return_inverse=True)
+    unit = group[PAIR].rank("dense").to_numpy().astype(np.int64) - 1 if by_pair else 0 * place
+    cell, shape = unit * len(x) + place, (int(unit.max(initial=0)) + 1, len(x))
+    said = group["_toward"].to_numpy().astype(np.float64)
+    count, total = (
+        np.bincount(cell, weight, shape[0] * shape[1]).reshape(shape).astype(np.float64)
+        for weight in (said, None)
+    )
+    return x, count, total
+
+
 def _on_dial(equality: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Return where equality is, but infinity beyond the dial: no step has shown it."""
     return np.where(equality < x[0], -np.inf, np.where(equality > x[-1], np.inf, equality))
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
-    """Return the percentile interval; of infinite values, the nearest order statistics."""
-    if np.isfinite(values).all():
-        low, high = interval(values[:, None])
-        return float(low[0]), float(high[0])
-    low, high = np.quantile(values, [0.025, 0.975], method="nearest")
+    """Return the percentile interval, whose ends may be infinite."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
     return float(low), float(high)

@@ -1,53 +1,118 @@
-"""Rank correlations of pairs of columns, with their bootstrap over images."""
+"""Rank correlations of pairs of columns, and what each row moves them by."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.stats import rankdata
-
-from synthesight.analysis._stats.bootstrap import Bootstrap
-from synthesight.analysis._stats.images import Images
-from synthesight.analysis._stats.ratios import divide
 
 
-def rank_correlations(
-    first: np.ndarray, second: np.ndarray, images: Images, bootstrap: Bootstrap
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return Spearman's correlation of pairs of columns, as it is and in resamples of the images.
+@dataclass(frozen=True, eq=False)
+class RankCorrelations:
+    """Spearman's correlations of P pairs of columns.
 
-    Resamples keep the ranks of the whole sample, so that all of them are sums. Ranking anew in each
-    would change the interval little.
+    Attributes
+    ----------
+    estimate
+        float64, shape (P,); NaN where a column does not vary.
+    effects
+        float64, shape (S, P): the influence function at each row, over the number of rows (Croux &
+        Dehon 2010; here with ties); 0 of rows that are left out.
+    slopes
+        float64, shape (2, S, P): what the estimate gains where a row's first or second value is
+        larger by 1, values being normal.
+    shown
+        bool, shape (S, P): the rows that count.
+    """
+
+    estimate: np.ndarray
+    effects: np.ndarray
+    slopes: np.ndarray
+    shown: np.ndarray
+
+
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> RankCorrelations:
+    """Return the rank correlations of pairs of columns.
 
     Parameters
     ----------
     first, second
         float64, shape (S, P): the two columns of each pair; a row where either is NaN is left out.
-    images
-        The image of each row.
 
-    Returns
-    -------
-    correlation
-        float64, shape (1 + B, P): that of the sample first; NaN where a column does not vary.
-    n
-        int64, shape (P,): rows of each pair.
+    References
+    ----------
+    Croux & Dehon (2010), Influence functions of the Spearman and Kendall correlation measures.
+
+    Examples
+    --------
+    >>> found = rank_correlations(np.array([[1.0], [2], [3]]), np.array([[1.0], [3], [2]]))
+    >>> found.estimate
+    array([0.5])
     """
-    both = ~(np.isnan(first) | np.isnan(second))
-    x, y = (_standard_ranks(np.where(both, column, np.nan)) for column in (first, second))
-    columns = np.hstack([both.astype(np.float64), x, y, x * x, y * y, x * y])
-    total = np.vstack([columns.sum(axis=0), bootstrap.sums(columns, images)])
-    n, sx, sy, sxx, syy, sxy = np.split(total, 6, axis=1)
-    spread = np.maximum(n * sxx - sx**2, 0) * np.maximum(n * syy - sy**2, 0)
-    # Sums of float32 leave a little where there is nothing.
-    root = np.where(spread > 1e-6 * n**4, np.sqrt(spread), 0.0)
-    return np.clip(divide(n * sxy - sx * sy, root), -1, 1), both.sum(axis=0)
+    shown = ~(np.isnan(first) | np.isnan(second))
+    n = np.maximum(shown.sum(axis=0), 1)
+    pair = [np.where(shown, column, np.nan) for column in (first, second)]
+    x, y = (_Ranks.of(column, shown, n) for column in pair)
+
+    def moment(a: _Ranks, b: _Ranks) -> tuple[np.ndarray, np.ndarray]:
+        """Return the covariance of two shares of smaller values, and its influence function."""
+        product = a.share * b.share
+        mean = product.sum(axis=0) / n
+        gain = product + a.above(b.share) + b.above(a.share) - 3 * mean
+        return mean - 1 / 4, np.where(shown, gain, 0.0)
+
+    (xy, by_xy), (xx, by_xx), (yy, by_yy) = moment(x, y), moment(x, x), moment(y, y)
+    varies = (xx > 1e-12) & (yy > 1e-12)
+    xx, yy = np.where(varies, xx, 1.0), np.where(varies, yy, 1.0)
+    root = np.sqrt(xx * yy)
+    estimate = np.where(varies, np.clip(xy / root, -1, 1), np.nan)
+    r = np.nan_to_num(estimate)
+    effects = (by_xy / root - r / 2 * (by_xx / xx + by_yy / yy)) / n
+    slopes = np.stack([
+        (other.share - 1 / 2 - r * root / of * (own.share - 1 / 2)) / root / n * own.density
+        for own, other, of in ((x, y, xx), (y, x, yy))
+    ])  # fmt: skip
+    kept = shown & varies
+    effects, slopes = np.where(kept, effects, 0.0), np.where(kept, slopes, 0.0)
+    return RankCorrelations(estimate, effects, slopes, shown)
 
 
-def _standard_ranks(columns: np.ndarray) -> np.ndarray:
-    """Return ranks of mean 0 and standard deviation 1; 0 where NaN, or where all are alike."""
-    ranks = rankdata(columns, axis=0, nan_policy="omit")
-    counted = ~np.isnan(ranks)
-    n = counted.sum(axis=0)
-    ranks = np.where(counted, ranks - divide(np.nansum(ranks, axis=0), n.astype(float)), 0.0)
-    deviation = np.sqrt(divide((ranks**2).sum(axis=0), n.astype(float)))
-    return np.nan_to_num(divide(ranks, np.broadcast_to(deviation, ranks.shape)))
+@dataclass(frozen=True, eq=False)
+class _Ranks:
+    """Ranks of the values in each column: arrays of shape (S, P)."""
+
+    order: np.ndarray
+    below: np.ndarray  # rows of smaller values
+    upto: np.ndarray  # rows of values that are not larger
+    share: np.ndarray  # of smaller values, of equal ones half
+    density: np.ndarray
+    n: np.ndarray
+
+    @classmethod
+    def of(cls, column: np.ndarray, shown: np.ndarray, n: np.ndarray) -> _Ranks:
+        order = column.argsort(axis=0)
+        ordered = np.take_along_axis(column, order, axis=0)
+        place = np.arange(len(column))[:, None]
+        begins = np.ones(column.shape, dtype=bool)
+        begins[1:] = ordered[1:] != ordered[:-1]
+        ends = np.ones(column.shape, dtype=bool)
+        ends[:-1] = begins[1:]
+        lowest = np.maximum.accumulate(np.where(begins, place, 0), axis=0)
+        highest = np.where(ends, place + 1, len(column))
+        highest = np.minimum.accumulate(highest[::-1], axis=0)[::-1]
+        below, upto = np.empty((2, *column.shape), dtype=np.int64)
+        np.put_along_axis(below, order, lowest, axis=0)
+        np.put_along_axis(upto, order, highest, axis=0)
+        share = np.where(shown, (below + upto) / 2 / n, 0.0)
+        centred = np.where(shown, column, 0.0) - np.where(shown, column, 0.0).sum(axis=0) / n
+        deviation = np.sqrt((np.where(shown, centred, 0.0) ** 2).sum(axis=0) / n)
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        density = np.exp(-((centred / deviation) ** 2) / 2) / np.sqrt(2 * np.pi) / deviation
+        return cls(order, below, upto, share, density, n)
+
+    def above(self, weight: np.ndarray) -> np.ndarray:
+        """Return the mean weight of rows with larger values, those with equal ones half."""
+        total = np.zeros((len(weight) + 1, weight.shape[1]))
+        np.cumsum(np.take_along_axis(weight, self.order, axis=0), axis=0, out=total[1:])
+        reached = [np.take_along_axis(total, at, axis=0) for at in (self.below, self.upto)]
+        return (total[-1] - (reached[0] + reached[1]) / 2) / self.n

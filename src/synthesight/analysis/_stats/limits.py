@@ -85,6 +85,18 @@ def mean_limits(
     return np.maximum(estimate - half, least), np.minimum(estimate + half, most)
 
 
+def correlation_limits(
+    estimate: np.ndarray,
+    variance: Variance,
+    n: np.ndarray,  # noqa: ARG001
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Student's interval of correlations, on the scale of Fisher's (1915) z."""
+    slope = np.where(np.abs(estimate) < 1, 1 - estimate**2, np.nan)
+    wide = Variance(variance.value / slope**2, variance.freedom, variance.units)
+    low, high = mean_limits(np.arctanh(np.where(np.isnan(slope), np.nan, estimate)), wide)
+    return np.tanh(low), np.tanh(high)
+
+
 def student(freedom: np.ndarray) -> np.ndarray:
     """Return Student's quantile of the level, NaN for less than half a degree of freedom."""
     enough = freedom >= 0.5

@@ -1,6 +1,6 @@
 """Response matrices: a row a stimulus, a column an observer; one matrix a stratum.
 
-Every metric is made of sums over stimuli of such matrices, which is what the bootstrap resamples.
+Every metric is made of sums over stimuli of such matrices.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from synthesight.analysis._stats.frames import any_frame
-from synthesight.analysis._stats.images import Images, images_of
 from synthesight.analysis._stats.units import IDENTITY, Units, units_of
 from synthesight.errors import SynthesightError
 from synthesight.stimuli.names import is_shown
@@ -39,8 +38,6 @@ class ResponseMatrix:
         float64, shape (S, C): trials of each stimulus and observer.
     values
         Name → float64, shape (S, C): sums over these trials.
-    images
-        What is resampled: the image of each stimulus.
     units
         What is sampled: images, shapes and textures, by numbers that all matrices share.
     """
@@ -49,7 +46,6 @@ class ResponseMatrix:
     columns: pl.DataFrame
     seen: np.ndarray
     values: dict[str, np.ndarray]
-    images: Images
     units: Units
 
 
@@ -59,10 +55,9 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
     No response is an error; an unreadable stimulus, or one whose category is not known, is no
     trial. A unit is what pairs observers: in each dataset, condition and category, the published
-    id of an image; the bootstrap draws an image in all its conditions together. Where such ids
-    are ambiguous in a dataset (several stimuli of one observer and session share one, and their
-    names are not the published ones, which hold the id of an image, who saw it and when), its
-    units are the stimuli themselves.
+    id of an image. Where such ids are ambiguous in a dataset (several stimuli of one observer and
+    session share one, and their names are not the published ones, which hold the id of an image,
+    who saw it and when), its units are the stimuli themselves.
 
     Parameters
     ----------
@@ -127,22 +122,19 @@ def response_matrices(
     members = np.split(np.argsort(small, kind="stable"), _starts(np.bincount(stratum))[1:])
     sums = trials.select(value.cast(pl.Float64).alias(name) for name, value in values.items())
     arrays = {name: sums[name].to_numpy() for name in values}
-    row_of = _numbered(trials[units], IMAGE)[0]
-    images = images_of(row_of, stratum[units])
     named = ("dataset", "category", "texture", "unit")
     identity = [column for column in IDENTITY if column in trials.columns]
     units_of_rows = units_of(trials[units].select(*named, *identity))
     keys = trials[shown].select(strata).rows() if strata else [()]
     names = trials[who].select(columns)
     first = _starts(height)
-    for number, (start, image) in enumerate(zip(_starts(width), images, strict=True)):
+    for number, start in enumerate(_starts(width)):
         of, shape = members[number], (int(height[number]), int(width[number]))
         yield ResponseMatrix(
             keys[number],
             names.slice(start, shape[1]),
             _totals(cell[of], None, shape),
             {name: _totals(cell[of], array[of], shape) for name, array in arrays.items()},
-            image,
             units_of_rows[first[number] : first[number] + shape[0]],
         )
 
