@@ -15,7 +15,7 @@ from synthesight.errors import SynthesightError
 from synthesight.probes.dial import dial_pairs
 from synthesight.stimuli import Stimulus, find_stimuli
 from synthesight.stimuli.make import dial_stimuli, hybrid, low_pass, pairs_of
-from synthesight.stimuli.make.dial import cross_fade, morphed_outline
+from synthesight.stimuli.make.blends import cross_fade, morphed_outline
 from synthesight.stimuli.make.drawn import drawn_objects
 from synthesight.stimuli.make.shapes import silhouette
 

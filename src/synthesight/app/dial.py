@@ -17,7 +17,7 @@ from synthesight.app.watch import watched
 from synthesight.errors import SynthesightError
 from synthesight.probes.pictures import png_url
 from synthesight.stimuli.images import to_array
-from synthesight.stimuli.make.dial import hybrid
+from synthesight.stimuli.make.blends import hybrid
 from synthesight.stimuli.make.manipulations import manipulate
 from synthesight.stimuli.stimulus import Stimulus
 

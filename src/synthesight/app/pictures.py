@@ -7,8 +7,8 @@ from pathlib import Path
 from PIL import Image
 
 from synthesight.errors import SynthesightError
+from synthesight.stimuli.make.blends import morphed_outline
 from synthesight.stimuli.make.classics import CLASSICS, ILLUSION, draw_classic
-from synthesight.stimuli.make.dial import morphed_outline
 from synthesight.stimuli.make.drawn import drawn_cue_conflict, drawn_objects
 from synthesight.stimuli.stimulus import Stimulus
 

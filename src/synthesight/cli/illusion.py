@@ -73,7 +73,8 @@ def illusion_dial(
     from synthesight.probes.dial import dial_pairs, dial_section, show_dial
     from synthesight.report.kept import keep_section
     from synthesight.stimuli.find import find_stimuli
-    from synthesight.stimuli.make.dial import WHOLE, dial_stimuli
+    from synthesight.stimuli.make.blends import WHOLE
+    from synthesight.stimuli.make.dial import dial_stimuli
     from synthesight.trials.reading import read_trials
 
     if options.classes is None:

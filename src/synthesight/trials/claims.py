@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import psutil
@@ -162,3 +162,44 @@ def is_alive(pid: object, begun: object) -> bool:
         return True
     except (psutil.Error, TypeError, ValueError, OverflowError):
         return False
+
+
+class OwnClaim:
+    """A claim of this process."""
+
+    def __init__(self, path: Path, stimuli: list[str]) -> None:
+        self.path, self.stimuli = path, stimuli
+        self.left = set(stimuli)
+        self.places = {stimulus: place for place, stimulus in enumerate(stimuli)}
+        self.known = b""  # when it was written
+        self.keeps = False
+        self.file: BinaryIO | None = None
+
+    def recall(self, stimulus: str, digest: str | None, table: np.ndarray) -> None:
+        """Take over what is known of a stimulus."""
+        table = table.copy()
+        table["stimulus"] = place = self.places[stimulus]
+        self.known += frame(DIGESTS, json.dumps({place: digest}).encode()) if digest else b""
+        self.known += frame(NATS, table.tobytes())
+        self.keeps = True
+
+    def open(self) -> None:
+        Claim.write(self.path, self.stimuli, self.known)
+        self.file = self.path.open("ab", buffering=0)
+
+    def append(self, kind: bytes, body: bytes) -> None:
+        # A claim that is gone was taken over, by a process that thought this one dead.
+        if self.file is not None and self.path.exists():
+            self.file.write(frame(kind, body))
+            self.keeps |= kind == NATS
+
+    def close(self, *, keep: bool) -> None:
+        """Give the claim up; what is known is kept for others, if anything is."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+        with suppress(OSError):
+            if keep and self.keeps:
+                self.path.rename(self.path.with_suffix(FREE))
+            else:
+                self.path.unlink()

@@ -10,8 +10,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -27,7 +25,7 @@ from synthesight.trials.claims import (
     NATS,
     STALE,
     Claim,
-    frame,
+    OwnClaim,
     place_of_claims,
 )
 from synthesight.trials.store import Run
@@ -58,15 +56,15 @@ class Shared:
         self._done = run.done()
         self._left = {each.id: each for each in stimuli if each.id not in self._done}
         self._queue = deque(self._left)
-        self._claims: list[_Own] = []
-        self._claimed: dict[str, _Own] = {}  # what is not answered yet
+        self._claims: list[OwnClaim] = []
+        self._claimed: dict[str, OwnClaim] = {}  # what is not answered yet
         self._count = 0
         self._answered = 0
         self._alone = True
         self.keeps = False
         self._known: dict[str, tuple[str | None, np.ndarray]] = {}
         # Of each image that has started: its claim, and its place there.
-        self._started: list[tuple[_Own, int]] = []
+        self._started: list[tuple[OwnClaim, int]] = []
         self._waiting: list[tuple[np.ndarray, ...]] = []
         self._every = every
         self._numbers: dict[str, int] = {}  # of images whose evaluations are held
@@ -237,7 +235,7 @@ class Shared:
                     chosen[stimulus] = None
             if not chosen:
                 return []
-            own = _Own(self.folder / f"{self._token}-{self._count:06d}{CLAIM}", list(chosen))
+            own = OwnClaim(self.folder / f"{self._token}-{self._count:06d}{CLAIM}", list(chosen))
             for stimulus in chosen:
                 if stimulus in self._known:
                     digest, table = self._known[stimulus]
@@ -299,44 +297,3 @@ class Shared:
             for path in [self._sign, *(own.path for own in self._claims)]:
                 with suppress(OSError):
                     os.utime(path)
-
-
-class _Own:
-    """A claim of this process."""
-
-    def __init__(self, path: Path, stimuli: list[str]) -> None:
-        self.path, self.stimuli = path, stimuli
-        self.left = set(stimuli)
-        self.places = {stimulus: place for place, stimulus in enumerate(stimuli)}
-        self.known = b""  # when it was written
-        self.keeps = False
-        self.file: BinaryIO | None = None
-
-    def recall(self, stimulus: str, digest: str | None, table: np.ndarray) -> None:
-        """Take over what is known of a stimulus."""
-        table = table.copy()
-        table["stimulus"] = place = self.places[stimulus]
-        self.known += frame(DIGESTS, json.dumps({place: digest}).encode()) if digest else b""
-        self.known += frame(NATS, table.tobytes())
-        self.keeps = True
-
-    def open(self) -> None:
-        Claim.write(self.path, self.stimuli, self.known)
-        self.file = self.path.open("ab", buffering=0)
-
-    def append(self, kind: bytes, body: bytes) -> None:
-        # A claim that is gone was taken over, by a process that thought this one dead.
-        if self.file is not None and self.path.exists():
-            self.file.write(frame(kind, body))
-            self.keeps |= kind == NATS
-
-    def close(self, *, keep: bool) -> None:
-        """Give the claim up; what is known is kept for others, if anything is."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
-        with suppress(OSError):
-            if keep and self.keeps:
-                self.path.rename(self.path.with_suffix(FREE))
-            else:
-                self.path.unlink()

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from synthesight import lazy
 
 if TYPE_CHECKING:
+    from synthesight.stimuli.make.blends import cross_fade as cross_fade
+    from synthesight.stimuli.make.blends import hybrid as hybrid
+    from synthesight.stimuli.make.blends import low_pass as low_pass
+    from synthesight.stimuli.make.blends import morphed_outline as morphed_outline
+    from synthesight.stimuli.make.blends import seen as seen
     from synthesight.stimuli.make.classics import CLASSICS as CLASSICS
     from synthesight.stimuli.make.classics import classic_stimuli as classic_stimuli
     from synthesight.stimuli.make.classics import draw_classic as draw_classic
-    from synthesight.stimuli.make.dial import cross_fade as cross_fade
     from synthesight.stimuli.make.dial import dial_stimuli as dial_stimuli
-    from synthesight.stimuli.make.dial import hybrid as hybrid
-    from synthesight.stimuli.make.dial import low_pass as low_pass
-    from synthesight.stimuli.make.dial import morphed_outline as morphed_outline
     from synthesight.stimuli.make.dial import pairs_of as pairs_of
-    from synthesight.stimuli.make.dial import seen as seen
     from synthesight.stimuli.make.drawn import drawn_cue_conflict as drawn_cue_conflict
     from synthesight.stimuli.make.drawn import drawn_mask as drawn_mask
     from synthesight.stimuli.make.drawn import drawn_objects as drawn_objects

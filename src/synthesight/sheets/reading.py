@@ -6,13 +6,11 @@ that loses a field.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import json
 import re
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,29 +21,17 @@ import polars.selectors as cs
 
 from synthesight.errors import SynthesightError
 from synthesight.panics import no_panic
+from synthesight.sheets.cells import plain
+from synthesight.sheets.encodings import CHUNK, HEAD, encoding_of, no_text, open_text
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 PARQUET = ".parquet"
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 
-_HEAD = 2**16  # bytes that tell the separator
-_CHUNK = 2**20
 _SAMPLE = 50  # rows that tell the separator
 _ROW = "\0row"  # no name of a column in any file: a file with this character is no text
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _ENCODINGS = {"utf-8-sig": "UTF-8 with BOM", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
-_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1a"))
-_UNDEFINED = frozenset(b"\x81\x8d\x8f\x90\x9d")  # in Windows-1252
-_OTHERS = ((b"PK\x03\x04", "an Excel workbook or a zip archive"), (b"\xd0\xcf\x11\xe0", "Excel's"))
-_FLOAT = r"^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _UNNAMED = r"column \d+|Unnamed: \d+"  # by us, and by pandas
-_DECIMAL = re.compile(r"^[+-]?\d+,\d+$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +57,7 @@ class Sheet:
         record = self.rows[row]
         if self.separator is None:
             return f"{self.path}, row {record + 1}"
-        with _text(self.path, self.encoding) as lines:
+        with open_text(self.path, self.encoding) as lines:
             reader = csv.reader(lines, delimiter=self.separator)
             next((each for each in reader if _is_header(each)), None)
             try:
@@ -88,17 +74,6 @@ class Sheet:
         return f"{kind}, {encoding}"
 
 
-def plain(name: str) -> str:
-    """Return what two spellings of a column's name share: letters and digits, in lower case.
-
-    Examples
-    --------
-    >>> plain("Response Time"), plain("key_resp.rt")
-    ('responsetime', 'keyresprt')
-    """
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
 def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
     """Return the table of a file of separated values, of JSON or of Parquet.
 
@@ -112,16 +87,16 @@ def read_sheet(path: Path, known: Collection[str] = ()) -> Sheet:
     if path.suffix.lower() == PARQUET:
         return _from_parquet(path)
     try:
-        encoding = _encoding(path)
-        with _text(path, encoding) as lines:
-            head = lines.read(_HEAD)
+        encoding = encoding_of(path)
+        with open_text(path, encoding) as lines:
+            head = lines.read(HEAD)
     except PermissionError:
         raise
     except OSError as error:
         reason = (error.strerror or "the system refuses").lower()
         raise SynthesightError(f"{path} cannot be read ({reason}): check the file.") from error
     except UnicodeError:
-        raise _no_text(path, "a damaged text") from None
+        raise no_text(path, "a damaged text") from None
     if not head.strip():
         raise SynthesightError(f"{path} cannot be read as CSV: it is empty.")
     if head.lstrip()[0] in "[{":
@@ -145,100 +120,6 @@ def _from_parquet(path: Path) -> Sheet:
     text = text.with_columns(pl.when(pl.all() != "").then(pl.all()))
     left_out = {"columns of lists or bytes": table.width - kept.width}
     return Sheet(path, text, None, "", pl.int_range(len(text), eager=True), left_out)
-
-
-def numbers(values: pl.Series, separator: str | None = None) -> pl.Series:
-    """Return text with decimal points for decimal commas, where the column has such numbers.
-
-    A comma before groups of three digits, in a file that is separated by commas, parts thousands.
-
-    Examples
-    --------
-    >>> numbers(pl.Series(["0,5", "12", None]), ";").to_list()
-    ['0.5', '12', None]
-    """
-    commas = values.filter(values.str.contains(_DECIMAL.pattern))
-    if commas.is_empty():
-        return values
-    thousands = separator == "," and commas.str.contains(r"^[+-]?[1-9]\d{0,2},\d{3}$").all()
-    return (
-        pl.select(
-            pl.when(values.str.contains(_DECIMAL.pattern))
-            .then(values.str.replace(",", "" if thousands else ".", literal=True))
-            .otherwise(values)
-        )
-        .to_series()
-        .rename(values.name)
-    )
-
-
-def typed(values: pl.Series) -> pl.Series:
-    """Return a column of text as the numbers or truth values that all of it is, else as it is.
-
-    Numbers with leading zeros are names (007).
-
-    Examples
-    --------
-    >>> typed(pl.Series(["1", "20", None])).to_list(), typed(pl.Series(["007", "1"])).to_list()
-    ([1, 20, None], ['007', '1'])
-    """
-    text = values.drop_nulls()
-    if text.is_empty():
-        return values
-    if text.str.contains(r"^[+-]?(0|[1-9]\d{0,17})$").all():
-        return values.cast(pl.Int64)
-    if text.str.contains(_FLOAT).all():
-        return values.cast(pl.Float64)
-    if text.str.to_lowercase().is_in(["true", "false"]).all():
-        return values.str.to_lowercase() == "true"
-    return values
-
-
-def _encoding(path: Path) -> str:
-    """Return the encoding of a file of text; the whole file is looked at, piece by piece."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-        if other := next((what for start, what in _OTHERS if head.startswith(start)), None):
-            raise _no_text(path, other)
-        if bom := next((name for start, name in _BOMS if head.startswith(start)), None):
-            return bom
-        if b"\0" in head:
-            # In UTF-16, every other byte of Latin letters is 0.
-            halves = [head[start::2].count(0) / max(1, len(head) // 2) for start in (0, 1)]
-            if max(halves) < 0.4 or min(halves) > 0.1:
-                raise _no_text(path, "a binary file")
-            return "utf-16-be" if halves[0] > halves[1] else "utf-16-le"
-        if len(head.translate(None, _CONTROLS)) < len(head) * 0.98:
-            raise _no_text(path, "a binary file")
-        file.seek(0)
-        decoder, defined = codecs.getincrementaldecoder("utf-8")(), True
-        utf8 = True
-        while chunk := file.read(_CHUNK):
-            if b"\0" in chunk:
-                raise _no_text(path, "a binary file")
-            if utf8:
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    utf8 = False
-            if not utf8 and not _UNDEFINED.isdisjoint(chunk):
-                defined = False
-    if utf8:
-        with suppress(UnicodeDecodeError):
-            decoder.decode(b"", final=True)
-            return "utf-8"
-    return "cp1252" if defined else "latin-1"
-
-
-def _no_text(path: Path, what: str) -> SynthesightError:
-    return SynthesightError(
-        f"{path} cannot be read as CSV: it is {what}, not text; save the table as CSV."
-    )
-
-
-def _text(path: Path, encoding: str) -> io.TextIOWrapper:
-    """Open a file as text; every kind of line end becomes a line feed."""
-    return path.open(encoding=encoding)
 
 
 def _sniff(head: str, known: Collection[str]) -> tuple[str, list[str], int]:
@@ -279,7 +160,7 @@ def _records(head: str, separator: str) -> tuple[list[list[str]], int]:
     except csv.Error:
         pass
     # The head may end within a row.
-    return (rows[:-1] if len(head) >= _HEAD and len(rows) > 1 else rows), line
+    return (rows[:-1] if len(head) >= HEAD and len(rows) > 1 else rows), line
 
 
 def _is_header(row: list[str]) -> bool:
@@ -305,11 +186,11 @@ def _parse(
     """Return the rows as text; by Python's slower reader where polars cannot tell what is wrong."""
     source: Any = path
     with path.open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
     if encoding not in ("utf-8", "utf-8-sig") or b"\r" in head.replace(b"\r\n", b""):
         source = io.BytesIO()
-        with _text(path, encoding) as text:
-            while chunk := text.read(_CHUNK):
+        with open_text(path, encoding) as text:
+            while chunk := text.read(CHUNK):
                 source.write(chunk.encode())
         source.seek(0)
     try:
@@ -334,7 +215,7 @@ def _parse_slowly(
 ) -> pl.DataFrame:
     rows: list[list[str | None]] = []
     width = len(names)
-    with _text(path, encoding) as lines:
+    with open_text(path, encoding) as lines:
         for _ in islice(lines, skipped):
             pass
         reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -392,7 +273,7 @@ def _counts(values: pl.Series) -> bool:
 
 
 def _from_json(path: Path, encoding: str) -> Sheet:
-    with _text(path, encoding) as file:
+    with open_text(path, encoding) as file:
         text = file.read()
     try:
         try:
