@@ -1,7 +1,7 @@
 """How long the measures take: 90 human files and 60 simulated models on all 17 datasets.
 
-    SYNTHESIGHT_DATA=../shared/data python benchmarks/analysis.py --resamples 1000
-    SYNTHESIGHT_DATA=../shared/data python benchmarks/analysis.py --resamples 0
+    SYNTHESIGHT_DATA=DATA python benchmarks/analysis.py --resamples 1000
+    SYNTHESIGHT_DATA=DATA python benchmarks/analysis.py --resamples 0
 
 Each model answers every image that any person saw. Models differ in ability and share the images'
 difficulty, so that their errors agree with each other's more than with people's.

@@ -1,8 +1,8 @@
 """Decision rules side by side: what they decide about recorded errors, and what it costs.
 
-    synthesight evaluate --model natural-32 --stimuli ../shared/data/cifar10/test.parquet \\
+    synthesight evaluate --model natural-32 --stimuli DATA/cifar10/test.parquet \\
         --limit 1000 --rule exhaustive --keep-draws --out runs/recorded
-    python benchmarks/decision_rules.py runs/recorded --people ../shared/data/cifar10h.parquet
+    python benchmarks/decision_rules.py runs/recorded --people DATA/cifar10h.parquet
 
 All rules see the same draws of the same images. `agreement` is with exhaustive, on all images and
 on those where exhaustive's two halves of the draws agree with each other (where they do not,

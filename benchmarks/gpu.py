@@ -1,6 +1,6 @@
 """What can only be seen on a graphics card: precision, rates, memory, noise, and paths never run.
 
-    python benchmarks/gpu.py --stimuli ../shared/data/cifar10/test.parquet --out gpu.jsonl
+    python benchmarks/gpu.py --stimuli DATA/cifar10/test.parquet --out gpu.jsonl
 
 Each check prints one line, and writes it to ``--out`` at once; one that fails prints why, and the
 next goes on. Between them, the errors of all draws of as many images as time allows are recorded

@@ -1,6 +1,6 @@
 """One model of each kind of likelihood, on the same images and classes: what a decision costs.
 
-    python benchmarks/likelihoods.py --data ../shared/data/cifar10
+    python benchmarks/likelihoods.py --data DATA/cifar10
 
 `agreement` is with the decision of all draws or parts. FLOPs are those of encoding an image and of
 all passes of its decision, as torch counts them (a multiplication and an addition are two).

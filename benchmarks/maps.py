@@ -1,6 +1,6 @@
 """What maps of evidence are worth: do they point at the object, and does the evidence go with it?
 
-    python benchmarks/maps.py --stimuli ../shared/data/cifar10/test.parquet --limit 60
+    python benchmarks/maps.py --stimuli DATA/cifar10/test.parquet --limit 60
 
 Masks: on drawn cue-conflict images, where the object is known: the share of the evidence for the
 shape's class, and for the texture's, that lies on the object, beside the object's share of the

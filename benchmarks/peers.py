@@ -1,6 +1,6 @@
 """What people use beside what we do: one process, the same weights and the same images.
 
-    python benchmarks/peers.py --stimuli ../shared/data/cifar10/test.parquet --limit 24 --block 4
+    python benchmarks/peers.py --stimuli DATA/cifar10/test.parquet --limit 24 --block 4
 
 `Li et al.` is the loop of Diffusion Classifier (2023, algorithm 2) as the paper describes it: one
 image and one class at a time, the same evenly spaced times and noises for all classes, the error

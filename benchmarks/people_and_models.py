@@ -1,6 +1,6 @@
 """The bundled models and people on the same images: edge, silhouette and cue-conflict stimuli.
 
-    SYNTHESIGHT_DATA=../shared/data python benchmarks/people_and_models.py --out runs/seven
+    SYNTHESIGHT_DATA=DATA python benchmarks/people_and_models.py --out runs/seven
 
 Only images whose category (in cue conflict, both cues) is among the seven that CIFAR-10 shares
 with the 16. The models choose among these seven; people chose among all 16.

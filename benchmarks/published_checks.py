@@ -1,6 +1,6 @@
 """Figures from the published trials beside the printed ones (docs/explanation/published-checks.md).
 
-SYNTHESIGHT_DATA=../shared/data python benchmarks/published_checks.py
+SYNTHESIGHT_DATA=DATA python benchmarks/published_checks.py
 """
 
 from __future__ import annotations
