@@ -26,10 +26,11 @@ from synthesight.errors import SynthesightError
 def difference_from_people(
     trials: pl.DataFrame,
     measure: str = "accuracy",
+    by: Sequence[str] = ("dataset",),
     *,
     population: Population = POPULATION,
 ) -> pl.DataFrame:
-    """Return each model's value of a measure minus that of all people together, by dataset.
+    """Return each model's value of a measure minus that of all people together, group by group.
 
     The two are on the same images, so that the interval of their difference is not that of the one
     and the other: it is put together of both (Newcombe 1998), with their correlation (Zou & Donner
@@ -41,13 +42,16 @@ def difference_from_people(
         The trial table, with human observers of the same datasets.
     measure
         Name of a metric that is a share of trials, such as accuracy or shape_bias.
+    by
+        Column or columns that tell the groups, such as dataset and condition.
     population
         As of :func:`accuracy`. With new people, the difference is from people like these.
 
     Returns
     -------
-    One row a dataset and model: dataset, observer, kind, estimate, low, high and population; null
-    where undefined.
+    One row a group and model: the columns ``by``, observer, kind, estimate, low, high, ``people``
+    (people's own value), n (trials of the model) and population; null where undefined. Groups
+    without people have none.
 
     Raises
     ------
@@ -72,24 +76,27 @@ def difference_from_people(
             "shape_match or texture_match."
         )
     check_population(population)
-    counted = with_people(judged(trials)).filter(ratio.counted)
+    counted = with_people(judged(trials, by)).filter(ratio.counted)
     if counted.filter(IS_HUMAN).is_empty():
         raise SynthesightError(
             "There are no human observers to compare with: add trials of kind 'human' of the same "
             "datasets (load_human_trials)."
         )
-    counted = counted.filter(IS_HUMAN.any().over("dataset"))
-    counted = counted.with_columns(person_pool(counted, pooled=True))
+    counted = counted.filter(IS_HUMAN.any().over(by))
+    counted = counted.with_columns(person_pool(counted, pooled="dataset" in by))
     who = ["who", "kind"]
     tables = []
-    for matrix in response_matrices(counted, ["dataset"], [*who, "observer", POOL], ratio.sums):
-        ratios = matrix_ratios(matrix, who, population)
-        tables.append(_differences(ratios).select(pl.lit(matrix.key[0]).alias("dataset"), pl.all()))
+    for matrix in response_matrices(counted, by, [*who, "observer", POOL], ratio.sums):
+        of = [
+            pl.lit(value, counted.schema[name]).alias(name)
+            for name, value in zip(by, matrix.key, strict=True)
+        ]
+        tables.append(_differences(matrix_ratios(matrix, who, population)).select(*of, pl.all()))
     return pl.concat(tables)
 
 
 def _differences(ratios: MatrixRatios) -> pl.DataFrame:
-    """Return the rows of the models of one dataset."""
+    """Return the rows of the models of one group."""
     is_people = (ratios.groups["who"] == PEOPLE).to_numpy()
     people, models = int(np.flatnonzero(is_people)[0]), np.flatnonzero(~is_people)
     low, high = ratios.limits()
@@ -118,6 +125,8 @@ def _differences(ratios: MatrixRatios) -> pl.DataFrame:
         pl.col("who").alias("observer"),
         "kind",
         *(pl.Series(name, value).fill_nan(None) for name, value in figures),
+        pl.lit(float(estimate[people])).fill_nan(None).alias("people"),
+        pl.Series("n", ratios.n[models]),
         # It is people who are new, even where they are not in the other number.
         pl.Series("population", np.full(len(models), ratios.populations[people]), pl.String),
     )
