@@ -7,7 +7,7 @@ import polars as pl
 
 from builders import trial_table
 from synthesight.analysis import comparisons, with_people
-from synthesight.report.contrasts import MODELS, contrasts_section
+from synthesight.report.differences import MODELS, contrasts_section
 from synthesight.trials.schema import conform
 
 

@@ -246,12 +246,44 @@ def test_differences_from_people_have_a_row_a_dataset(trials):
     shown = pl.concat([trials, trials.filter(observer="a").with_columns(
         observer=pl.lit("subject-01"), kind=pl.lit("human"), response="category"
     )])  # fmt: skip
-    chart = figures.draw(shown, "difference from people")["difference-from-people"].to_dict()
+    # The images again, in a condition in which the person is right about one of three.
+    hard = shown.with_columns(
+        condition=pl.lit("hard"),
+        response=pl.when(kind="human")
+        .then(pl.when(category="dog").then("category").otherwise(pl.lit("car")))
+        .otherwise("response"),
+    )
+    drawn = figures.draw(shown, "difference from people")
+    chart = drawn["difference-from-people"].to_dict()
     zero, intervals, points = chart["layer"]
-    assert zero["data"]["values"] == [{"estimate": 0}]
+    assert zero["encoding"]["x"] == {"datum": 0}
     rows = {row["observer"]: row for row in points["data"]["values"]}
     right = trials.group_by("observer").agg((pl.col("response") == pl.col("category")).mean())
     for observer, share in right.iter_rows():
         assert rows[observer]["estimate"] == pytest.approx(share - 1)
         assert rows[observer]["low"] < rows[observer]["estimate"] < rows[observer]["high"]
     assert intervals["encoding"]["x2"]["field"] == "high"
+    # By condition, people are 0, and who guesses one of three categories has a line.
+    both = figures.draw(pl.concat([shown, hard]), "difference from people")
+    (panel,) = both["difference-from-people-by-condition"].to_dict()["concat"]
+    guesses = {row["condition"]: row["estimate"] for row in panel["layer"][0]["data"]["values"]}
+    assert guesses == {"0": pytest.approx(1 / 3 - 1), "hard": pytest.approx(0)}
+    gaps = {(row["observer"], row["condition"]): row["estimate"]
+            for row in panel["layer"][-1]["data"]["values"]}  # fmt: skip
+    for observer, share in right.iter_rows():
+        assert gaps[observer, "0"] == pytest.approx(share - 1)
+        assert gaps[observer, "hard"] == pytest.approx(share - 1 / 3)
+
+
+def test_accuracy_is_shown_by_every_factor_of_the_stimuli():
+    views = trial_table([True, True, False, True] * 5, view=[90, 0, 180, 90] * 5)
+    views = views.with_columns(pixels=pl.int_range(20), camera=pl.lit("one"))
+    (chart,) = figures.draw(views, "factors").values()
+    (panel,) = chart.to_dict()["concat"]
+    points = panel["layer"][-1]
+    assert points["encoding"]["x"]["title"] == "view"
+    assert points["encoding"]["x"]["scale"]["domain"] == ["0", "90", "180"]
+    shares = {row["condition"]: row["estimate"] for row in points["data"]["values"]}
+    assert shares == {"0": 1, "90": 1, "180": 0}
+    with pytest.raises(SynthesightError, match="allow no figure"):
+        figures.draw(views.drop("view"), "factors")

@@ -14,6 +14,7 @@ import pytest
 from builders import done, refused, trial_table
 from synthesight.analysis import benchmark, get_metric, shape_bias, with_people
 from synthesight.errors import SynthesightError
+from synthesight.report.confusions import confusion_section
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.metrics import metric_section
 from synthesight.report.page import write_page
@@ -21,7 +22,6 @@ from synthesight.report.report import write_report
 from synthesight.report.section import Section
 from synthesight.report.sections import (
     benchmark_section,
-    confusion_section,
     sections,
     shape_bias_section,
     trials_section,
@@ -88,6 +88,7 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
         "error-consistency-against-accuracy", "response-entropy", "response-entropy-bars",
         "confusion-cue-conflict", "confusion-edge", "confusion-contrast",
         "shape-match-bars", "texture-match-bars", "difference-from-people",
+        "difference-from-people-by-condition", "benchmark-ranks",
     }  # fmt: skip
     for name in figures:
         sizes = [
@@ -111,6 +112,7 @@ def test_every_figure_is_valid_vega_lite(trials):
     evidence = np.stack([np.zeros(len(trials)), -rng.uniform(0, 3, len(trials))], axis=1)
     is_human = pl.col("kind") == "human"
     everyone = with_people(trials).with_columns(
+        size=pl.int_range(pl.len()) % 2,
         rt=pl.when(is_human).then(pl.Series(rng.uniform(0.4, 1.4, len(trials)))),
         evidence=pl.when(~is_human).then(pl.Series(evidence.tolist())),
     )
@@ -315,7 +317,7 @@ def test_the_page_draws_its_figures_without_network_or_console_errors(folder, br
     page = (folder / "index.html").read_text()
     assert not re.search(r'(?:src|href)="https?:', page)
     shown = browse(folder / "index.html", f"--window-size={width},2000", "--dump-dom")
-    assert shown.count('class="marks"') == 15
+    assert shown.count('class="marks"') == 17
     assert shown.count('type="checkbox"') == 3
     assert "sees-&lt;shape&gt;" in shown
 
@@ -336,7 +338,8 @@ def test_observers_can_be_picked(folder, browse, tmp_path):
     shown = browse(page, "--window-size=1200,2000", "--dump-dom")
     before, after = map(int, re.search(r"<title>(\d+) (\d+)</title>", shown).groups())
     # A point in the scatter, a bar of edge images and one of cue conflict are gone, of three each.
-    assert (before, after) == (9, 6)
+    # And of two ranks, one.
+    assert (before, after) == (9 + 2, 6 + 1)
 
 
 @in_browser

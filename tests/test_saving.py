@@ -12,7 +12,7 @@ from PIL import Image
 from synthesight.analysis import get_metric
 from synthesight.errors import SynthesightError
 from synthesight.report import Style, saving
-from synthesight.report.metric_figures import lines_by_condition
+from synthesight.report.metrics import axis_of, lines_of
 from synthesight.report.saving import save_figure, save_figures
 
 MM = 72 / 25.4
@@ -30,7 +30,7 @@ def lines():
     ]  # fmt: skip
     table = pl.DataFrame(rows, ["observer", "dataset", "condition", "estimate"], orient="row")
     table = table.with_columns(low=0.4, high=0.6, n=9)
-    return lines_by_condition(get_metric("accuracy"), table, ["people", "m", "n"])
+    return lines_of(table, ["people", "m", "n"], axis_of(get_metric("accuracy")))
 
 
 def texts(svg: str) -> list[tuple[float, str]]:
@@ -101,7 +101,7 @@ def test_names_that_sound_like_colours_stay(tmp_path):
 
 
 def test_many_figures_are_written_by_several_processes(lines, tmp_path, monkeypatch):
-    monkeypatch.setattr(saving, "MANY", 2)
+    monkeypatch.setattr(saving, "MANY", 1)
     spec = {"data": {"values": [{"a": 1}]}, "mark": "bar", "encoding": {"x": {"field": "a"}}}
     jobs = [(spec, [tmp_path / f"{n}.svg", tmp_path / f"{n}.png"]) for n in range(3)]
     seen: list[int] = []

@@ -6,10 +6,18 @@ import altair as alt
 import polars as pl
 
 from synthesight.analysis import get_metric, reliability
-from synthesight.report.looks import is_picked, observer_looks, percent, picked, tooltip
+from synthesight.report.looks import (
+    interval_and_point,
+    legend,
+    observer_looks,
+    panel_title,
+    panels_of,
+    percent,
+    shown,
+    tooltip,
+)
 from synthesight.report.metrics import metric_section
 from synthesight.report.section import Section, datasets_of, order
-from synthesight.stimuli.names import plain
 
 
 def calibration_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
@@ -21,41 +29,38 @@ def calibration_section(everyone: pl.DataFrame, resamples: int) -> Section | Non
     section.tables["reliability"] = table
     section.text += (
         " The diagram shows the share right by confidence, with Clopper and Pearson's 95 % "
-        "intervals: on the diagonal, confidence is a probability."
+        "intervals: on the dashed diagonal, confidence is a probability."
     )
-    for dataset in datasets_of(table):
-        chart = reliability_figure(table.filter(dataset=dataset), order(everyone), title=dataset)
-        section.figures[f"reliability-{plain(dataset)}"] = chart
+    section.figures["reliability"] = reliability_figure(table, order(everyone))
     return section
 
 
-def reliability_figure(
-    table: pl.DataFrame, observers: list[str], *, title: str | None = None
-) -> alt.LayerChart:
-    """Draw the share right by confidence, beside the diagonal.
+def reliability_figure(table: pl.DataFrame, observers: list[str]) -> alt.ConcatChart:
+    """Draw the share right by confidence, beside the diagonal: a panel a dataset.
 
     Parameters
     ----------
     table
-        From :func:`~synthesight.analysis.reliability`, with the column ``observer``.
+        From :func:`~synthesight.analysis.reliability`, with the columns observer and dataset.
     observers
         All observers of the report, for equal looks in its figures.
-    title
-        Title of the figure.
     """
-    looks = observer_looks(observers, table["observer"].unique().to_list(), legend=alt.Legend())
+    drawn = table["observer"].unique().to_list()
+    looks = observer_looks(observers, drawn, legend=legend(drawn))
     corners = alt.Data(values=[{"confidence": 0, "estimate": 0}, {"confidence": 1, "estimate": 1}])
-    whole = alt.Scale(domain=[0, 1])
+    whole = {"domain": [0, 1]}
     x = alt.X("confidence:Q", scale=whole, axis=percent(), title="confidence in the response")
-    y = alt.Y("estimate:Q", scale=whole, axis=percent(), title="share right")
-    diagonal = alt.Chart(corners).mark_line(color="#999999", strokeDash=[4, 3]).encode(x=x, y=y)
-    base = alt.Chart(alt.Data(values=table.to_dicts())).transform_filter(is_picked())
+    y = {"scale": whole, "axis": percent(), "title": "share right"}
+    diagonal = alt.Chart(corners).mark_line(color="#777777", strokeDash=[4, 3])
+    diagonal = diagonal.encode(x=x, y=alt.Y("estimate:Q", **y))
     said = tooltip("observer", title="right")
-    intervals = base.mark_rule(opacity=0.6).encode(
-        x=x, y=alt.Y("low:Q", title="share right"), y2="high:Q", color=looks["color"]
-    )
-    points = base.mark_point(filled=True, size=50, opacity=1).encode(
-        x=x, y=y, color=looks["color"], shape=looks["shape"], tooltip=said
-    )
-    chart = (diagonal + intervals + points).add_params(picked(observers))
-    return chart.properties(width=300, height=300, title=title or "")
+    panels = []
+    for dataset in datasets_of(table):
+        own = table.filter(pl.col("dataset") == dataset)
+        marks = interval_and_point(shown(own), looks, "y", y, said, size=50, x=x)
+        panels.append(
+            alt.layer(diagonal, *marks).properties(
+                width=215, height=215, title=panel_title(dataset, own["n"], "a point")
+            )
+        )
+    return panels_of(panels, observers)

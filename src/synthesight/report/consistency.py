@@ -1,4 +1,4 @@
-"""Figures of error consistency: matrices of observers, and against accuracy."""
+"""The section of error consistency of every two observers, and its figure against accuracy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,55 @@ import altair as alt
 import numpy as np
 import polars as pl
 
-from synthesight.report.looks import crowded, is_picked, legend, observer_looks, panel_title, picked
+from synthesight.analysis import POPULATION, POPULATIONS, Population, pairwise_means
+from synthesight.errors import SynthesightError
+from synthesight.report.looks import (
+    crowded,
+    interval_and_point,
+    legend,
+    observer_looks,
+    panel_title,
+    picked,
+    records,
+    shown,
+)
+from synthesight.report.section import IS_MODEL, Section, datasets_of
+from synthesight.stimuli.names import plain
 
 FEW = 20  # observers; matrices of more have small cells without figures
 # Not turned to light on a dark ground, as the cells below are the same there.
 ON_LIGHT, ON_DEEP = "rgb(0, 0, 0)", "rgb(255, 255, 255)"
+
+
+def consistency_section(
+    everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
+    """Show the error consistency of every two observers, people one by one."""
+    try:
+        means = pairwise_means(everyone.drop("who"), population=population, resamples=resamples)
+    except SynthesightError:
+        return None  # one observer only
+    people = everyone.filter(~IS_MODEL)
+    figures = {
+        f"error-consistency-{plain(name)}": consistency_matrix(
+            means.filter(pl.col("dataset") == name).drop("dataset"), name, set(people["observer"])
+        )
+        for name in datasets_of(means)
+    }
+    return Section(
+        "error-consistency",
+        "Error consistency of every two observers",
+        "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
+        "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
+        "erring on the same images. People come first, and who err alike stand side by side. The "
+        "lighter, the more consistent; empty where κ is undefined, because both were always right "
+        "or always wrong. Intervals (point at a cell, or see the table) are 95 %, for "
+        f"{POPULATIONS[population]}.",
+        {"error-consistency": means},
+        dict(figures),
+        metrics=["error_consistency"],
+        population=population,
+    )
 
 
 def consistency_matrix(
@@ -41,7 +85,7 @@ def consistency_matrix(
     ]
     few = len(order) <= FEW
     axis = {"sort": order, "scale": alt.Scale(domain=order), "title": None}
-    base = alt.Chart(alt.Data(values=both.to_dicts())).encode(
+    base = alt.Chart(records(both)).encode(
         x=alt.X("first:N", **axis, axis=alt.Axis(labelAngle=-90, labelLimit=240)),
         y=alt.Y("second:N", **axis, axis=alt.Axis(labelLimit=240)),
         tooltip=[
@@ -65,8 +109,11 @@ def consistency_matrix(
     layers = [cells]
     if few:
         light = alt.condition("datum.estimate > 0.35", alt.value(ON_LIGHT), alt.value(ON_DEEP))
-        text = alt.Text("estimate:Q", format=".2f")
-        layers.append(base.mark_text(fontSize=9).encode(text=text, color=light))
+        # Without the 0 before the point, for which cells have no room.
+        text = base.transform_filter("isValid(datum.estimate)").transform_calculate(
+            text="replace(format(datum.estimate, '.2f'), '0.', '.')"
+        )
+        layers.append(text.mark_text(fontSize=9).encode(text="text:N", color=light))
     side = (24 if few else 12) * len(order)
     title = panel_title(dataset, pairs["n"], "images a pair")
     title.anchor = "start"
@@ -125,45 +172,38 @@ def consistency_against_accuracy(
     drawn = benchmark["observer"].to_list()
     looks = observer_looks(observers, drawn, legend=legend(drawn))
     size = {"width": 640, "height": 460} if crowded(drawn) else {"width": 420, "height": 320}
-    base = alt.Chart(
-        alt.Data(values=benchmark.filter(pl.col("error_consistency").is_not_null()).to_dicts())
-    ).transform_filter(is_picked())
+    base = shown(benchmark.filter(pl.col("error_consistency").is_not_null()))
     wide = alt.Scale(zero=False, padding=12)
-    x_axis = {
-        "scale": wide,
-        "axis": alt.Axis(format=".0%", tickCount=6),
-        "title": "OOD accuracy",
-    }
-    y_axis = {"scale": wide, "title": "error consistency with people, κ"}
-    x, y = alt.X("ood_accuracy:Q", **x_axis), alt.Y("error_consistency:Q", **y_axis)
-    across = base.mark_rule(opacity=0.5).encode(
-        x=alt.X("ood_accuracy_low:Q", **x_axis), x2="ood_accuracy_high:Q", y=y, color=looks["color"]
+    x = {"scale": wide, "axis": alt.Axis(format=".0%", tickCount=6), "title": "OOD accuracy"}
+    y = {"scale": wide, "title": "error consistency with people, κ"}
+    said = [
+        "observer:N",
+        alt.Tooltip("trials:Q", title="trials"),
+        *(
+            alt.Tooltip(f"{name}{end}:Q", title=title, format=form)
+            for name, called, form in (
+                ("ood_accuracy", "OOD accuracy", ".1%"), ("error_consistency", "κ", ".3f")
+            )
+            for end, title in (("", called), ("_low", "95 % from"), ("_high", "to"))
+        ),
+    ]  # fmt: skip
+    marks = base.encode(
+        x=alt.X("ood_accuracy:Q", **x), y=alt.Y("error_consistency:Q", **y), color=looks["color"]
     )
-    along = base.mark_rule(opacity=0.5).encode(
-        x=x,
-        y=alt.Y("error_consistency_low:Q", **y_axis),
-        y2="error_consistency_high:Q",
-        color=looks["color"],
-    )
-    points = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=x,
-        y=y,
-        color=looks["color"],
-        shape=looks["shape"],
-        tooltip=[
-            "observer:N",
-            alt.Tooltip("trials:Q", title="trials"),
-            alt.Tooltip("ood_accuracy:Q", title="OOD accuracy", format=".1%"),
-            alt.Tooltip("ood_accuracy_low:Q", title="95 % from", format=".1%"),
-            alt.Tooltip("ood_accuracy_high:Q", title="to", format=".1%"),
-            alt.Tooltip("error_consistency:Q", title="κ", format=".3f"),
-            alt.Tooltip("error_consistency_low:Q", title="95 % from", format=".3f"),
-            alt.Tooltip("error_consistency_high:Q", title="to", format=".3f"),
-        ],
-    )
-    layers = [across, along, points]
+    layers = [
+        marks.mark_rule(opacity=0.5).encode(
+            x=alt.X("ood_accuracy_low:Q", **x), x2="ood_accuracy_high:Q"
+        ),
+        marks.mark_rule(opacity=0.5).encode(
+            y=alt.Y("error_consistency_low:Q", **y), y2="error_consistency_high:Q"
+        ),
+        marks.mark_point(filled=True, size=90, opacity=1).encode(
+            shape=looks["shape"], tooltip=said
+        ),
+    ]
     if published is not None:
-        layers += _printed(published, x, y)
+        at = (alt.X("ood_accuracy:Q", **x), alt.Y("error_consistency:Q", **y))
+        layers += _printed(published, *at)
     return alt.layer(*layers).properties(**size).add_params(picked(observers))
 
 
@@ -173,7 +213,7 @@ def _printed(published: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
     outer = [pl.col("ood_accuracy"), -pl.col("ood_accuracy"), pl.col("error_consistency")]
     named = pl.any_horizontal(value == value.max() for value in outer)
     rows = rows.with_columns(name=pl.when(named).then(pl.format("{} (published)", "observer")))
-    base = alt.Chart(alt.Data(values=rows.to_dicts()))
+    base = alt.Chart(records(rows))
     points = base.mark_point(size=70, shape="diamond", color="#555555", strokeWidth=1.5).encode(
         x=x,
         y=y,
@@ -190,3 +230,36 @@ def _printed(published: pl.DataFrame, x: alt.X, y: alt.Y) -> list[alt.Chart]:
         .encode(x=x, y=y, text="name:N")
     )
     return [points, names]
+
+
+def ranks_figure(benchmark: pl.DataFrame, observers: Sequence[str]) -> alt.LayerChart:
+    """Draw the mean rank of each model, best first, with the ranks that it may have.
+
+    Parameters
+    ----------
+    benchmark
+        From :func:`~synthesight.analysis.benchmark`.
+    observers
+        Observers of the report, in order.
+    """
+    rows = benchmark.drop_nulls("mean_rank").sort("mean_rank").select(
+        "observer", "trials", estimate="mean_rank", low="mean_rank_low", high="mean_rank_high"
+    )  # fmt: skip
+    names = rows["observer"].to_list()
+    last = max(len(names), 2)
+    axis = {
+        "scale": alt.Scale(domain=[1, last], padding=8, nice=False),
+        "axis": alt.Axis(format="d", tickMinStep=1, tickCount=min(last, 10)),
+        "title": f"mean rank among {len(names)} models; 1 is most like people",
+    }
+    said = ["observer:N", *(
+        alt.Tooltip(f"{name}:Q", title=title, format=".2f")
+        for name, title in (("estimate", "mean rank"), ("low", "95 % from"), ("high", "to"))
+    )]  # fmt: skip
+    y = alt.Y("observer:N", sort=names, title=None,
+              axis=alt.Axis(grid=True, ticks=False, labelLimit=240))  # fmt: skip
+    marks = interval_and_point(
+        shown(rows), observer_looks(observers, names), "x", axis, said, size=60, y=y
+    )
+    chart = alt.layer(*marks).add_params(picked(observers))
+    return chart.properties(width=420, height=alt.Step(18))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from synthesight.analysis import PEOPLE, judged
+from synthesight.report.looks import listed
 
 
 def strangers(everyone: pl.DataFrame) -> list[str]:
@@ -111,7 +112,7 @@ def fewer_conditions(everyone: pl.DataFrame) -> list[str]:
 
 
 def fewer_images(everyone: pl.DataFrame) -> list[str]:
-    """Return texts such as "m: 58 of 1280 images of contrast", for the same conditions."""
+    """Return texts such as "m and n: 58 of 1280 images of contrast", for the same conditions."""
     counts = everyone.group_by("dataset", "condition", "who").agg(pl.col("image").n_unique())
     fewer = (
         counts.with_columns(all=pl.col("image").max().over("dataset", "condition"))
@@ -119,8 +120,10 @@ def fewer_images(everyone: pl.DataFrame) -> list[str]:
         .agg(pl.col("image", "all").sum())
         .filter(pl.col("image") < pl.col("all"))
         .sort("who", "dataset")
+        .group_by("dataset", "image", "all", maintain_order=True)
+        .agg("who")
     )
     return [
-        f"{row['who']}: {row['image']} of {row['all']} images of {row['dataset']}"
+        f"{listed(row['who'])}: {row['image']} of {row['all']} images of {row['dataset']}"
         for row in fewer.iter_rows(named=True)
     ]

@@ -11,12 +11,14 @@ import polars as pl
 from synthesight.analysis import psychometric, psychometric_curve, psychometric_points
 from synthesight.analysis.psychometric import DIAL, TOWARD
 from synthesight.report.looks import (
-    is_picked,
+    guide,
+    interval_and_point,
     legend,
     observer_looks,
     panel_title,
+    panels_of,
     percent,
-    picked,
+    shown,
     tooltip,
 )
 from synthesight.report.section import Section, order
@@ -73,7 +75,7 @@ def dials_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
 
 def dial_figure(
     fits: pl.DataFrame, points: pl.DataFrame, observers: Sequence[str], *, octaves: bool = False
-) -> alt.TopLevelMixin:
+) -> alt.ConcatChart:
     """Draw psychometric functions of one dataset: a panel a condition, a curve an observer.
 
     Parameters
@@ -89,40 +91,30 @@ def dial_figure(
     drawn = points["observer"].unique().to_list()
     looks = observer_looks(observers, drawn, legend=legend(drawn))
     x = _axis(points[DIAL], octaves)
-    y = alt.Y("estimate:Q", scale=alt.Scale(domain=[0, 1]), axis=percent(), title=_title(octaves))
+    title = "responses for the low frequencies" if octaves else "responses for the class"
+    y = {"scale": {"domain": [0, 1]}, "axis": percent(), "title": title}
     places = np.linspace(float(points[DIAL].min()), float(points[DIAL].max()), PLACES)  # type: ignore[arg-type]
     panels = []
     for condition in points["condition"].unique(maintain_order=True).sort(descending=True):
         own, fitted = points.filter(condition=condition), fits.filter(condition=condition)
-        curves = psychometric_curve(fitted, places)
-        base = alt.Chart(alt.Data(values=own.to_dicts())).transform_filter(is_picked())
         equal = fitted.filter(pl.col("estimate").is_finite()).with_columns(
             # What lies beyond the dial ends at its edge.
             pl.col("low", "high").clip(places[0], places[-1])
         )
-        at = alt.Chart(
-            alt.Data(values=equal.select("observer", "estimate", "low", "high", "n").to_dicts())
-        ).transform_filter(is_picked())
+        at = shown(equal.select("observer", "estimate", "low", "high", "n"))
         half = alt.datum(0.5)
+        curves = shown(psychometric_curve(fitted, places)).mark_line(strokeWidth=1.8)
+        said = tooltip("observer", title="share")
         panels.append(
             alt.layer(
-                alt.Chart(alt.Data(values=[{}]))
-                .mark_rule(color="#bbbbbb", strokeDash=[3, 3])
-                .encode(y=alt.Y(datum=0.5)),
-                alt.Chart(alt.Data(values=curves.to_dicts()))
-                .transform_filter(is_picked())
-                .mark_line(strokeWidth=1.8)
-                .encode(x=x, y=y, color=looks["color"], strokeDash=looks["strokeDash"]),
-                base.mark_rule(opacity=0.45).encode(
-                    x=x, y="low:Q", y2="high:Q", color=looks["color"]
-                ),
-                base.mark_point(filled=True, size=42, opacity=1).encode(
+                guide(y=alt.YDatum(0.5)),
+                curves.encode(
                     x=x,
-                    y=y,
+                    y=alt.Y("estimate:Q", **y),
                     color=looks["color"],
-                    shape=looks["shape"],
-                    tooltip=tooltip("observer", title="share"),
+                    strokeDash=looks["strokeDash"],
                 ),
+                *interval_and_point(shown(own), looks, "y", y, said, x=x),
                 # The point of subjective equality and its interval, on the line of one half.
                 at.mark_rule(strokeWidth=5, opacity=0.35).encode(
                     x=alt.X("low:Q"), x2="high:Q", y=half, color=looks["color"]
@@ -137,7 +129,7 @@ def dial_figure(
                 width=270, height=200, title=panel_title(str(condition), own["n"], "a point")
             )
         )
-    return alt.concat(*panels, columns=3).add_params(picked(observers))
+    return panels_of(panels, observers)
 
 
 def _axis(dial: pl.Series, octaves: bool) -> alt.X:
@@ -148,10 +140,6 @@ def _axis(dial: pl.Series, octaves: bool) -> alt.X:
     values = [*range(int(np.ceil(least)), int(np.floor(most)) + 1)]
     axis = alt.Axis(values=values, labelExpr="format(pow(2, datum.value), '.3~g')")
     return alt.X("dial:Q", scale=scale, axis=axis, title="cut-off, cycles an image")
-
-
-def _title(octaves: bool) -> str:
-    return "responses for the low frequencies" if octaves else "responses for the class"
 
 
 def _of_hybrids(trials: pl.DataFrame) -> set[str]:

@@ -1,16 +1,45 @@
-"""The section of what models lack to people, or have more: differences in accuracy by dataset."""
+"""The sections of differences: models less people, and every two models by paired tests."""
 
 from __future__ import annotations
 
 import altair as alt
 import polars as pl
 
-from synthesight.analysis import PEOPLE, POPULATION, Population, difference_from_people
+from synthesight.analysis import (
+    IS_HUMAN,
+    PEOPLE,
+    POPULATION,
+    POPULATIONS,
+    Population,
+    comparisons,
+    difference_from_people,
+    get_metric,
+)
 from synthesight.errors import SynthesightError
-from synthesight.report.looks import is_picked, legend, observer_looks, picked, tooltip
-from synthesight.report.section import Section, datasets_of, order, sorted_table
+from synthesight.report.looks import (
+    counted,
+    guide,
+    interval_and_point,
+    legend,
+    observer_looks,
+    picked,
+    shown,
+    tooltip,
+)
+from synthesight.report.metrics import chance_of, lines_of
+from synthesight.report.section import IS_MODEL, Section, datasets_of, order, sorted_table
+from synthesight.report.sources import RUN
 
 CROWD = 8  # models; the rows of more would be too high
+MODELS = 8  # that are compared with each other: 28 pairs
+MEASURES = ("accuracy", "shape_bias", "error_consistency")
+POINTS = {
+    "title": "accuracy minus people's, percentage points",
+    "axis": {
+        "labelExpr": "abs(datum.value) < 1e-9 ? '0' : format(100 * datum.value, '+d')",
+        "tickCount": 7,
+    },
+}
 
 
 def differences_section(
@@ -19,24 +48,40 @@ def differences_section(
     population: Population = POPULATION,
 ) -> Section | None:
     """Show each model's accuracy minus people's; None without people or models."""
+    trials, observers, name = everyone.drop("who"), order(everyone), "difference-from-people"
+    by = ("dataset", "condition")
     try:
-        table = difference_from_people(everyone.drop("who"), population=population)
+        whole = difference_from_people(trials, population=population)
+        each = difference_from_people(trials, by=by, population=population)
     except SynthesightError:
         return None
-    if table.is_empty():
+    if whole.is_empty():
         return None
-    observers = order(everyone)
-    table = sorted_table(table.drop("kind"), observers)
-    return Section(
-        "difference-from-people",
+    each = each.filter(pl.col("condition").n_unique().over("dataset") > 1)
+    whole, each = (sorted_table(table.drop("kind"), observers) for table in (whole, each))
+    section = Section(
+        name,
         "Accuracy, models minus people",
-        "On the same images of each dataset, all its conditions together: right of the dashed line "
-        "a model is more often right than people, left of it less often. Intervals are 95 % "
-        f"confidence intervals of the difference, for {table['population'][0]}.",
-        {"difference-from-people": table},
-        {"difference-from-people": differences_figure(table, observers)},
+        "On the same images of each dataset: right of the dashed line a model is more often right "
+        "than people, left of it less often. Intervals are 95 % confidence intervals of the "
+        f"difference, for {POPULATIONS[population]}.",
+        {name: whole},
+        {name: differences_figure(whole, observers)},
         metrics=["accuracy"],
+        population=population,
     )
+    chance = chance_of(get_metric("accuracy"), everyone)
+    guess = each.group_by(by, maintain_order=True).agg(
+        estimate=pl.col("dataset").first().replace_strict(chance) - pl.col("people").first()
+    )
+    if figure := lines_of(each, observers, POINTS, guess):
+        section.tables[f"{name}-by-condition"] = each
+        section.figures[f"{name}-by-condition"] = figure
+        section.text += (
+            " By condition, people are the line at 0, and the dashed line is who guesses: what "
+            "is between them is worse than people and better than chance."
+        )
+    return section
 
 
 def differences_figure(table: pl.DataFrame, observers: list[str]) -> alt.LayerChart:
@@ -51,30 +96,59 @@ def differences_figure(table: pl.DataFrame, observers: list[str]) -> alt.LayerCh
     """
     drawn = [name for name in observers if name != PEOPLE and name in set(table["observer"])]
     looks = observer_looks(observers, drawn, legend=legend(drawn))
-    rows = alt.Y(
-        "dataset:N",
-        scale=alt.Scale(domain=datasets_of(table)),
-        title=None,
-        axis=alt.Axis(grid=True, ticks=False, labelLimit=240),
-    )
-    title = "accuracy minus people's, percentage points"
-    axis = alt.Axis(labelExpr="datum.value ? format(100 * datum.value, '+d') : 0", tickCount=7)
-    x = alt.X("estimate:Q", title=title, axis=axis)
     few = len(drawn) <= CROWD
-    apart = {"yOffset": alt.YOffset("observer:N", sort=drawn)} if few else {}
-    columns = ["observer", "dataset", "estimate", "low", "high"]
-    values = table.select(columns).drop_nulls("estimate").to_dicts()
-    base = alt.Chart(alt.Data(values=values)).transform_filter(is_picked())
-    zero = alt.Chart(alt.Data(values=[{"estimate": 0}])).mark_rule(
-        color="#777777", strokeDash=[4, 3]
-    )
-    intervals = base.mark_rule(opacity=0.6).encode(
-        x=alt.X("low:Q", title=title, axis=axis), x2="high:Q", y=rows, color=looks["color"], **apart
-    )
-    said = tooltip("observer", "dataset", title="difference")[:-1]
-    points = base.mark_point(filled=True, size=45, opacity=1).encode(
-        x=x, y=rows, color=looks["color"], shape=looks["shape"], tooltip=said, **apart
-    )
+    rows = {
+        "y": alt.Y(
+            "dataset:N",
+            scale=alt.Scale(domain=datasets_of(table)),
+            title=None,
+            axis=alt.Axis(grid=True, ticks=False, labelLimit=240),
+        )
+    } | ({"yOffset": alt.YOffset("observer:N", sort=drawn)} if few else {})
+    columns = ["observer", "dataset", "estimate", "low", "high", "n"]
+    said = tooltip("observer", "dataset", title="difference")
+    base = shown(table.select(columns).drop_nulls("estimate"))
+    marks = interval_and_point(base, looks, "x", POINTS, said, **rows)
     height = (len(drawn) * 6 + 14 if few else 22) * table["dataset"].n_unique()
-    chart = alt.layer(zero.encode(x=x), intervals, points).add_params(picked(observers))
+    chart = alt.layer(guide(x=alt.XDatum(0)), *marks).add_params(picked(observers))
     return chart.properties(width=420, height=height)
+
+
+def contrasts_section(
+    everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
+) -> Section | None:
+    """Show the difference of every two models; None where there are not two."""
+    models = everyone.filter(IS_MODEL)
+    there = set(models["observer"])
+    # Published networks that were added may be many: those of runs come first.
+    own = set(models.drop_nulls(RUN)["observer"]) if RUN in models.columns else there
+    names = sorted(
+        (name for name in order(everyone) if name in there), key=lambda name: name not in own
+    )
+    judged = everyone.drop("who").filter(pl.col("category").is_not_null())
+    measures = [
+        name
+        for name in MEASURES
+        if name == "accuracy"
+        or (name == "shape_bias" and judged["texture"].count())
+        or (name == "error_consistency" and len(judged.filter(IS_HUMAN)))
+    ]
+    try:
+        table = comparisons(
+            judged, names[:MODELS], measures=measures, population=population, resamples=resamples
+        )
+    except SynthesightError:
+        return None  # one model, or none that saw the same images
+    left_out = f" Of {len(names)} models, the first {MODELS} are compared."
+    return Section(
+        "contrasts",
+        "Differences of models",
+        "The first model minus the second, on the images that both saw, with the 95 % confidence "
+        f"interval, for {POPULATIONS[population]}, and the p-value of no difference. "
+        f"{counted(table['p'].count(), 'test')} find "
+        "some differences by chance: p holm is corrected for all of them, so that any false "
+        "finding has a chance of at most 5 % (Holm 1979). Empty where the measure is undefined."
+        + (left_out if len(names) > MODELS else ""),
+        {"contrasts": table},
+        population=population,
+    )

@@ -1,4 +1,4 @@
-"""Figures of shape bias and of answers, as Altair charts."""
+"""The figure of shape bias, as an Altair chart; and images as figures and pages hold them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ from PIL import Image
 
 from synthesight.analysis import PEOPLE
 from synthesight.errors import SynthesightError
-from synthesight.report.looks import is_picked, observer_looks, picked, tooltip
+from synthesight.report.looks import (
+    interval_and_point,
+    observer_looks,
+    picked,
+    records,
+    shown,
+    tooltip,
+)
 from synthesight.stimuli.categories import in_order
+
+_PRINTED = {"observer": pl.String, "source": pl.String, "value": pl.Float64}
 
 
 def shape_bias_figure(
@@ -68,23 +77,22 @@ def shape_bias_figure(
         title=None,
         axis=alt.Axis(grid=True, gridColor="#e6e6e6", domain=False, ticks=False),
     )
-    shape = _bias("estimate:Q", orient="top", title="fraction of shape decisions")
-    texture = _bias("estimate:Q", title="fraction of texture decisions", label="1 - datum.value")
+    shape = alt.X("estimate:Q", **_bias("fraction of shape decisions", orient="top"))
+    texture = _bias("fraction of texture decisions", label="1 - datum.value")
     # A line, as Vega-Lite fails on two rules that name no y.
     ends = [{"estimate": 0.5, "category": name} for name in (categories[0], categories[-1])]
     half = alt.Chart(alt.Data(values=ends)).mark_line(
-        color="#999999", strokeWidth=1, strokeDash=[4, 3]
+        color="#777777", strokeWidth=1, strokeDash=[4, 3]
     )
-    means = alt.Chart(alt.Data(values=_records(overall))).mark_rule(strokeWidth=1.5, opacity=0.7)
-    each = alt.Chart(alt.Data(values=_records(points))).mark_point(
+    each = shown(_kept(points)).mark_point(
         filled=True, size=60, opacity=0.85, stroke="white", strokeWidth=0.5
     )
     upper = alt.layer(
-        half.encode(x=texture, y=rows),
-        means.transform_filter(is_picked()).encode(
-            x=shape, color=looks["color"], tooltip=_said("observer")
-        ),
-        each.transform_filter(is_picked()).encode(
+        half.encode(x=alt.X("estimate:Q", **texture), y=rows),
+        shown(_kept(overall))
+        .mark_rule(strokeWidth=1.5, opacity=0.7)
+        .encode(x=shape, color=looks["color"], tooltip=_said("observer")),
+        each.encode(
             x=shape.axis(None),
             y=rows,
             color=looks["color"],
@@ -112,18 +120,12 @@ def shape_bias_means(
     looks = observer_looks(observers, overall["observer"].to_list())
     label = pl.format("{} (n = {})", "observer", "n").alias("label")
     measured = overall.with_columns(label)
-    printed = (
-        []
-        if published is None
-        else published.select(
-            "source", label=pl.format("{} (published)", "observer"), estimate="value"
-        )
-        .sort("estimate", descending=True)
-        .to_dicts()
-    )
+    printed = (published if published is not None else pl.DataFrame(schema=_PRINTED)).select(
+        "source", label=pl.format("{} (published)", "observer"), estimate="value"
+    ).sort("estimate", descending=True)  # fmt: skip
     people = pl.col("observer") == PEOPLE
     ranked = measured.sort(people, "estimate", descending=True)
-    order = [*ranked["label"], *(row["label"] for row in printed)]
+    order = [*ranked["label"], *printed["label"]]
     rows = alt.Y(
         "label:N",
         sort=order,
@@ -131,26 +133,17 @@ def shape_bias_means(
         scale=alt.Scale(domain=order),
         axis=alt.Axis(labelLimit=320, domain=False, ticks=False),
     )
-    title = "shape bias over all images, 95 % interval"
-    base = alt.Chart(alt.Data(values=_records(measured))).encode(y=rows)
-    base = base.transform_filter(is_picked())
-    layers = [
-        base.mark_rule(strokeWidth=2).encode(
-            x=_bias("low:Q", title=title), x2="high:Q", color=looks["color"]
-        ),
-        base.mark_point(filled=True, size=80, opacity=1).encode(
-            x=_bias("estimate:Q", title=title),
-            color=looks["color"],
-            shape=looks["shape"],
-            tooltip=_said("observer"),
-        ),
-    ]
-    if printed:
+    axis = _bias("shape bias over all images, 95 % interval")
+    marks = interval_and_point(
+        shown(_kept(measured)), looks, "x", axis, _said("observer"), size=80, y=rows
+    )
+    layers = [*marks]
+    if published is not None:
         layers.append(
-            alt.Chart(alt.Data(values=printed))
+            alt.Chart(records(printed))
             .mark_point(size=70, shape="diamond", color="#555555", strokeWidth=1.8)
             .encode(
-                x=_bias("estimate:Q", title=title),
+                x=alt.X("estimate:Q", **axis),
                 y=rows,
                 tooltip=[
                     alt.Tooltip("label:N", title="observer"),
@@ -166,29 +159,27 @@ def _said(*names: str) -> list[Any]:
     return tooltip(*names, title="shape bias", n="cue decisions")
 
 
-def _bias(field: str, *, title: str, orient: Any = "bottom", label: str = "datum.value") -> alt.X:
+def _bias(title: str, *, orient: Any = "bottom", label: str = "datum.value") -> dict[str, Any]:
     """Return the axis from shape, on the left, to texture."""
-    return alt.X(
-        field,
+    return {
         # A little more than from 1 to 0, so that points at the ends do not cover labels.
-        scale=alt.Scale(domain=[1.02, -0.02], nice=False),
-        axis=alt.Axis(
-            orient=orient,
-            labelExpr=f"format({label}, '.0%')",
-            values=[0, 0.2, 0.4, 0.6, 0.8, 1],
-            grid=False,
-            labelFlush=False,
-            labelOverlap=True,
-            labelSeparation=4,
-            titleFontWeight="normal",
-        ),
-        title=title,
-    )
+        "scale": {"domain": [1.02, -0.02], "nice": False},
+        "axis": {
+            "orient": orient,
+            "labelExpr": f"format({label}, '.0%')",
+            "values": [0, 0.2, 0.4, 0.6, 0.8, 1],
+            "grid": False,
+            "labelFlush": False,
+            "labelOverlap": True,
+            "labelSeparation": 4,
+        },
+        "title": title,
+    }
 
 
-def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
+def _kept(frame: pl.DataFrame) -> pl.DataFrame:
     kept = ["observer", "category", "label", "estimate", "low", "high", "n"]
-    return frame.select(column for column in kept if column in frame.columns).to_dicts()
+    return frame.select(column for column in kept if column in frame.columns)
 
 
 def data_url(image: Image.Image) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from synthesight.encoding import latex
 
@@ -30,11 +31,16 @@ class Column:
 
     def width(self, size: float) -> float:
         """Return its width in points: that of its widest cell, or word of its name."""
-        return size * max(map(em, [*self.cells, *self.head()]), default=0.0)
+        return size * max([self.widest, *map(em, self.head())])
+
+    @cached_property
+    def widest(self) -> float:
+        """Width of its widest cell in parts of the font size."""
+        return max(map(em, set(self.cells)), default=0.0)
 
     def head(self) -> list[str]:
         """Return its name in lines that are no longer than its cells, where words allow it."""
-        limit = max(map(em, [*self.cells, *self.name.split()]), default=0.0)
+        limit = max([self.widest, *map(em, self.name.split())])
         lines = [""]
         for word in self.name.split():
             longer = f"{lines[-1]} {word}".strip()
@@ -45,13 +51,27 @@ class Column:
         return lines
 
 
+def figures_in_latex(captions: Iterable[tuple[str, str]]) -> str:
+    """Return LaTeX that places figures, by name, with their captions and labels."""
+    return "% \\usepackage{graphicx}\n" + "\n".join(
+        "\\begin{figure}\n\\centering\n"
+        f"\\includegraphics[width=\\linewidth]{{figures/{name}.pdf}}\n"
+        f"\\caption{{{latex(caption)}}}\\label{{fig:{name}}}\n\\end{{figure}}\n"
+        for name, caption in captions
+    )
+
+
 def em(text: str) -> float:
     """Return the width of a text in parts of the font size, or a little more."""
-    return sum(
+    return sum(map(_em, text))
+
+
+@cache
+def _em(each: str) -> float:
+    return (
         NARROW if each in "iljtfI.,:;!()[]|' " else
         WIDE if each in "mwMW%@—" or each.isupper() else
         USUAL if each.isascii() else 10 * USUAL if latex(each).startswith("[") else 0.7
-        for each in text
     )  # fmt: skip
 
 

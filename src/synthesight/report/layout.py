@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from xml.sax.saxutils import escape
 
 from synthesight.report.style import Style
 
@@ -20,14 +21,16 @@ CHARACTER = 5.6  # px, mean width at the size of labels
 LEAST = 95  # px, the narrowest panel
 MOST = 1.6  # times wider than on the screen
 CROWDED = 22  # px, a label of an axis that needs less stands upright
+LONGEST = 3  # names beside a panel that are measured: the longest has not always the most letters
 DARK = "#1b1b1b"
 LOOKUP = "[datum.value]"  # after the words of an axis, by its values
 # On a dark ground: indigo is too faint there, but not Okabe and Ito's yellow, which is so on white;
 # matrices get lighter, not darker; greys change places.
 _ON_DARK = {"#332288": "#F0E442", "#08254d": "#d6e6ff"}
+_NAMED = {"black": "#000000", "white": "#ffffff"}
 _SHADES = {
     "background", "color", "fill", "gridColor", "labelColor", "range", "stroke", "subtitleColor",
-    "value",
+    "symbolFillColor", "value",
 }  # fmt: skip
 
 Spec = dict[str, Any]
@@ -52,7 +55,7 @@ def drawing(spec: Spec, style: Style, to_svg: Callable[[Spec], str]) -> tuple[st
     config = spec.get("config", {})
     spec |= {"background": None, "config": config | {"aria": False}}
     if style.dark:
-        spec = _darkened(spec)
+        spec = recoloured(spec, on_dark)
     if not _has_images(spec):
         spec = _fitted(spec, target, lambda part: size_of(to_svg(part))[0])
     svg = to_svg(spec)
@@ -62,12 +65,13 @@ def drawing(spec: Spec, style: Style, to_svg: Callable[[Spec], str]) -> tuple[st
     left = (own_width - canvas) / 2
     height = own_height * width / canvas
     frame = f'x="{left:.3f}" y="0" width="{canvas:.3f}" height="{own_height:.3f}"'
+    told = f"<desc>{escape(spec['description'])}</desc>" if "description" in spec else ""
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'version="1.1" preserveAspectRatio="none" width="{width:.3f}" height="{height:.3f}" '
         f'viewBox="{left:.3f} 0 {canvas:.3f} {own_height:.3f}"><rect {frame} fill="{ground}"/>'
     )
-    return head + svg[svg.index(">") + 1 :], width, height
+    return head + told + svg[svg.index(">") + 1 :], width, height
 
 
 def size_of(svg: str) -> tuple[float, float]:
@@ -132,14 +136,11 @@ def _resize(view: Spec, factor: float) -> None:
 
 def _of_names(view: Spec, channel: str) -> bool:
     parts = (view, *view.get("layer", []))
-    return any(
-        part.get("encoding", {}).get(channel, {}).get("type") in ("nominal", "ordinal")
-        for part in parts
-    )
+    return any(_is_named(part.get("encoding", {}).get(channel)) for part in parts)
 
 
-def _mark(view: Spec) -> str | None:
-    mark = view.get("mark")
+def _mark(view: Any) -> str | None:
+    mark = view.get("mark") if isinstance(view, dict) else None
     return mark["type"] if isinstance(mark, dict) else mark
 
 
@@ -172,7 +173,7 @@ def _axes(view: Spec) -> Iterator[tuple[Spec, list[Any]]]:
     for part in (view, *view.get("layer", [])):
         x = part.get("encoding", {}).get("x", {})
         places = (x.get("scale") or {}).get("domain")
-        if x.get("type") in ("nominal", "ordinal") and isinstance(places, list) and x.get("axis"):
+        if _is_named(x) and isinstance(places, list) and x.get("axis"):
             shown = x["axis"].get("labelExpr")
             yield (
                 x["axis"],
@@ -212,9 +213,13 @@ def _fold(of: tuple[Spec, Spec], target: float) -> None:
 
 
 def _skeleton(spec: Any) -> Any:
-    """Return a figure of the same width, or nearly, that is drawn in a fraction of the time."""
+    """Return a figure of the same width, or nearly, that is drawn in a fraction of the time.
+
+    Most of that time goes into measuring words: those above and below panels are left out, and of
+    those beside them all but the longest. Panels of a second row are left out too.
+    """
     if isinstance(spec, list):
-        return [_skeleton(each) for each in spec]
+        return [_skeleton(each) for each in spec if _mark(each) != "text"]
     if not isinstance(spec, dict):
         return spec
     made: Spec = {}
@@ -226,9 +231,20 @@ def _skeleton(spec: Any) -> Any:
             made[key] = {"values": list(first.values())}
         elif key == "legend" and isinstance(value, dict) and value.get("orient") == "top":
             made[key] = None
-        else:
+        elif key == "concat":
+            made[key] = _skeleton(value[: _columns(spec)])
+        elif key == "x" and _is_named(value) and value.get("axis"):
+            made[key] = value | {"axis": value["axis"] | {"labels": False}, "title": None}
+        elif key == "y" and _is_named(value) and (value.get("scale") or {}).get("domain"):
+            longest = sorted(map(str, value["scale"]["domain"]), key=len)[-LONGEST:]
+            made[key] = value | {"scale": {"domain": longest}, "sort": longest}
+        elif key not in ("title", "header") or not isinstance(value, dict):
             made[key] = _skeleton(value)
     return made
+
+
+def _is_named(channel: Any) -> bool:
+    return isinstance(channel, dict) and channel.get("type") in ("nominal", "ordinal")
 
 
 def _has_images(part: Any) -> bool:
@@ -239,25 +255,44 @@ def _has_images(part: Any) -> bool:
     return isinstance(part, list) and any(map(_has_images, part))
 
 
-def _darkened(spec: Spec) -> Spec:
-    """Return a figure for a dark ground."""
-    light, quiet = on_dark("black"), on_dark("#dddddd")
+def recoloured(spec: Spec, colour: Callable[[str], str]) -> Spec:
+    """Return a figure for another ground.
+
+    Parameters
+    ----------
+    spec
+        A chart as Vega-Lite has it, for white paper.
+    colour
+        Returns what is drawn instead of a colour: :func:`on_dark`, or :func:`on_either`.
+    """
+    light, quiet = colour("#000000"), colour("#dddddd")
     text = {"labelColor": light, "titleColor": light}
-    lines = {"domainColor": on_dark("#888888"), "tickColor": on_dark("#888888")}
-    dark: Spec = {
+    lines = {"domainColor": colour("#888888"), "tickColor": colour("#888888")}
+    ground: Spec = {
         "axis": text | lines | {"gridColor": quiet},
         "legend": text,
         "header": text,
-        "title": {"color": light, "subtitleColor": on_dark("#595959")},
+        "title": {"color": light, "subtitleColor": colour("#595959")},
         "view": {"stroke": quiet},
         "rule": {"color": light},
         "text": {"color": light},
         "style": {"cell": {"stroke": quiet}},
     }
-    changed: Spec = _shaded(spec)
-    own = changed["config"]
-    both = {key: dark[key] | own.get(key, {}) for key in dark}
-    return changed | {"config": own | both}
+    changed: Spec = _shaded(spec, colour)
+    own = changed.get("config", {})
+    return changed | {"config": own | {key: ground[key] | own.get(key, {}) for key in ground}}
+
+
+def on_either(colour: str) -> str:
+    """Return a colour as CSS chooses it by the reader's light or dark ground.
+
+    Examples
+    --------
+    >>> on_either("black"), on_either("#D55E00")
+    ('light-dark(#000000, #ffffff)', '#D55E00')
+    """
+    light, dark = _NAMED.get(colour, colour), on_dark(colour)
+    return colour if light == dark else f"light-dark({light}, {dark})"
 
 
 def on_dark(colour: str) -> str:
@@ -268,7 +303,7 @@ def on_dark(colour: str) -> str:
     >>> on_dark("black"), on_dark("white"), on_dark("#D55E00")
     ('#ffffff', '#1b1b1b', '#D55E00')
     """
-    code = {"black": "#000000", "white": "#ffffff"}.get(colour, colour)
+    code = _NAMED.get(colour, colour)
     if colour in _ON_DARK or len(code) != 7 or not code[1:3] == code[3:5] == code[5:7]:
         return _ON_DARK.get(colour, colour)
     try:
@@ -278,13 +313,25 @@ def on_dark(colour: str) -> str:
     return "#" + f"{round(255 - shade * 228 / 255):02x}" * 3
 
 
-def _shaded(part: Any, key: str = "") -> Any:
+def _domain(scale: Spec) -> list[Any]:
+    domain = scale.get("domain")
+    return domain if isinstance(domain, list) and domain else [None]
+
+
+def _shaded(part: Any, colour: Callable[[str], str], key: str = "") -> Any:
     if isinstance(part, dict):
-        # Data, and names that may sound like colours, stay.
+        # Data, and names that may sound like colours, stay; and what is drawn between colours
+        # needs numbers.
+        kept = {"data", "domain", "sort", "params"}
+        names = part.get("domain")
+        if colour is not on_dark and not (
+            isinstance(names, list) and names and isinstance(names[0], str)
+        ):
+            kept.add("range")
         return {
-            name: value if name in ("data", "domain", "sort", "params") else _shaded(value, name)
+            name: value if name in kept else _shaded(value, colour, name)
             for name, value in part.items()
         }
     if isinstance(part, list):
-        return [_shaded(each, key) for each in part]
-    return on_dark(part) if isinstance(part, str) and key in _SHADES else part
+        return [_shaded(each, colour, key) for each in part]
+    return colour(part) if isinstance(part, str) and key in _SHADES else part

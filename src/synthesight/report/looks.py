@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import altair as alt
 import polars as pl
@@ -23,7 +23,7 @@ DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])
 
 
 def observer_looks(
-    observers: Sequence[str], drawn: Sequence[str], *, legend: alt.Legend | None = None
+    observers: Sequence[str], drawn: Sequence[str], *, legend: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Return the encodings ``color``, ``shape`` and ``strokeDash`` of the field ``observer``.
 
@@ -42,9 +42,9 @@ def observer_looks(
     others = [name for name in observers if name != PEOPLE]
     names = [name for name in observers if name in set(drawn)]
 
-    def scale(values: Sequence[Any], people: Any) -> alt.Scale:
+    def scale(values: Sequence[Any], people: Any) -> dict[str, Any]:
         look = {name: values[n % len(values)] for n, name in enumerate(others)} | {PEOPLE: people}
-        return alt.Scale(domain=names, range=[look[name] for name in names])
+        return {"domain": names, "range": [look[name] for name in names]}
 
     return {
         "color": alt.Color("observer:N", scale=scale(COLOURS, "#000000"), legend=legend),
@@ -58,23 +58,82 @@ def picked(observers: Sequence[str]) -> alt.Parameter:
     return alt.param(name=PICKED, value=list(observers))
 
 
-def is_picked() -> str:
-    """Return the filter of records whose observer is to be shown."""
-    return f"indexof({PICKED}, datum.observer) >= 0"
+def records(table: pl.DataFrame) -> alt.Data:
+    """Return rows as a chart has them: a tuple, as Altair copies lists again and again."""
+    return alt.Data(values=tuple(table.to_dicts()))
 
 
-def legend(names: Sequence[str]) -> alt.Legend:
-    """Return a legend of observers, above a figure: in fewer columns if names or pages need it."""
+def shown(table: pl.DataFrame) -> alt.Chart:
+    """Return a chart of those rows whose observer is picked, to which marks are added."""
+    return alt.Chart(records(table)).transform_filter(f"indexof({PICKED}, datum.observer) >= 0")
+
+
+def guide(**places: Any) -> alt.Chart:
+    """Return a dashed line, such as that of chance, at a place of one axis."""
+    line = alt.Chart(alt.Data(values=[{}])).mark_rule(color="#777777", strokeDash=[4, 3])
+    return line.encode(**places)
+
+
+def interval_and_point(
+    base: alt.Chart,
+    looks: Mapping[str, Any],
+    along: Literal["x", "y"],
+    axis: Mapping[str, Any],
+    said: Sequence[Any],
+    *,
+    size: int = 45,
+    **rest: Any,
+) -> list[alt.Chart]:
+    """Return the marks of estimates and their intervals.
+
+    Parameters
+    ----------
+    base
+        Rows with observer, estimate, low and high.
+    looks
+        From :func:`observer_looks`.
+    along, axis
+        The axis of the estimate, and its scale and title.
+    said
+        What a point says when pointed at.
+    size
+        Of a point, in square pixels.
+    rest
+        Encodings of both, such as the other axis.
+    """
+    place = alt.X if along == "x" else alt.Y
+    ends: Any = {along: place("low:Q", **axis), f"{along}2": "high:Q"}
+    at: Any = {along: place("estimate:Q", **axis)}
+    return [
+        base.mark_rule(opacity=0.6).encode(**ends, color=looks["color"], **rest),
+        base.mark_point(filled=True, size=size, opacity=1).encode(
+            **at, color=looks["color"], shape=looks["shape"], tooltip=list(said), **rest
+        ),
+    ]
+
+
+def panels_of(
+    panels: Sequence[alt.TopLevelMixin], observers: Sequence[str], columns: int = 3
+) -> alt.ConcatChart:
+    """Return panels side by side, whose observers can be picked."""
+    return alt.concat(*panels, columns=columns).add_params(picked(observers))
+
+
+def legend(names: Sequence[str]) -> dict[str, Any]:
+    """Return a legend of observers, above a figure: in fewer columns if names or pages need it.
+
+    It is a dictionary, as scales and axes here are: Altair copies each many times, and its own
+    classes have a hundred empty fields to copy.
+    """
     long = max(map(len, names), default=0) > 20
-    columns = alt.expr(f"windowSize()[0] < 600 ? 2 : {4 if long else 6}")
-    return alt.Legend(
-        title=None,
-        orient="top",
-        columns=columns,
-        labelLimit=210,
-        symbolLimit=0,
-        symbolOpacity=1,
-    )
+    return {
+        "title": None,
+        "orient": "top",
+        "columns": {"expr": f"windowSize()[0] < 600 ? 2 : {4 if long else 6}"},
+        "labelLimit": 210,
+        "symbolLimit": 0,
+        "symbolOpacity": 1,
+    }
 
 
 def crowded(observers: Sequence[str]) -> bool:
@@ -82,9 +141,9 @@ def crowded(observers: Sequence[str]) -> bool:
     return len(observers) > CROWD
 
 
-def percent() -> alt.Axis:
+def percent() -> dict[str, Any]:
     """Return an axis from 0 to 100 %."""
-    return alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1])
+    return {"format": ".0%", "values": [0, 0.25, 0.5, 0.75, 1]}
 
 
 def tooltip(*names: str, title: str, form: str = ".1%", n: str = "trials") -> list[Any]:

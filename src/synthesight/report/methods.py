@@ -9,23 +9,17 @@ from itertools import groupby
 import polars as pl
 
 from synthesight import __version__
-from synthesight.analysis import IS_HUMAN, PARTICIPANT, POPULATIONS, metrics
+from synthesight.analysis import IS_HUMAN, PARTICIPANT, metrics
 from synthesight.encoding import latex, short
 from synthesight.references import Reference, reference
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.provenance import Provenance
-from synthesight.report.section import IS_MODEL, Section, conditions_of, datasets_of
+from synthesight.report.section import IS_MODEL, TARGETS, Section, conditions_of, datasets_of
 from synthesight.report.works import GENERATIVE, INTERVALS, RULES, TESTS, WEIGHTINGS, Record
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.obtain import published_people
 
 NAMED = 20  # classes and conditions; more are counted
-# What intervals speak of, in a sentence.
-TARGETS: dict[str, str] = {
-    **{str(name): text for name, text in POPULATIONS.items()},
-    "new-combinations": "new combinations of these shapes and textures",
-    "new-people-and-combinations": "new people, and new combinations of these shapes and textures",
-}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ import polars as pl
 import vl_convert
 
 from synthesight import __version__, files
+from synthesight.report.layout import on_either, recoloured
 from synthesight.report.saving import FORMATS
-from synthesight.report.section import Section
+from synthesight.report.section import Section, caption_of
 from synthesight.report.tables import shown_table, sides
 
 LONG = 15  # rows; a longer table is folded
@@ -21,6 +24,7 @@ WRAPPED = 44  # characters; a longer cell is wrapped
 PRINTED = 40  # rows; a longer table stays folded on paper
 HUGE = 500  # rows; a longer table is only linked to
 TABLES = (".csv", ".md", ".tex")
+END = "\n// end of the libraries\n"
 
 
 def write_page(
@@ -63,11 +67,15 @@ def write_page(
         observers=observers,
         notes=notes,
         sections=[
-            vars(section) | {"shown": [_cells(*each) for each in section.tables.items()]}
+            vars(section)
+            | {"shown": [_cells(*each) for each in section.tables.items()]}
+            | {"population": in_words(section.population)}
             for section in sections
         ],
         specs={
-            name: {"description": f"{section.title}: {name.replace('-', ' ')}"} | specs[name]
+            name: {"description": caption_of(section, name)}
+            | recoloured(specs[name], on_either)
+            | {"background": None}
             for section in sections
             for name in section.figures
         },
@@ -82,22 +90,43 @@ def write_page(
     return path
 
 
+def in_words(population: str) -> str:
+    """Return of what intervals speak, as short as beside numbers: "new stimuli"."""
+    return "these images and people" if population == "these" else population.replace("-", " ")
+
+
 @cache
 def libraries() -> str:
-    """Return what draws figures, as a page's script can hold it."""
+    """Return what draws figures, as a page's script can hold it.
+
+    It takes seconds to be put together, and is kept in the user's cache.
+    """
+    kept = files.cache_folder() / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError, UnicodeError):
+        if (bundle := kept.read_text("utf-8")).endswith(END):
+            return bundle
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return bundle.replace("</script", "<\\/script")
+    bundle = bundle.replace("</script", "<\\/script") + END
+    with suppress(OSError):  # of a cache that cannot be written
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        files.write(kept, bundle)
+    return bundle
 
 
 def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:
     """Return a table as the template needs it."""
-    left_out = len(table) > HUGE
+    left_out, population = len(table) > HUGE, ""
+    if "population" in table.columns and table["population"].drop_nulls().n_unique() == 1:
+        # Said once, as it takes the room of numbers.
+        population = in_words(table["population"].drop_nulls()[0])
+        table = table.drop("population")
     shown = shown_table(table.head(0) if left_out else table)
     # Published rows, at the end, fold no table of few measured ones.
     measured = table["source"].null_count() if "source" in table.columns else len(table)
     return {
         "name": name,
         "count": len(table),
+        "population": population,
         "left_out": left_out,
         "measured": measured,
         "folded": measured > LONG,

@@ -21,12 +21,13 @@ from synthesight.encoding import sentence, short, short_columns
 from synthesight.errors import SynthesightError
 from synthesight.references import Reference, bibtex
 from synthesight.report.galleries import galleries_section
+from synthesight.report.latex import figures_in_latex
 from synthesight.report.looks import counted
 from synthesight.report.methods import as_latex, as_text, methods, reported_metrics
 from synthesight.report.page import write_page
 from synthesight.report.provenance import Provenance, provenance_section, provenances
 from synthesight.report.saving import FORMATS, save_figures
-from synthesight.report.section import Section, named, named_apart, order, spec_of
+from synthesight.report.section import Section, caption_of, named, named_apart, order, spec_of
 from synthesight.report.sections import sections as all_sections
 from synthesight.report.sources import RUN
 from synthesight.report.style import Style
@@ -53,8 +54,8 @@ def write_report(
 ) -> Path:
     """Write ``index.html``, ``figures/`` (SVG, PDF, PNG) and ``tables/`` (CSV, Markdown, LaTeX).
 
-    Beside them are ``methods.txt`` and ``methods.tex``, the paragraph of what was done, and
-    ``references.bib``.
+    Beside them are ``methods.txt`` and ``methods.tex``, the paragraph of what was done,
+    ``references.bib``, and ``figures.tex``, which places each figure with its caption.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def write_report(
                 ],
             )
         specs = {
-            name: spec_of(figure)
+            name: spec_of(figure) | {"description": caption_of(section, name)}
             for section in sections
             for name, figure in section.figures.items()
         }
@@ -138,6 +139,9 @@ def write_report(
                 write_table(table, out / "tables", name, caption)
             for name, text in section.copied.items():
                 files.write(out / name, text)
+        captions = ((name, caption_of(section, name)) for section in sections
+                    for name in section.figures)  # fmt: skip
+        files.write(out / "figures.tex", figures_in_latex(captions))
         jobs = [
             (spec, [out / "figures" / f"{name}{suffix}" for suffix in FORMATS])
             for name, spec in specs.items()

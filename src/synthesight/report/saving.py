@@ -21,7 +21,7 @@ from synthesight.report.layout import POINTS, Spec, drawing
 from synthesight.report.style import Style
 
 DOTS = 300  # an inch, of PNG
-MANY = 8  # figures; of fewer, processes of their own take longer to begin than they save
+MANY = 12  # figures of a process: with fewer, it takes longer to begin than it saves
 WORKERS = 4  # each takes some 200 MB
 FORMATS = (".svg", ".pdf", ".png")
 
@@ -96,8 +96,8 @@ def save_figures(
         If a figure cannot be drawn.
     """
     workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
-                  os.cpu_count() or 1, WORKERS)  # fmt: skip
-    if len(figures) < MANY or workers < 2:
+                  os.cpu_count() or 1, WORKERS, len(figures) // MANY)  # fmt: skip
+    if workers < 2:
         for done, (spec, paths) in enumerate(figures, 1):
             save_figure(spec, *paths, style=style)
             report(done)

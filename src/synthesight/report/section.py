@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from synthesight.analysis import PARTICIPANT, PEOPLE
+from synthesight.analysis import PARTICIPANT, PEOPLE, POPULATIONS
 from synthesight.errors import SynthesightError, suggestion
 from synthesight.stimuli.datasets import datasets
 
@@ -51,6 +51,8 @@ class Section:
         Whether figures are shown only when asked for, because there are many.
     metrics
         Names of the metrics whose values it shows.
+    population
+        Of which its intervals speak, by its name in tables; empty where there are none.
     galleries
         Rows of images.
     copied
@@ -64,8 +66,24 @@ class Section:
     figures: dict[str, alt.TopLevelMixin | dict[str, Any]] = field(default_factory=dict)
     folded: bool = False
     metrics: Sequence[str] = ()
+    population: str = ""
     galleries: list[Gallery] = field(default_factory=list)
     copied: dict[str, str] = field(default_factory=dict)
+
+
+# What intervals speak of, in a sentence.
+TARGETS: dict[str, str] = {
+    **{str(name): text for name, text in POPULATIONS.items()},
+    "new-combinations": "new combinations of these shapes and textures",
+    "new-people-and-combinations": "new people, and new combinations of these shapes and textures",
+}
+
+
+def caption_of(section: Section, name: str) -> str:
+    """Return the caption of a figure: what it shows, and of what its intervals speak."""
+    of = section.population
+    told = f" Intervals are 95 % confidence intervals for {TARGETS[of]}." if of else ""
+    return f"{section.title}: {name.replace('-', ' ')}.{told}"
 
 
 def spec_of(figure: alt.TopLevelMixin | dict[str, Any]) -> dict[str, Any]:
@@ -170,9 +188,15 @@ def conditions_of(table: pl.DataFrame, dataset: str) -> list[str]:
     """Return the conditions of a dataset: all published ones, else those that a table has."""
     if dataset in datasets():
         return list(datasets()[dataset].conditions)
-    own = table.filter(pl.col("dataset") == dataset).select(pl.col("condition").unique())
-    number = pl.col("condition").cast(pl.Float64, strict=False)
-    return own.sort(number, "condition", nulls_last=True)["condition"].to_list()
+    return levels(table.filter(pl.col("dataset") == dataset)["condition"])
+
+
+def levels(column: pl.Series) -> list[str]:
+    """Return the different texts of a column, those that are numbers in their order."""
+    number = pl.col(column.name).cast(pl.Float64, strict=False)
+    return (
+        column.unique().to_frame().sort(number, column.name, nulls_last=True)[column.name].to_list()
+    )
 
 
 def published_rank() -> pl.Expr:

@@ -17,21 +17,22 @@ from synthesight.analysis import (
     Metric,
     Population,
     benchmark,
-    confusion,
     get_metric,
     metrics,
-    pairwise_means,
     shape_bias,
     without_trivial,
 )
-from synthesight.errors import SynthesightError
 from synthesight.report.calibration import calibration_section
-from synthesight.report.confusions import confusion_matrices
-from synthesight.report.consistency import consistency_against_accuracy, consistency_matrix
-from synthesight.report.contrasts import contrasts_section
+from synthesight.report.confusions import confusion_section
+from synthesight.report.consistency import (
+    consistency_against_accuracy,
+    consistency_section,
+    ranks_figure,
+)
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
 from synthesight.report.dials import dials_section
-from synthesight.report.differences import differences_section
+from synthesight.report.differences import contrasts_section, differences_section
+from synthesight.report.factors import factors_section
 from synthesight.report.figures import shape_bias_figure
 from synthesight.report.looks import counted, listed, span
 from synthesight.report.metrics import metric_section
@@ -41,12 +42,9 @@ from synthesight.report.references import (
     benchmark_references,
     references_of,
 )
-from synthesight.report.section import IS_MODEL, Section, datasets_of, order, sorted_table
+from synthesight.report.section import Section, datasets_of, order, sorted_table
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.names import plain
-
-MATRICES = 40  # confusion matrices; the page draws more only when asked for
-CROWD = 12  # observers of a dataset; the matrices of more would take minutes
 
 Make = Callable[[pl.DataFrame, int], Section | None]
 
@@ -74,7 +72,8 @@ def sections(population: Population = POPULATION) -> dict[str, Make]:
         if name not in elsewhere
     }
     last: dict[str, Make] = {
-        "error consistency": consistency_section,
+        "error consistency": partial(consistency_section, population=population),
+        "factors": partial(factors_section, population=population),
         "differences": partial(contrasts_section, population=population),
         "confusion": confusion_section,
     }
@@ -210,7 +209,14 @@ def benchmark_section(
             )
         },
         metrics=BENCHMARK_METRICS,
+        population=population,
     )
+    if table["mean_rank"].count() > 1:
+        section.figures["benchmark-ranks"] = ranks_figure(table, order(everyone))
+        section.text += (
+            "Mean ranks are of the three measures of likeness, and their intervals of the ranks "
+            "that a model may have (Mogstad et al. 2024)."
+        )
     if published is not None:
         add_benchmark_references(section, published, len(common))
     return section
@@ -234,67 +240,6 @@ def _benchmark_datasets(compared: pl.DataFrame) -> tuple[list[str], list[str]]:
         default=frozenset[str](),
     )
     return sorted(best), sorted(who for who, names in seen.items() if not best <= names)
-
-
-def consistency_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
-    """Show the error consistency of every two observers, people one by one."""
-    try:
-        means = pairwise_means(everyone.drop("who"), resamples=resamples)
-    except SynthesightError:
-        return None  # one observer only
-    people = everyone.filter(~IS_MODEL)
-    figures = {
-        f"error-consistency-{plain(name)}": consistency_matrix(
-            means.filter(pl.col("dataset") == name).drop("dataset"), name, set(people["observer"])
-        )
-        for name in datasets_of(means)
-    }
-    return Section(
-        "error-consistency",
-        "Error consistency of every two observers",
-        "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
-        "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
-        "erring on the same images. People come first, and who err alike stand side by side. The "
-        "lighter, the more consistent; empty where κ is undefined, because both were always right "
-        "or always wrong. Intervals (point at a cell, or see the "
-        "table) are 95 %, for the population that the table names.",
-        {"error-consistency": means},
-        dict(figures),
-        metrics=["error_consistency"],
-    )
-
-
-def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:  # noqa: ARG001
-    """Show which categories got which responses."""
-    cells = confusion(everyone, by=["who", "dataset"]).rename({"who": "observer"})
-    if cells.is_empty():
-        return None
-    names = order(everyone)
-    counts = cells.group_by("dataset").agg(pl.col("observer").n_unique())
-    crowded = counts.filter(pl.col("observer") > CROWD)["dataset"].to_list()
-    people = pl.col("observer") == PEOPLE
-    drawn = cells.filter(people | ~pl.col("dataset").is_in(crowded))
-    left_out = (
-        f" Where more than {CROWD} observers saw a dataset, people's alone is drawn; the table has "
-        "all."
-    )
-    return Section(
-        "confusion",
-        "Confusion matrices",
-        "A matrix an observer of each dataset, over all its conditions: the category shown from "
-        "top to bottom, the response from left to right; the darker, the larger its share of what "
-        "was shown. The diagonal is what was right; in cue conflict the shape is. 95 % intervals "
-        "(point at a cell, or see the table) allow for a crowd's having seen the same images."
-        + (left_out if crowded else ""),
-        {"confusion": cells},
-        {
-            f"confusion-{plain(name)}": confusion_matrices(
-                drawn.filter(pl.col("dataset") == name), name, names
-            )
-            for name in datasets_of(drawn)
-        },
-        folded=len(drawn.select("observer", "dataset").unique()) > MATRICES,
-    )
 
 
 def _incomplete(what: str, who: list[str]) -> str:

@@ -22,8 +22,11 @@ def shown_table(table: pl.DataFrame) -> pl.DataFrame:
         low, high = ("low", "high") if name == "estimate" else (f"{name}_low", f"{name}_high")
         if low in table.columns and high in table.columns:
             text = pl.format("{} [{}, {}]", _number(name), _number(low), _number(high))
-            # Published figures have no interval.
-            text = pl.coalesce(text, _number(name), pl.lit("undefined"))
+            # Published figures have no interval, and people no rank.
+            nothing = pl.lit("" if name.endswith("rank") else "undefined")
+            if "source" in table.columns:
+                nothing = pl.when(pl.col("source").is_null()).then(nothing).otherwise(pl.lit(""))
+            text = pl.coalesce(text, _number(name), nothing)
             columns.append(text.alias(name.replace("_", " ")))
         elif name in ("low", "high") or name.endswith(("_low", "_high")):
             continue
