@@ -52,6 +52,15 @@ def opened(key: str, **options: Any) -> PipelineDenoiser:
 @pytest.mark.parametrize("key", OPEN)
 def test_captured_call_says_what_the_pipeline_says(key: str) -> None:
     model = opened(key)
+    # A model that did not listen would agree with anything.
+    noise = torch.randn(2, *model.reference.layout.shape, generator=torch.manual_seed(0))
+    steps = torch.full((3,), len(model.schedule) // 2)
+    prompts = model.prepare([str(prompt) for prompt in PIPELINES[key].prompts[:2]])
+    first, other, of_other_noise = model.denoise(
+        noise[[0, 0, 1]], steps, prompts, torch.tensor([0, 1, 0])
+    )
+    assert (first - other).abs().max() > 1e-3 * first.abs().max()
+    assert (first - of_other_noise).abs().max() > 0.1 * first.abs().max()
     if key.split(":")[0] in OWN_CALL:
         assert model.door is model.reference
         return

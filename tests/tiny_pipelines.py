@@ -31,36 +31,10 @@ class TinyPipeline:
     resolution: int
     prompts: list[Any] = field(default_factory=lambda: list(PROMPTS))
     note: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
 
 
 PIPELINES: dict[str, TinyPipeline] = {}
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {}
-
-# What "two steps without guidance" is called, in all the words that pipelines have for it.
-PLAIN = {
-    "num_inference_steps": 2,
-    "guidance_scale": 1.0,
-    "true_cfg_scale": 1.0,
-    "num_frames": 1,
-    "frames": 1,
-    "video_length": 1,
-    "use_resolution_binning": False,
-    "clean_caption": False,
-    "output_type": "pt",
-}
-
-
-def call(pipe: Any, tiny: TinyPipeline, prompt: Any, seed: int = 0) -> torch.Tensor:
-    """Return what a pipeline's own call makes of a prompt in two steps without guidance."""
-    known = inspect.signature(pipe.__call__).parameters
-    size = {"height": tiny.resolution, "width": tiny.resolution}
-    options = {name: value for name, value in (PLAIN | size).items() if name in known}
-    subject = {"class_labels": [prompt]} if "class_labels" in known else {"prompt": prompt}
-    generator = torch.Generator().manual_seed(seed)
-    made = pipe(**options | tiny.options | subject, generator=generator, return_dict=False)[0]
-    made = made[0] if isinstance(made, list) else made
-    return torch.as_tensor(made)
 
 
 def awaken(part: str, network: torch.nn.Module) -> None:
@@ -473,7 +447,7 @@ def Flux2KleinPipeline() -> Any:
     )
 
 
-@pipeline(16, note="the network takes and gives lists", options={"guidance_scale": 0.0})
+@pipeline(16, note="the network takes and gives lists")
 def ZImagePipeline() -> Any:
     kind = diffusers.ZImagePipeline
     return kind(
@@ -587,7 +561,7 @@ def OvisImagePipeline() -> Any:
     )
 
 
-@pipeline(16, options={"enable_prompt_rewrite": False})
+@pipeline(16)
 def LongCatImagePipeline() -> Any:
     kind = diffusers.LongCatImagePipeline
     return kind(
@@ -656,7 +630,7 @@ def HunyuanImagePipeline() -> Any:
     )
 
 
-@pipeline(32, options={"guidance_scale": 0.0})
+@pipeline(32)
 def Krea2Pipeline() -> Any:
     kind = diffusers.Krea2Pipeline
     return kind(
@@ -870,7 +844,7 @@ def KolorsPipeline() -> Any:
     )
 
 
-@pipeline(16, options={"prior_num_inference_steps": 2, "prior_guidance_scale": 1.0})
+@pipeline(16)
 def StableUnCLIPPipeline() -> Any:
     return diffusers.StableUnCLIPPipeline(
         prior_tokenizer=clip_tokenizer(),
@@ -1012,11 +986,7 @@ def ideogram_network() -> Any:
     )
 
 
-@pipeline(
-    16,
-    note="a second network stands for no prompt",
-    options={"guidance_schedule": None, "max_sequence_length": 128},
-)
+@pipeline(16, note="a second network stands for no prompt")
 def Ideogram4Pipeline() -> Any:
     kind = diffusers.Ideogram4Pipeline
     return kind(
@@ -1029,7 +999,7 @@ def Ideogram4Pipeline() -> Any:
     )
 
 
-@pipeline(32, note="one frame", options={"output_type": "latent"})
+@pipeline(32, note="one frame")
 def AllegroPipeline() -> Any:
     return diffusers.AllegroPipeline(
         tokenizer=t5_tokenizer(),
@@ -1189,7 +1159,7 @@ def MochiPipeline() -> Any:
     )
 
 
-@pipeline(16, note="one frame", options={"max_sequence_length": 16})
+@pipeline(16, note="one frame")
 def CogVideoXPipeline() -> Any:
     return diffusers.CogVideoXPipeline(
         tokenizer=t5_tokenizer(),
@@ -1314,7 +1284,7 @@ def Kandinsky5T2VPipeline() -> Any:
     )
 
 
-@pipeline(32, note="one frame", options={"output_type": "latent"})
+@pipeline(32, note="one frame")
 def HunyuanVideo15Pipeline() -> Any:
     kind = diffusers.HunyuanVideo15Pipeline
     return kind(
