@@ -58,6 +58,8 @@ from synthesight.cli.words import EXAMPLES
         ("classify a.png cat dog", "'cat' is no file or folder: check the path, or write classes"),
         ("datasets list", "type `synthesight data list`."),
         ("test tests --json", "type `synthesight evaluate --stimuli tests --json`."),
+        ("calibrate natural-32", "`synthesight calibrate --self-generated 200 --out calibration."),
+        ("evaluate s3://bucket/a", "`synthesight evaluate natural-32 --stimuli s3://bucket/a`."),
         ("help classify", "type `synthesight classify -h`."),
         (
             "evaluate --model hf --model_args x=y",

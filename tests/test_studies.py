@@ -12,8 +12,10 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from builders import COMMAND, ENVIRONMENT, done, refused, save_pictures
+from synthesight.cli.output import frame_table
 from synthesight.errors import SynthesightError
 from synthesight.studies import Study, plan_study, run_study
 from synthesight.studies import plan as planning
@@ -80,6 +82,18 @@ def test_a_study_from_its_plan_to_its_report(photos, tmp_path, monkeypatch):
     after = {run: run.stat().st_mtime_ns for run in (folder / "runs").glob("*/part-*")}
     assert before.items() < after.items()
     assert len({run.parent for run in after}) == 3
+
+
+def test_a_wide_table_keeps_its_names_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = {"observer": ["natural-32 (jaini)"], "dataset": "drawn", "images": 6, "passes": 180.0}
+    wide |= {"estimate": 0.5, "low": 0.25, "high": 0.75}
+    wide |= {f"shape_bias{end}": 0.5 for end in ("", "_low", "_high")}
+    console = Console()
+    with console.capture() as captured:
+        console.print(frame_table(pl.DataFrame(wide)))
+    assert "natural-32 (jaini)" in captured.get()
+    assert "[0.250, 0.750]" in captured.get()
 
 
 def test_a_limit_lets_a_run_grow(photos, tmp_path):

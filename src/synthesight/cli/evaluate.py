@@ -134,7 +134,7 @@ def _stimuli(given: list[str] | None, names: Sequence[str], options: EvaluateOpt
     shown = [
         name
         for name in names
-        if name not in entries() and (name in datasets() or Path(name).exists())
+        if name not in entries() and (name in datasets() or "://" in name or Path(name).exists())
     ]
     models = [name for name in names if name not in shown] or ["natural-32"]
     words = ["evaluate", *models, *(w for name in shown for w in ("--stimuli", name))]

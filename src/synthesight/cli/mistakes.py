@@ -87,7 +87,11 @@ def sentence(error: Any) -> str:
     if param is not None and text.startswith("Missing"):
         option = param.opts[0].startswith("-")
         text = f"{param.opts[0]} is missing" if option else f"`{path}` needs {param.name}"
-        hint = f"type, for example, `synthesight {_completed(place, param)}`"
+        bare = sys.argv[1:][len(place.split()) :][:1]
+        takes = any(each.param_type_name == "argument" for each in command.params)
+        fits = takes or not bare or bare[0].startswith("-")
+        example = _completed(place, param) if fits else EXAMPLES.get(place)
+        hint = f"type, for example, `synthesight {example}`"
         return f"synthesight: {text}: {hint if place in EXAMPLES else look}."
     if extra := re.search(r"unexpected extra argument.*\((.*)\)", text):
         text = f"`{path}` takes no {extra[1]!r}"

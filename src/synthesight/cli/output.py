@@ -30,6 +30,10 @@ def _cell(text: str) -> str:
     return markup.escape(printable(text))
 
 
+def _lines(text: str) -> str:
+    return "\n".join(map(_cell, text.split("\n")))
+
+
 def table_of(
     columns: Sequence[str],
     rows: Iterable[Iterable[object]],
@@ -44,13 +48,14 @@ def table_of(
     for name in columns:
         text = name in texts
         table.add_column(
-            "\n".join(map(_cell, name.split("\n"))),
+            _lines(name),
             justify="left" if text else "right",
             overflow="fold" if text else "ellipsis",
             no_wrap=not text,
         )
     for row in rows:
-        table.add_row(*("-" if cell is None else _cell(str(cell)) for cell in row))
+        cells = ("-" if cell is None else _cell(str(cell)) for cell in row)
+        table.add_row(*(cell.replace("\\n[", "\n[") for cell in cells))  # before an interval
     return table
 
 
@@ -101,7 +106,12 @@ def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
     caption = f"and {left} rows more" if left > 0 else None
     shown = shown_table(frame.head(most))
     texts = [name for name, side in zip(shown.columns, sides(frame), strict=True) if side == "text"]
-    return table_of(shown.columns, shown.iter_rows(), texts, title, caption=caption)
+    rows, console = list(shown.iter_rows()), Console()
+    made = table_of(shown.columns, rows, texts, title, caption=caption)
+    if made.__rich_measure__(console, console.options.update(width=999)).maximum > console.width:
+        rows = [tuple(cell.replace(" [", "\n[") for cell in row) for row in rows]
+        made = table_of(shown.columns, rows, texts, title, caption=caption)
+    return made
 
 
 def _estimate(row: Mapping[str, Any], shown: Callable[[float], str]) -> str | None:
@@ -165,7 +175,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     shown.add_column(overflow="fold")
     for name, value in facts.items():
         if value:
-            shown.add_row(name, "\n".join(map(_cell, value.split("\n"))))
+            shown.add_row(name, _lines(value))
     Console().print(shown)
 
 
