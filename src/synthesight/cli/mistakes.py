@@ -88,7 +88,7 @@ def sentence(error: Any) -> str:
         option = param.opts[0].startswith("-")
         text = f"{param.opts[0]} is missing" if option else f"`{path}` needs {param.name}"
         bare = sys.argv[1:][len(place.split()) :][:1]
-        takes = any(each.param_type_name == "argument" for each in command.params)
+        takes = any(each.param_type_name == "argument" for each in error.ctx.command.params)
         fits = takes or not bare or bare[0].startswith("-")
         example = _completed(place, param) if fits else EXAMPLES.get(place)
         hint = f"type, for example, `synthesight {example}`"
