@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import threading
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from builders import ENVIRONMENT, picture, refused
 from coloured_noise import CLASSES, Colours
 from synthesight.app import watch as watching
 from synthesight.app.dial import dialled, turned
+from synthesight.app.html import said
 from synthesight.app.models import Models, classes_of
 from synthesight.app.pictures import ambiguous, draw_ambiguous, stimulus_of
 from synthesight.app.rivals import MINE, rivalled
@@ -52,13 +52,18 @@ def plain(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+def answers(models, path, model=TOY, classes=""):
+    """What the page shows of a race, mistakes included."""
+    return said(lambda: watched(models, stimulus_of(path), model, classes, threading.Event()))()
+
+
 # ---- watch ----------------------------------------------------------------------------------
 
 
 def test_evidence_comes_apart_before_the_answer_is_there(models, red, monkeypatch):
     monkeypatch.setattr(watching, "EVERY", 0.0)
     monkeypatch.setattr(watching, "CHART", 0.0)
-    states = list(watched(models, partial(stimulus_of, red), TOY, "", threading.Event()))
+    states = list(answers(models, red))
     assert "colours is being opened" in states[0]
     assert "leads" in plain(states[-2])
     assert "red . " in plain(states[-1])
@@ -70,7 +75,7 @@ def test_evidence_comes_apart_before_the_answer_is_there(models, red, monkeypatc
 
 def test_stop_keeps_what_is_known(models, red):
     stop = threading.Event()
-    states = watched(models, partial(stimulus_of, red), TOY, "", stop)
+    states = watched(models, stimulus_of(red), TOY, "", stop)
     next(states)
     stop.set()
     assert "Stopped" in list(states)[-1]
@@ -90,36 +95,30 @@ def test_stop_keeps_what_is_known(models, red):
 def test_a_mistake_is_one_sentence(models, red, tmp_path, name, model, classes, words):
     (tmp_path / "broken.png").write_bytes(b"no image")
     path = name and str(tmp_path / f"{name}.png")
-    *_, said = watched(models, partial(stimulus_of, path), model, classes, threading.Event())
-    assert words in plain(said)
-    assert 'role="alert"' in said
+    *_, shown = answers(models, path, model, classes)
+    assert words in plain(shown)
+    assert 'role="alert"' in shown
 
 
 def test_a_bomb_is_refused(models, tmp_path):
     bomb = io.BytesIO()
     Image.new("1", (9500, 9500)).save(bomb, "PNG")
     (tmp_path / "bomb.png").write_bytes(bomb.getvalue())
-    *_, said = watched(
-        models, partial(stimulus_of, tmp_path / "bomb.png"), TOY, "", threading.Event()
-    )
-    assert "bomb" in plain(said)
-    assert 'role="alert"' in said
+    *_, shown = answers(models, tmp_path / "bomb.png")
+    assert "bomb" in plain(shown)
+    assert 'role="alert"' in shown
 
 
 def test_names_of_classes_are_text(models, red):
     hostile = "red <script>alert(1)</script>"
-    *_, said = watched(
-        models, partial(stimulus_of, red), TOY, f"{hostile}, blue", threading.Event()
-    )
-    assert "<script>" not in said
-    assert "&lt;script&gt;" in said
+    *_, shown = answers(models, red, TOY, f"{hostile}, blue")
+    assert "<script>" not in shown
+    assert "&lt;script&gt;" in shown
 
 
 def test_a_network_answers_at_once(red):
-    *_, said = watched(
-        Models("cpu"), partial(stimulus_of, red), "natural-32-cnn", "cat, dog", threading.Event()
-    )
-    assert "discriminative network" in plain(said)
+    *_, shown = answers(Models("cpu"), red, "natural-32-cnn", "cat, dog")
+    assert "discriminative network" in plain(shown)
 
 
 def test_one_model_is_in_memory_at_a_time():
@@ -178,9 +177,8 @@ def test_dials_turn_images(models, red):
     *_, shown = dialled(models, red, TOY, "red, blue", "contrast", 50)
     assert "contrast 50" in plain(shown)
     assert "network evaluations" in plain(shown)
-    *_, said = dialled(models, red, TOY, "", "hybrid", 4)
-    assert "second image" in plain(said)
-    assert 'role="alert"' in said
+    with pytest.raises(SynthesightError, match="second image"):
+        next(dialled(models, red, TOY, "", "hybrid", 4))
 
 
 # ---- you ------------------------------------------------------------------------------------

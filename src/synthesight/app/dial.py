@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from synthesight.app.html import render
 from synthesight.app.models import Models
 from synthesight.app.pictures import SIDE, stimulus_of
 from synthesight.app.watch import watched
@@ -19,29 +18,24 @@ from synthesight.probes.pictures import png_url
 from synthesight.stimuli.images import to_array
 from synthesight.stimuli.make.blends import hybrid
 from synthesight.stimuli.make.manipulations import manipulate
-from synthesight.stimuli.stimulus import Stimulus
 
-
-@dataclass(frozen=True)
-class Dial:
-    """What a slider turns: its name, first, last and step values, and where it stands at first."""
-
-    label: str
-    least: float
-    most: float
-    step: float
-    at: float
-
-
+# What a slider turns: its label, first, last and step values, and where it stands at first.
 DIALS = {
-    "contrast": Dial("Contrast, in per cent", 1, 100, 1, 30),
-    "blur": Dial("Blur: standard deviation, in pixels of 224", 0, 40, 1, 8),
-    "hybrid": Dial("Cut-off, in cycles an image: below it is the first image", 0.5, 32, 0.5, 4),
-}
+    "contrast": {"label": "Contrast, in per cent",
+                 "minimum": 1, "maximum": 100, "step": 1, "value": 30},
+    "blur": {"label": "Blur: standard deviation, in pixels of 224",
+             "minimum": 0, "maximum": 40, "step": 1, "value": 8},
+    "hybrid": {"label": "Cut-off, in cycles an image: below it is the first image",
+               "minimum": 0.5, "maximum": 32, "step": 0.5, "value": 4},
+}  # fmt: skip
+SHOWN = Markup(
+    '<div class="pictures"><figure><img src="{url}" alt="The image at {kind} {level:g}">'
+    "<figcaption>{kind} {level:g}</figcaption></figure></div>"
+)
 
 
 def turned(kind: str, level: float, image: np.ndarray, other: np.ndarray | None) -> np.ndarray:
-    """Return an image at a level of a dial.
+    """Return an image at a level of a dial: uint8, shape (H, W, 3).
 
     Parameters
     ----------
@@ -52,25 +46,18 @@ def turned(kind: str, level: float, image: np.ndarray, other: np.ndarray | None)
     image, other
         uint8, shape (H, W, 3): the image; and of a hybrid, the one of high frequencies.
 
-    Returns
-    -------
-    uint8, shape (H, W, 3).
-
     Raises
     ------
     SynthesightError
         If there is no second image for a hybrid.
     """
-    if kind == "hybrid":
-        if other is None:
-            raise SynthesightError(
-                "A hybrid needs a second image: drop one, or choose another dial."
-            )
-        return hybrid(image, other, level)
-    name, condition = (
-        ("contrast", f"c{level:g}") if kind == "contrast" else ("low-pass", f"{level:g}")
-    )
-    return manipulate(image, name, condition)
+    if kind == "contrast":
+        return manipulate(image, "contrast", f"c{level:g}")
+    if kind == "blur":
+        return manipulate(image, "low-pass", f"{level:g}")
+    if other is None:
+        raise SynthesightError("A hybrid needs a second image: drop one, or choose another dial.")
+    return hybrid(image, other, level)
 
 
 def dialled(
@@ -85,23 +72,13 @@ def dialled(
 ) -> Iterator[str]:
     """Show an image at a level of a dial, and yield the state of its race as HTML.
 
-    Parameters
-    ----------
-    models, path, model, classes
-        Where models are; the image; the names of a model and of classes.
-    kind, level, second
-        See :func:`turned`; ``second`` is the file of the other image.
-    stop
-        See :func:`~synthesight.app.watch.watched`.
+    ``second`` is the file of a hybrid's other image. For the rest see :func:`turned` and
+    :func:`~synthesight.app.watch.watched`, also for the errors raised.
     """
-    made: list[str] = []
-
-    def make() -> Stimulus:
-        stimulus = stimulus_of(path)
-        other = to_array(stimulus_of(second).open(), SIDE) if second and kind == "hybrid" else None
-        image = turned(kind, level, to_array(stimulus.open(), SIDE), other)
-        made.append(png_url(image))
-        return replace(stimulus, source=Image.fromarray(image), digest=None)
-
-    for state in watched(models, make, model, classes, stop or threading.Event()):
-        yield render("dial.html", urls=made, kind=kind, level=f"{level:g}", answer=Markup(state))
+    stimulus = stimulus_of(path)
+    other = to_array(stimulus_of(second).open(), SIDE) if second and kind == "hybrid" else None
+    image = turned(kind, level, to_array(stimulus.open(), SIDE), other)
+    shown = SHOWN.format(url=png_url(image), kind=kind, level=level)
+    made = replace(stimulus, source=Image.fromarray(image), digest=None)
+    for state in watched(models, made, model, classes, stop or threading.Event()):
+        yield shown + Markup(state)

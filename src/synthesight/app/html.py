@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
 from functools import cache
+from inspect import isgenerator
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from synthesight.encoding import sentence
+from synthesight.errors import SynthesightError
 from synthesight.report.saving import svg_of
 
 
@@ -38,9 +41,22 @@ def figure(chart: Any, text: str) -> Markup:
 
 def waiting(text: str) -> str:
     """Return a sentence to read until there is an answer."""
-    return render("waiting.html", text=text)
+    return str(Markup('<p class="status">{}</p>').format(text))
 
 
 def mistake(error: Exception) -> str:
     """Return what is wrong, in one sentence."""
-    return render("mistake.html", text=sentence(str(error)))
+    return str(Markup('<p class="mistake" role="alert">{}</p>').format(sentence(str(error))))
+
+
+def said(answer: Callable[..., str | Iterator[str]]) -> Callable[..., Iterator[str]]:
+    """Return a generator of answers whose mistakes are answers as well."""
+
+    def states(*given: Any) -> Iterator[str]:
+        try:
+            found = answer(*given)
+            yield from found if isgenerator(found) else [str(found)]
+        except SynthesightError as error:
+            yield mistake(error)
+
+    return states

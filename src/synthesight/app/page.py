@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from functools import partial, wraps
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from synthesight.app.dial import DIALS, dialled
-from synthesight.app.html import mistake, render, waiting
+from synthesight.app.html import said, waiting
 from synthesight.app.models import Models
 from synthesight.app.pictures import ambiguous, stimulus_of, write_examples
 from synthesight.app.rivals import MINE, rivalled
 from synthesight.app.watch import watched
 from synthesight.app.where import DRAWS, located
-from synthesight.errors import SynthesightError
 
 TITLE = "Synthesight: watch a generative classifier see"
 ONE = "model"  # what runs a model runs alone
+YOU = "You"
+TRIALS = '<iframe src="you/" title="You as an observer: 20 flashed images" class="trials"></iframe>'
 
 
 def build(models: Models, folder: Path) -> Any:
@@ -37,21 +38,21 @@ def build(models: Models, folder: Path) -> Any:
     examples = {str(path): name for name, path in write_examples(folder).items()}
     first, second = list(examples)[:2]
 
-    def start(path: str | None, model: str, classes: str, request: Any) -> Iterator[str]:
+    def stopped_by(request: Any) -> threading.Event:
         stop = stops[request.session_hash] = threading.Event()
-        yield from watched(models, partial(stimulus_of, path), model, classes, stop)
+        return stop
+
+    def start(path: str | None, model: str, classes: str, request: Any) -> Iterator[str]:
+        stop = stopped_by(request)
+        yield from said(lambda: watched(models, stimulus_of(path), model, classes, stop))()
 
     def turn(
-        path: str | None,
-        model: str,
-        classes: str,
-        kind: str,
-        level: float,
-        other: str | None,
+        path: str | None, model: str, classes: str, kind: str, level: float, other: str | None,
         request: Any,
-    ) -> Iterator[str]:
-        stop = stops[request.session_hash] = threading.Event()
-        yield from dialled(models, path, model, classes, kind, level, other, stop)
+    ) -> Iterator[str]:  # fmt: skip
+        yield from said(dialled)(
+            models, path, model, classes, kind, level, other, stopped_by(request)
+        )
 
     def halt(request: Any) -> None:
         stops.pop(request.session_hash, threading.Event()).set()
@@ -87,11 +88,10 @@ def build(models: Models, folder: Path) -> Any:
                     info="With commas between. Empty: those that the model knows.",
                     placeholder="cat, dog, truck",
                 )
-            with gr.Column(scale=2, min_width=300), gr.Tabs():
+            with gr.Column(scale=2, min_width=300), gr.Tabs() as tabs:
                 given = [image, model, classes]
                 how: dict[str, Any] = {"concurrency_id": ONE, "concurrency_limit": 1}
-                with gr.Tab("Watch") as tab:
-                    _shows(tab, left, shown=True)
+                with gr.Tab("Watch"):
                     with gr.Row():
                         go = gr.Button("Watch", variant="primary")
                         stop = gr.Button("Stop")
@@ -99,17 +99,17 @@ def build(models: Models, folder: Path) -> Any:
                     live: dict[str, Any] = {"show_progress": "hidden", **how}
                     go.click(halt, queue=False).then(start, given, race, **live)
                     stop.click(halt, queue=False)
-                with gr.Tab("Where") as tab:
-                    _shows(tab, left, shown=True)
+                with gr.Tab("Where"):
                     with gr.Row():
                         of = gr.Textbox(label="For", info="Empty: the class that is chosen.")
                         against = gr.Textbox(label="Against", info="Empty: its strongest rival.")
-                    draws = gr.Slider(16, 256, DRAWS, step=16, label="Draws of each")
+                    draws = gr.Slider(16, 256, DRAWS, step=16, label="Draws of a class, at most")
                     go = gr.Button("Show where", variant="primary")
                     place = gr.HTML(waiting("Which places speak for one class, which for another."))
-                    go.click(_said(located, models), [*given, of, against, draws], place, **how)
-                with gr.Tab("Rival prompts") as tab:
-                    _shows(tab, left, shown=True)
+                    go.click(
+                        said(partial(located, models)), [*given, of, against, draws], place, **how
+                    )
+                with gr.Tab("Rival prompts"):
                     names = [(title, name) for name, title in ambiguous().items()]
                     picture = gr.Dropdown(
                         [*names, ("The image on the left", MINE)],
@@ -125,11 +125,10 @@ def build(models: Models, folder: Path) -> Any:
                         waiting("The same noise, and two descriptions of what is in it.")
                     )
                     asked = [image, model, picture, one, rival, noise]
-                    go.click(_said(rivalled, models), asked, found, **how)
-                with gr.Tab("Dial") as tab:
-                    _shows(tab, left, shown=True)
+                    go.click(said(partial(rivalled, models)), asked, found, **how)
+                with gr.Tab("Dial"):
                     kind = gr.Radio(list(DIALS), value="contrast", label="Dial")
-                    level = gr.Slider(**_slider("contrast"))
+                    level = gr.Slider(**DIALS["contrast"])
                     high = "Second image, of which a hybrid has the high frequencies"
                     other = gr.Image(value=second, label=high, height=180, visible=False, **dropped)
                     with gr.Row():
@@ -138,7 +137,7 @@ def build(models: Models, folder: Path) -> Any:
                     answer = gr.HTML(waiting("Turn the dial, and see the answer change."))
                     kind.change(
                         lambda name: (
-                            gr.Slider(**_slider(name)),
+                            gr.Slider(**DIALS[name]),
                             gr.Image(visible=name == "hybrid"),
                         ),
                         kind,
@@ -149,40 +148,10 @@ def build(models: Models, folder: Path) -> Any:
                     for event in (go.click, level.release):
                         event(halt, queue=False).then(turn, asked, answer, **live)
                     stop.click(halt, queue=False)
-                with gr.Tab("You") as tab:
-                    _shows(tab, left, shown=False)
-                    gr.HTML(render("frame.html"))
+                with gr.Tab(YOU):
+                    gr.HTML(TRIALS)
+        for tab in tabs.children:  # the trials need no image, model or classes
+            show = partial(gr.Column, visible=tab.label != YOU)
+            tab.select(show, None, left, queue=False, show_progress="hidden")
         page.unload(halt)
     return page
-
-
-def _shows(tab: Any, column: Any, *, shown: bool) -> None:
-    """Let a tab show or hide the inputs on the left."""
-    import gradio as gr
-
-    tab.select(lambda: gr.Column(visible=shown), None, column, queue=False, show_progress="hidden")
-
-
-def _slider(name: str) -> dict[str, Any]:
-    dial = DIALS[name]
-    return {
-        "minimum": dial.least,
-        "maximum": dial.most,
-        "step": dial.step,
-        "value": dial.at,
-        "label": dial.label,
-    }
-
-
-def _said(answer: Callable[..., str], models: Models) -> Callable[..., str]:
-    """Return a function whose mistakes are answers as well: a sentence in their place."""
-
-    @wraps(answer)
-    def said(*given: Any) -> str:
-        try:
-            return answer(models, *given)
-        except SynthesightError as error:
-            return mistake(error)
-
-    del said.__wrapped__  # gradio would count the parameters of what is wrapped
-    return said

@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 from scipy.special import softmax
 
-from synthesight.app.html import figure, mistake, render, waiting
+from synthesight.app.html import figure, render, waiting
 from synthesight.app.models import Models, classes_of
 from synthesight.errors import SynthesightError
 from synthesight.observers.observer import Observer
@@ -35,11 +36,7 @@ class Halted(Exception):
 
 
 def watched(
-    models: Models,
-    make: Callable[[], Stimulus],
-    model: str,
-    classes: str,
-    stop: threading.Event,
+    models: Models, stimulus: Stimulus, model: str, classes: str, stop: threading.Event
 ) -> Iterator[str]:
     """Answer an image, and yield the state of the race as HTML while it goes on.
 
@@ -47,10 +44,15 @@ def watched(
     ----------
     models, model, classes
         Where models are, and the names of a model and of classes.
-    make
-        Makes what is shown; a mistake that it raises is the answer.
+    stimulus
+        What is shown.
     stop
         Ends the work when somebody sets it, with what is known by then.
+
+    Raises
+    ------
+    SynthesightError
+        If there is no such model, the classes are no choice, or the image cannot be read.
     """
     states: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -61,7 +63,6 @@ def watched(
 
     def work() -> None:
         try:
-            stimulus = make()
             with models.opened(model) as observer:
                 chosen = classes_of(classes, observer)
                 states.put(time.perf_counter())
@@ -72,8 +73,7 @@ def watched(
         except BaseException as error:
             states.put(error)
 
-    worker = threading.Thread(target=work, name="watch", daemon=True)
-    worker.start()
+    threading.Thread(target=work, name="watch", daemon=True).start()
     yield waiting(f"{model or 'The model'} is being opened.")
     started = time.perf_counter()
     race: Race | None = None
@@ -94,11 +94,10 @@ def watched(
                     time.sleep(max(0.0, EVERY - (time.perf_counter() - started - seconds)))
                 case Halted():
                     yield (
-                        racing(race, seconds, chart, stopped=True) if race else waiting("Stopped.")
+                        waiting("Stopped.")
+                        if race is None
+                        else racing(race, seconds, chart, "Stopped.")
                     )
-                    return
-                case SynthesightError():
-                    yield mistake(state)
                     return
                 case BaseException():
                     raise state
@@ -117,83 +116,49 @@ def _latest(states: queue.SimpleQueue[Any]) -> Any:
     return state
 
 
-def racing(race: Race, seconds: float, chart: str = "", *, stopped: bool = False) -> str:
+def racing(race: Race, seconds: float, chart: str, why: str = "") -> str:
     """Return the state of a race as HTML, above a chart of it."""
     last, running = race.evidence[-1], race.running[-1]
+    rows = _rows(race.classes, softmax(last), None, last, race.running.sum(axis=0), ~running)
     return render(
-        "answer.html",
-        answer=None,
-        leader=race.leader,
-        stopped=stopped,
-        left=int(running.sum()),
-        evaluations=race.evaluations,
-        seconds=seconds,
-        why=None,
-        calibrated=False,
-        draws_are="parts" if race.parts else "draws",
-        rows=_rows(race.classes, softmax(last), None, last, race.running.sum(axis=0), ~running),
-        chart=chart,
-        note=None,
-    )
+        "answer.html", answer=None, leader=race.leader, left=int(running.sum()), rows=rows,
+        evaluations=race.evaluations, seconds=seconds, why=why, calibrated=False,
+        parts=race.parts, chart=chart, note=None,
+    )  # fmt: skip
 
 
 def answered(
     observer: Observer,
     classes: Sequence[str],
     response: Response,
-    race: Race | None = None,
-    seconds: float = 0.0,
+    race: Race | None,
+    seconds: float,
 ) -> str:
     """Return an answer as HTML."""
-    note = ""
-    if race is None:
-        note = NETWORK.format(observer.name)
-    elif race.parts:
-        note = PARTS.format(observer.name)
+    parts = race is not None and race.parts
+    note = NETWORK if race is None else PARTS if parts else ""
     calibrated = response.probability is not None
     sure = response.score if response.probability is None else response.probability
-    error = None if calibrated else response.score_se
     # The last of the others are struck out at the draw that ends the race.
     other = np.array([name != response.response for name in classes])
     out = other if response.stopped == "decided" else response.draws < response.draws.max()
+    error = None if calibrated else response.score_se
     return render(
-        "answer.html",
-        answer=response.response,
-        leader=response.response,
-        stopped=False,
-        left=None,
-        evaluations=response.evaluations,
-        seconds=seconds,
-        why=WHY.get(response.stopped),
-        calibrated=calibrated,
-        draws_are="parts" if race is not None and race.parts else "draws",
+        "answer.html", answer=response.response, calibrated=calibrated, parts=parts,
+        evaluations=response.evaluations, seconds=seconds, why=WHY.get(response.stopped, ""),
         rows=_rows(classes, sure, error, response.evidence, response.draws, out),
-        chart=_chart(race),
-        note=note,
+        chart=_chart(race), note=note.format(observer.name),
+    )  # fmt: skip
+
+
+def _rows(name: Sequence[str], score: Any, error: Any, evidence: Any, draws: Any, out: Any) -> Any:
+    """Return a dictionary a class, from a column each."""
+    columns = {"name": list(name), "score": score, "evidence": evidence, "draws": draws, "out": out}
+    table = pl.DataFrame(columns).with_columns(
+        error=pl.Series(error, dtype=pl.Float64).fill_nan(None) if error is not None else None,
+        first=pl.int_range(pl.len()) == int(np.where(out, -np.inf, evidence).argmax()),
     )
-
-
-def _rows(
-    classes: Sequence[str],
-    score: np.ndarray,
-    error: np.ndarray | None,
-    evidence: np.ndarray,
-    draws: np.ndarray,
-    out: np.ndarray,
-) -> list[dict[str, Any]]:
-    first = int(np.where(out, -np.inf, evidence).argmax())
-    return [
-        {
-            "name": name,
-            "score": float(score[n]),
-            "error": None if error is None or np.isnan(error[n]) else float(error[n]),
-            "evidence": float(evidence[n]),
-            "draws": int(draws[n]),
-            "out": bool(out[n]),
-            "first": n == first,
-        }
-        for n, name in enumerate(classes)
-    ]
+    return table.to_dicts()
 
 
 def _chart(race: Race | None) -> str:

@@ -6,7 +6,6 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,7 @@ if TYPE_CHECKING:
 TRIALS = 20
 KEPT = 32  # designs of people who have begun
 ME = "you"
-PAGES = ("you.js", "you.css")  # ours; the flashing of images is the web experiment's
-OF_PEOPLE = ("flash.js", "experiment.css")
+PAGES = (("synthesight.app", "page"), ("synthesight.people", "page"))  # which flashes images
 
 
 class You:
@@ -181,14 +179,13 @@ class You:
 
 def _drawn(seed: int) -> list[Stimulus]:
     """Draw 20 of the cue conflicts, of each shape as many as can be."""
-    rng = np.random.default_rng(seed)
-    order, offset = rng.permutation(SIXTEEN).tolist(), rng.permutation(len(SIXTEEN) - 1) + 1
-    made: list[Stimulus] = []
-    for n in range(TRIALS):
-        turn, place = divmod(n, len(order))
-        texture = order[(place + int(offset[turn])) % len(order)]
-        made += drawn_cue_conflict(shapes=[order[place]], textures=[texture], seed=seed)
-    return made
+    order, count = np.random.default_rng(seed).permutation(SIXTEEN).tolist(), len(SIXTEEN)
+    pairs = [(n % count, (n + n // count + 1) % count) for n in range(TRIALS)]
+    return [
+        drawn
+        for shape, surface in pairs
+        for drawn in drawn_cue_conflict(shapes=[order[shape]], textures=[order[surface]], seed=seed)
+    ]
 
 
 def people_chart(mine: pl.DataFrame, people: pl.DataFrame | None) -> alt.LayerChart:
@@ -246,19 +243,12 @@ def pages(you: You) -> Starlette:
         except (ValueError, KeyError, TypeError):
             return HTMLResponse("These are no answers.", 400)
 
-    def page(name: str, package: str) -> Route:
-        text = (resources(package) / "page" / name).read_text("utf-8")
-        kind = "text/javascript" if name.endswith(".js") else "text/css"
-        return Route(f"/{name}", lambda _: Response(text, media_type=kind))
-
     you.folder.mkdir(exist_ok=True)
     return Starlette(
         routes=[
             Route("/", index),
             Route("/design", design),
             Route("/answers", answers, methods=["POST"]),
-            *(page(name, "synthesight.app") for name in PAGES),
-            *(page(name, "synthesight.people") for name in OF_PEOPLE),
-            Mount("/", StaticFiles(directory=you.folder)),
+            Mount("/", StaticFiles(directory=you.folder, packages=list(PAGES))),
         ]
     )
