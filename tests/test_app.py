@@ -198,8 +198,8 @@ def test_answers_are_judged_by_shape_and_texture(tmp_path):
     every = you.trials(design["key"], [None] * TRIALS)
     answers = [*every["category"][:5], *every["texture"][5:10], *[None] * (TRIALS - 10)]
     html = you.result(design["key"], answers)
-    assert "right in 25% of 20" in plain(html)
-    assert "Of the 10 answers that named either cue, 50% named the shape" in plain(html)
+    assert "right in 5 of 20" in plain(html)
+    assert "Of the 10 answers that named either cue, 50 % named the shape" in plain(html)
     assert "synthesight data get people" in plain(html)
     with pytest.raises(SynthesightError, match="begin again"):
         you.trials("unknown", answers)

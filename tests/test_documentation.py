@@ -242,3 +242,24 @@ def test_the_site_can_be_built_without_a_warning(tmp_path):
     index = (tmp_path / "site" / "search" / "search_index.js").read_text("utf-8")
     assert "error_consistency" in index
     assert "--keep-draws" in index
+
+
+def test_the_dockerfile_names_what_there_is():
+    """Each file that it copies is here and let in, each argument is used, each extra exists."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    let_in = {
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    copied = [name for line in re.findall(r"^COPY (.+)$", text, re.M) for name in line.split()[:-1]]
+    assert set(copied) == let_in
+    assert all((ROOT / name).exists() for name in copied)
+    arguments = re.findall(r"^ARG (\w+)=", text, re.M)
+    assert all(re.search(rf"\$\{{?{name}\b", text) for name in arguments)
+    assert set(re.findall(r"--build-arg (\w+)", text)) <= set(arguments)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    (entry,) = re.findall(r'^ENTRYPOINT \["(\S+)"\]$', text, re.M)
+    assert entry in project["scripts"]
+    extras = {each for found in re.findall(r"\[([\w,]+)\]", text) for each in found.split(",")}
+    assert extras <= set(project["optional-dependencies"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from functools import cache
-from inspect import isgenerator
 from typing import Any
 
 import jinja2
@@ -55,7 +54,7 @@ def said(answer: Callable[..., str | Iterator[str]]) -> Callable[..., Iterator[s
     def states(*given: Any) -> Iterator[str]:
         try:
             found = answer(*given)
-            yield from found if isgenerator(found) else [str(found)]
+            yield from [found] if isinstance(found, str) else found
         except SynthesightError as error:
             yield mistake(error)
 
