@@ -176,7 +176,7 @@ def test_many_comparisons_are_corrected():
     )
     table = comparisons(trials, measures=["accuracy", "response_entropy"], resamples=50)
     assert table.columns == [
-        "measure", "first", "second", "estimate", "low", "high", "p", "p_holm", "n",
+        "measure", "first", "second", "estimate", "low", "high", "p", "p_holm", "n", "population",
     ]  # fmt: skip
     assert len(table) == 12
     p = np.sort(table["p"].to_numpy())

@@ -495,6 +495,18 @@ def test_the_population_is_named_beside_the_numbers(tmp_path):
         "people": "new-people", "m": "these",
     }  # fmt: skip
     assert "for these images and new people like these" in (tmp_path / "r/index.html").read_text()
+    caption = (tmp_path / "r/figures.tex").read_text()
+    assert "for these images and new people like these.}\\label{fig:accuracy-bars}" in caption
+    svg = (tmp_path / "r/figures/accuracy-bars.svg").read_text()
+    assert "new people like these.</desc>" in svg
+    for name in ("m", "n"):
+        one = trials.filter(observer="m").with_columns(observer=pl.lit(name))
+        one.write_parquet(tmp_path / f"{name}.parquet")
+    both = [tmp_path / "m.parquet", tmp_path / "n.parquet"]
+    said = done("compare", *both, "--population", "these")
+    assert "Intervals are for these images and people." in said
+    said = done("compare", *both, "--json", "--population", "new-people-and-stimuli")
+    assert '"population": "new-stimuli"' in said  # no person is in the accuracy of a model
     message = refused("report", folder, "--out", tmp_path / "s", "--population", "new-persons")
     assert "--population" in message
     assert "did you mean new-people" in message

@@ -36,6 +36,7 @@ from synthesight.analysis._stats.units import (
     POPULATIONS,
     Population,
     check_population,
+    population_in_words,
 )
 from synthesight.analysis.accuracy import accuracy
 from synthesight.analysis.benchmark import BENCHMARK_METRICS, benchmark
@@ -104,6 +105,7 @@ __all__ = [
     "ood_accuracy",
     "pairwise_consistency",
     "pairwise_means",
+    "population_in_words",
     "power",
     "psychometric",
     "psychometric_curve",

@@ -173,8 +173,8 @@ def comparisons(
     Returns
     -------
     One row a measure and pair: measure, first, second, estimate, low, high, p, ``p_holm`` or
-    ``p_benjamini_hochberg``, and n. Figures are null, and no test is counted, for pairs that share
-    no stimulus or where the measure is undefined.
+    ``p_benjamini_hochberg``, n, and population: of which the row can speak. Figures are null,
+    and no test is counted, for pairs that share no stimulus or where the measure is undefined.
 
     Raises
     ------
@@ -223,11 +223,12 @@ def comparisons(
                 row |= vars(found)
             except SynthesightError as error:
                 refused = refused or error
-            rows.append(row | {"dataset": dataset})
+            of = _population(get_metric(measure), population)
+            rows.append(row | {"dataset": dataset, "population": of})
     figures = ("estimate", "low", "high", "p")
     names = ("measure", *(("dataset",) if each_dataset else ()), "first", "second")
     schema = {**dict.fromkeys(names, pl.String), **dict.fromkeys(figures, pl.Float64),
-              "n": pl.Int64}  # fmt: skip
+              "n": pl.Int64, "population": pl.String}  # fmt: skip
     table = pl.DataFrame(rows, schema).with_columns(pl.col(figures).fill_nan(None))
     if refused and table["estimate"].is_null().all():
         raise refused
@@ -235,6 +236,15 @@ def comparisons(
     name = f"p_{correction.replace('-', '_')}"
     corrected = pl.Series(name, _corrected(p, correction)).fill_nan(None)
     return table.insert_column(table.columns.index("p") + 1, corrected)
+
+
+def _population(metric: Metric, asked: Population) -> Population:
+    """Return of which population a difference in a metric speaks: people are new in agreement."""
+    if metric.statistic is None:
+        return POPULATION  # images alone are resampled
+    if isinstance(metric.statistic, Ratio):
+        return "new-stimuli" if "stimuli" in asked else "these"
+    return asked
 
 
 def _corrected(p: np.ndarray, correction: Correction) -> np.ndarray:

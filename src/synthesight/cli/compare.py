@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthesight.cli.commands import say, translate
-from synthesight.cli.options import Data, seeded, written_to
+from synthesight.cli.options import Data, Population, seeded, written_to
 from synthesight.cli.runs import Unfinished, expanded
 from synthesight.cli.tables import check_kind, write_table
 from synthesight.errors import SynthesightError
@@ -37,6 +37,7 @@ def compare(
         Path | None, written_to("Table to write: a .csv, .parquet, .json or .jsonl.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    population: Population = "new-stimuli",
     resamples: Annotated[int, typer.Option(min=1, help="Of metrics that resample.")] = 2000,
     seed: Annotated[int, seeded("Of these resamples.")] = 0,
     unfinished: Unfinished = False,
@@ -45,11 +46,12 @@ def compare(
     """Test whether two runs differ: a paired test on the stimuli that both were shown."""
     import polars as pl
 
-    from synthesight.analysis import comparisons
+    from synthesight.analysis import check_population, comparisons
     from synthesight.cli.output import print_comparison
     from synthesight.trials.state import check_finished
 
     check_kind("out", out)
+    chosen = check_population(population)
     runs = expanded(runs)
     if len(runs) != 2:
         raise SynthesightError(
@@ -58,8 +60,8 @@ def compare(
     notes = check_finished(runs, unfinished=unfinished)
     trials, names = _trials(runs, data, notes)
     table = comparisons(
-        trials, names, measures=measure or MEASURES, each_dataset=True, resamples=resamples,
-        seed=seed,
+        trials, names, measures=measure or MEASURES, each_dataset=True, population=chosen,
+        resamples=resamples, seed=seed,
     )  # fmt: skip
     undefined = table.filter(pl.col("estimate").is_null())["measure"].unique(maintain_order=True)
     for name in undefined:

@@ -148,7 +148,18 @@ def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
     ]  # fmt: skip
     columns = ("model", "dataset", "trials", "accuracy, %\n(95 % interval)", "draws",
                "evaluations\nan image")  # fmt: skip
-    print_table(columns, rows, ("model", "dataset"))
+    told = population_caption(costs)
+    print_table(columns, rows, ("model", "dataset"), caption=told, caption_justify="left")
+
+
+def population_caption(table: pl.DataFrame) -> str | None:
+    """Return a line that names of whom and what the intervals of a table speak; None without."""
+    from synthesight.analysis import population_in_words
+
+    if "population" not in table.columns:
+        return None
+    of = [population_in_words(name) for name in table["population"].drop_nulls().unique().sort()]
+    return f"Intervals are for {' or '.join(of)}." if of else None
 
 
 def print_comparison(table: pl.DataFrame) -> None:
@@ -165,7 +176,8 @@ def print_comparison(table: pl.DataFrame) -> None:
     ]  # fmt: skip
     columns = ("measure", "dataset", "difference (95 % interval)", "p", "p (Holm)", "n")
     title = f"{table['first'][0]} minus {table['second'][0]}"
-    print_table(columns, rows, ("measure", "dataset"), title)
+    told = population_caption(table)
+    print_table(columns, rows, ("measure", "dataset"), title, caption=told, caption_justify="left")
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -347,7 +359,9 @@ def print_reproduction(table: pl.DataFrame) -> None:
         rows.append((shown, row["observer"] or "", published, here, row["verdict"]))
         before = figure
     columns = ("figure", "observer", "published", "here", "verdict")
-    print_table(columns, rows, ("figure", "observer", "verdict"))
+    told = population_caption(table)
+    texts = ("figure", "observer", "verdict")
+    print_table(columns, rows, texts, caption=told, caption_justify="left")
 
 
 def print_results(table: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> None:

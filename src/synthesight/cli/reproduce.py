@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from synthesight.cli.options import Data, Device, written_to
+from synthesight.cli.options import Data, Device, Population, written_to
 
 
 def reproduce(
@@ -38,11 +38,13 @@ def reproduce(
         int | None, typer.Option(help="With --run: a balanced sample of so many stimuli.")
     ] = None,
     device: Device = None,
+    population: Population = "new-stimuli",
     resamples: Annotated[
         int, typer.Option(min=1, help="Bootstrap resamples behind the intervals.")
     ] = 2000,
 ) -> None:
     """List every figure of a paper: printed, measured here, and whether they agree."""
+    from synthesight.analysis import check_population
     from synthesight.cli.output import print_reproduction
     from synthesight.observers.options import EvaluateOptions
     from synthesight.report.sources import gather
@@ -53,7 +55,7 @@ def reproduce(
         write_reproduction,
     )
 
-    plan = read_plan(paper)
+    plan, chosen = read_plan(paper), check_population(population)
     if run:
         options = EvaluateOptions(rule=rule, limit=limit, device=device)
         run_models(
@@ -62,7 +64,7 @@ def reproduce(
     made = [place.parent for place in sorted((out / "runs").glob("*/run.json"))]
     notes: list[str] = []
     trials = gather([*(runs or []), *made], data, fetch=True, note=notes.append)
-    table = figures_beside(plan, trials, resamples=resamples)
+    table = figures_beside(plan, trials, population=chosen, resamples=resamples)
     page = write_reproduction(plan, table, out, notes)
     print_reproduction(table)
     for note in notes:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synthesight.cli.commands import say
-from synthesight.cli.options import Device, written_to
+from synthesight.cli.options import Device, Population, written_to
 from synthesight.stopping import by, code_of
 
 
@@ -38,6 +38,7 @@ def study(
     track: Annotated[
         str | None, typer.Option(help="Log to jsonl:FILE, trackio:PROJECT or wandb:PROJECT.")
     ] = None,
+    population: Population = "new-stimuli",
     resamples: Annotated[
         int, typer.Option(min=1, help="Bootstrap resamples behind the intervals.")
     ] = 2000,
@@ -51,14 +52,16 @@ def study(
 
     from rich.console import Console
 
+    from synthesight.analysis import check_population
     from synthesight.backends.checking import read_shard
-    from synthesight.cli.output import frame_table
+    from synthesight.cli.output import frame_table, population_caption
     from synthesight.report.report import write_report
     from synthesight.report.sources import gather
     from synthesight.studies import Study, plan_study, run_study
     from synthesight.tracking import check_tracker
 
     read_shard(shard)
+    chosen = check_population(population)
     asked = Study.read(study, device=device, backend=backend, address=address, jobs=jobs,
                        slurm=slurm)  # fmt: skip
     asked = asked if track is None else replace(asked, track=track)
@@ -79,8 +82,9 @@ def study(
         return
     try:
         outcome = run_study(
-            asked, folder, shard=shard, say=lambda text: print(text, flush=True), progress=True
-        )
+            asked, folder, shard=shard, population=chosen, progress=True,
+            say=lambda text: print(text, flush=True),
+        )  # fmt: skip
     except KeyboardInterrupt as stopped:
         with suppress(OSError):  # of a terminal that is gone
             print(f"Stopped{by(stopped)}: all trials are kept; the same command goes on.")
@@ -90,14 +94,17 @@ def study(
         results = results.drop("unreadable")
     if not results["shape_bias"].count():
         results = results.drop("shape_bias", "shape_bias_low", "shape_bias_high")
-    console.print(frame_table(results, f"Results of {study}", 40))
+    console.print(frame_table(results.drop("population"), f"Results of {study}", 40))
+    print(population_caption(results) or "")
     shown = [row for row in outcome.plan.rows if row.done]
     notes: list[str] = []
     if shown:
         trials = gather([row.folder for row in shown], fetch=True, note=notes.append,
                         called=[row.cell.observer for row in shown])  # fmt: skip
         if len(trials.drop_nulls("response")):
-            page = write_report(trials, folder / "report", resamples=resamples, notes=notes)
+            page = write_report(
+                trials, folder / "report", population=chosen, resamples=resamples, notes=notes
+            )
             print(f"The table is {folder / 'results.csv'}, the page {page}.")
     for note in notes:
         say(note)

@@ -14,6 +14,7 @@ import polars as pl
 import vl_convert
 
 from synthesight import __version__, files
+from synthesight.analysis import population_in_words
 from synthesight.report.layout import on_either, recoloured
 from synthesight.report.saving import FORMATS
 from synthesight.report.section import Section, caption_of
@@ -69,7 +70,7 @@ def write_page(
         sections=[
             vars(section)
             | {"shown": [_cells(*each) for each in section.tables.items()]}
-            | {"population": in_words(section.population)}
+            | {"population": population_in_words(section.population)}
             for section in sections
         ],
         specs={
@@ -88,11 +89,6 @@ def write_page(
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, html)
     return path
-
-
-def in_words(population: str) -> str:
-    """Return of what intervals speak, as short as beside numbers: "new stimuli"."""
-    return "these images and people" if population == "these" else population.replace("-", " ")
 
 
 @cache
@@ -118,7 +114,7 @@ def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:
     left_out, population = len(table) > HUGE, ""
     if "population" in table.columns and table["population"].drop_nulls().n_unique() == 1:
         # Said once, as it takes the room of numbers.
-        population = in_words(table["population"].drop_nulls()[0])
+        population = population_in_words(table["population"].drop_nulls()[0])
         table = table.drop("population")
     shown = shown_table(table.head(0) if left_out else table)
     # Published rows, at the end, fold no table of few measured ones.

@@ -13,6 +13,8 @@ from synthesight.analysis import (
     BENCHMARK_METRICS,
     IS_HUMAN,
     PEOPLE,
+    POPULATION,
+    Population,
     benchmark,
     get_metric,
     with_people,
@@ -33,11 +35,18 @@ SCHEMA: dict[str, pl.DataType] = {
     "estimate": pl.Float64(),
     "low": pl.Float64(),
     "high": pl.Float64(),
+    "population": pl.String(),
     "verdict": pl.String(),
 }
 
 
-def figures_beside(plan: Plan, trials: pl.DataFrame, *, resamples: int = 2000) -> pl.DataFrame:
+def figures_beside(
+    plan: Plan,
+    trials: pl.DataFrame,
+    *,
+    population: Population = POPULATION,
+    resamples: int = 2000,
+) -> pl.DataFrame:
     """Return a paper's figures beside those of trials.
 
     Parameters
@@ -46,15 +55,15 @@ def figures_beside(plan: Plan, trials: pl.DataFrame, *, resamples: int = 2000) -
         What the paper shows.
     trials
         The trial table, of models and people.
-    resamples
-        Resamples of the bootstrap behind the 95 % confidence intervals.
+    population, resamples
+        Of which the 95 % confidence intervals speak, and how many resamples are behind some.
 
     Returns
     -------
     One row a figure and observer. Columns: where, figure, observer (as the paper calls it),
-    published, here (who was measured), estimate, low, high, and verdict: "agrees" where the
-    printed value is in the interval or differs by its rounding, else by how much it differs, or
-    why there is nothing to compare.
+    published, here (who was measured), estimate, low, high, population, and verdict: "agrees"
+    where the printed value is in the interval or differs by its rounding, else by how much it
+    differs, or why there is nothing to compare.
     """
     everyone = with_people(trials.filter(pl.col("error").is_null()))
     rows: list[dict[str, Any]] = []
@@ -63,17 +72,19 @@ def figures_beside(plan: Plan, trials: pl.DataFrame, *, resamples: int = 2000) -
         if item.missing:
             rows.append(head | {"verdict": item.missing})
             continue
-        measured = _measured(item, everyone, resamples)
+        measured = _measured(item, everyone, population, resamples)
         for who, printed in item.rows:
             found = _row(who, printed, measured, plan, item)
             rows.append(head | {"observer": who.name, "published": printed} | found)
     return pl.DataFrame(rows, schema=SCHEMA)
 
 
-def _measured(item: Item, everyone: pl.DataFrame, resamples: int) -> dict[str, dict[str, Any]]:
+def _measured(
+    item: Item, everyone: pl.DataFrame, population: Population, resamples: int
+) -> dict[str, dict[str, Any]]:
     """Return estimate, low, high and datasets by observer."""
     shown = everyone if item.dataset is None else everyone.filter(dataset=item.dataset)
-    table = _table(item.metric, shown, resamples)
+    table = _table(item.metric, shown, population, resamples)
     seen = dict(shown.group_by("who").agg(pl.col("dataset").n_unique()).iter_rows())
     return {
         row["observer"]: row | {"datasets": seen.get(row["observer"], 0)}
@@ -82,17 +93,17 @@ def _measured(item: Item, everyone: pl.DataFrame, resamples: int) -> dict[str, d
     }
 
 
-def _table(name: str, shown: pl.DataFrame, resamples: int) -> pl.DataFrame:
+def _table(name: str, shown: pl.DataFrame, population: Population, resamples: int) -> pl.DataFrame:
+    how: dict[str, Any] = {"population": population, "resamples": resamples}
     if name not in BENCHMARK_METRICS:
-        function = get_metric(name).function
-        return function(shown, by=["who"], resamples=resamples).rename({"who": "observer"})
+        return get_metric(name).function(shown, by=["who"], **how).rename({"who": "observer"})
     people = shown.filter(IS_HUMAN)
     if people["observer"].n_unique() < 2:  # nobody to be compared with
         return pl.DataFrame(schema={"observer": pl.String, "estimate": pl.Float64})
     # Of what no person saw there is no likeness to people.
     seen = shown.filter(pl.col("dataset").is_in(people["dataset"].unique().implode()))
-    return benchmark(seen, resamples=resamples).select(
-        "observer", estimate=name, low=f"{name}_low", high=f"{name}_high"
+    return benchmark(seen, **how).select(
+        "observer", "population", estimate=name, low=f"{name}_low", high=f"{name}_high"
     )
 
 
@@ -101,7 +112,7 @@ def _row(
 ) -> dict[str, Any]:
     for names, same in ((who.here, True), (who.kin, False)):
         if found := _find(names, measured):
-            estimate = {key: found[key] for key in ("estimate", "low", "high")}
+            estimate = {key: found[key] for key in ("estimate", "low", "high", "population")}
             verdict = _verdict(printed, found, same, plan, item)
             return {"here": found["observer"], **estimate, "verdict": verdict}
     if who.name == PEOPLE or who.here:

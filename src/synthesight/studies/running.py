@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from synthesight import files
-from synthesight.analysis import get_metric
+from synthesight.analysis import POPULATION, Population, get_metric
 from synthesight.backends import run_jobs
 from synthesight.errors import SynthesightError
 from synthesight.evaluation import run_evaluation, slurm_jobs
@@ -50,6 +50,7 @@ def run_study(
     out: str | Path,
     *,
     shard: str = "1/1",
+    population: Population = POPULATION,
     say: Callable[[str], None] = lambda text: None,
     progress: bool | None = None,
 ) -> Outcome:
@@ -67,6 +68,8 @@ def run_study(
         changed definition is another run. ``results.csv`` has what :func:`results_of` returns.
     shard
         ``"i/n"``: the i-th of n parts of each run's stimuli.
+    population
+        As of :func:`results_of`.
     say
         Called with a sentence before each run.
     progress
@@ -109,26 +112,30 @@ def run_study(
                     step=number,
                 )  # fmt: skip
     done = plan_study(study, out)
-    results = results_of(done)
+    results = results_of(done, population=population)
     with files.writing(out), files.whole(out / RESULTS) as unfinished:
         results.write_csv(unfinished, float_precision=6)
     return Outcome(done, results, failures)
 
 
-def results_of(plan: Plan, *, resamples: int = 2000) -> pl.DataFrame:
+def results_of(
+    plan: Plan, *, population: Population = POPULATION, resamples: int = 2000
+) -> pl.DataFrame:
     """Return what the runs of a study have measured so far.
 
     Parameters
     ----------
     plan
         The study's plan.
+    population
+        Of which the intervals speak: see :func:`synthesight.analysis.accuracy`.
     resamples
         Resamples of the bootstrap behind the 95 % confidence intervals of images; 0 for none.
 
     Returns
     -------
     A row for each observer and dataset: observer, dataset, images, unreadable, accuracy and
-    shape_bias with ``_low`` and ``_high``, passes (of an image), and run.
+    shape_bias with ``_low`` and ``_high``, population, passes (of an image), and run.
     """
     rows = []
     for row in plan.rows:
@@ -146,7 +153,7 @@ def results_of(plan: Plan, *, resamples: int = 2000) -> pl.DataFrame:
                 ("accuracy", known),
                 ("shape_bias", known.filter(pl.col("texture").is_not_null())),
             ):
-                found |= _measured(metric, of, resamples)
+                found |= _measured(metric, of, population, resamples)
             found["passes"] = answered["evaluations"].mean()
             rows.append(found | {"run": row.folder.name})
     numbers = [
@@ -154,6 +161,7 @@ def results_of(plan: Plan, *, resamples: int = 2000) -> pl.DataFrame:
     ]
     schema: dict[str, Any] = {"observer": pl.String, "dataset": pl.String, "images": pl.Int64}
     schema |= {"unreadable": pl.Int64} | dict.fromkeys(numbers, pl.Float64)
+    schema["population"] = pl.String
     return pl.DataFrame(rows, schema=schema | {"passes": pl.Float64, "run": pl.String})
 
 
@@ -162,13 +170,16 @@ def trials_of(row: Row) -> pl.DataFrame:
     return Run.open(row.folder).trials().with_columns(observer=pl.lit(row.cell.observer))
 
 
-def _measured(metric: str, trials: pl.DataFrame, resamples: int) -> dict[str, float | None]:
+def _measured(
+    metric: str, trials: pl.DataFrame, population: Population, resamples: int
+) -> dict[str, Any]:
     columns = {metric: "estimate", f"{metric}_low": "low", f"{metric}_high": "high"}
     if trials.is_empty():
         return dict.fromkeys(columns)
-    table = get_metric(metric).function(trials, by=["observer"], resamples=resamples)
-    return {name: table[column].item() if column in table.columns else None
-            for name, column in columns.items()}  # fmt: skip
+    columns["population"] = "population"
+    how: dict[str, Any] = {"by": ["observer"], "population": population, "resamples": resamples}
+    row = get_metric(metric).function(trials, **how).row(0, named=True)
+    return {name: row.get(column) for name, column in columns.items()}
 
 
 def _run(row: Row, shard: str, failures: list[str], progress: bool | None) -> None:

@@ -72,6 +72,17 @@ class Units:
         return bool((self.shape != self.texture).any())
 
 
+def population_in_words(population: str) -> str:
+    """Return a population as short as it stands beside numbers.
+
+    Examples
+    --------
+    >>> population_in_words("new-people-and-stimuli"), population_in_words("these")
+    ('new people and stimuli', 'these images and people')
+    """
+    return "these images and people" if population == "these" else population.replace("-", " ")
+
+
 def check_population(population: str) -> Population:
     """Return the population of a name.
 
