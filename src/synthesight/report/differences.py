@@ -74,7 +74,8 @@ def differences_section(
     guess = each.group_by(by, maintain_order=True).agg(
         estimate=pl.col("dataset").first().replace_strict(chance) - pl.col("people").first()
     )
-    if figure := lines_of(each, observers, POINTS, guess):
+    # Panels are too low for the whole title.
+    if figure := lines_of(each, observers, POINTS | {"title": "gap to people, % points"}, guess):
         section.tables[f"{name}-by-condition"] = each
         section.figures[f"{name}-by-condition"] = figure
         section.text += (
