@@ -22,7 +22,7 @@ from designs import DESIGNS, Design, Found
 from rich.console import Console
 from rich.table import Table
 
-MODULES = ("agreement", "shares", "times")
+MODULES = ("agreement", "shares", "people", "times")
 BATCH = 200_000  # simulated images at a time
 COLUMNS = ("measure", "design", "population", "n", "coverage", "too low", "too high", "withheld",
            "width", "type I")  # fmt: skip

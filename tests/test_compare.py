@@ -176,7 +176,8 @@ def test_many_comparisons_are_corrected():
     )
     table = comparisons(trials, measures=["accuracy", "response_entropy"], resamples=50)
     assert table.columns == [
-        "measure", "first", "second", "estimate", "low", "high", "p", "p_holm", "n", "population",
+        "measure", "first", "second", "estimate", "low", "high", "p", "p_holm", "n", "weak",
+        "population",
     ]  # fmt: skip
     assert len(table) == 12
     p = np.sort(table["p"].to_numpy())
@@ -195,6 +196,7 @@ def test_many_comparisons_are_corrected():
         comparisons(trials, correction="holms")
     with pytest.raises(SynthesightError, match="give two"):
         comparisons(trials, ["a"])
+    assert not table["weak"].any()
     # Each dataset alone is a test as well, and all of them are corrected together.
     both = pl.concat([trials, trials.with_columns(dataset=pl.lit("e"))])
     several = comparisons(both, ["a", "b"], each_dataset=True)

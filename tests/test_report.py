@@ -12,7 +12,15 @@ import polars as pl
 import pytest
 
 from builders import done, refused, trial_table
-from synthesight.analysis import benchmark, get_metric, shape_bias, with_people
+from synthesight.analysis import (
+    benchmark,
+    comparisons,
+    error_consistency,
+    get_metric,
+    shape_bias,
+    with_people,
+)
+from synthesight.cli.output import print_comparison
 from synthesight.errors import SynthesightError
 from synthesight.report.confusions import confusion_section
 from synthesight.report.coverage import fewer_conditions, fewer_images, strangers
@@ -393,8 +401,29 @@ def test_tables_show_intervals_and_escape_what_their_formats_need(tmp_path):
         [Section("s", "S", "<b>", {"t": table})], {}, ["a_b|<c>"], tmp_path / "p.html"
     )
     html = page.read_text()
+    assert "Weak interval" not in html + to_markdown(table) + to_latex(table, "T.")
     assert '<td class="text">a_b|&lt;c&gt;</td><td class="number">0.512 [0.400, 0.600]</td>' in html
     assert "<p>&lt;b&gt;</p>" in html
+
+
+def test_tables_mark_weak_intervals_and_say_below_what_that_is(tmp_path, capsys):
+    trials = pl.concat(
+        trial_table([True] * right + [False] * (30 - right), observer=name, kind=kind)
+        for name, right, kind in
+        (("m", 28, "discriminative"), ("k", 20, "discriminative"), ("p", 18, "human"))
+    )  # fmt: skip
+    table = error_consistency(trials)
+    assert dict(table.select("observer", "weak").iter_rows()) == {"k": False, "m": True}
+    shown = dict(shown_table(table).select("observer", "estimate").iter_rows())
+    assert shown["m"].endswith("]*")
+    assert shown["k"].endswith("]")
+    page = write_page([Section("s", "S", "", {"t": table})], {}, [], tmp_path / "p.html")
+    print_comparison(comparisons(trials, measures=["accuracy", "error_consistency"],
+                                 each_dataset=True))  # fmt: skip
+    printed = capsys.readouterr().out
+    assert printed.count(")*") == 1
+    for text in (to_markdown(table), to_latex(table, "T."), page.read_text(), printed):
+        assert "Weak interval" in text
 
 
 def test_published_rows_are_set_apart_and_fold_no_table(tmp_path):

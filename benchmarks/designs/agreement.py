@@ -199,24 +199,42 @@ for _accuracy, _own, _both in (
 
 def crowded_kappas(
     n: int, studies: int, rng: np.random.Generator,
-    *, hard: float, model: tuple[float, float], person: tuple[float, float],
+    *, hard: float, a: tuple[float, float], b: tuple[float, float], person: tuple[float, float],
+    people: int, conditions: int,
 ) -> Found:  # fmt: skip
-    observers = np.array([model, model, *[person] * 4])
-    names = ["a", "b", *(f"person{number}" for number in range(4))]
-    trials = trials_of(answers(hard, observers, (studies, n), rng), names)
-    trials = trials.with_columns(
-        kind=pl.when(pl.col("observer").is_in(["a", "b"])).then("kind").otherwise(pl.lit("human"))
+    observers = np.array([a, b, *[person] * people])
+    names = ["a", "b", *(f"person{number}" for number in range(people))]
+    tables = []
+    for condition in range(conditions):
+        image = np.array([f"{condition}-{number}.png" for number in range(n)])
+        table = trials_of(answers(hard, observers, (studies, n), rng), names, image=image)
+        tables.append(table.with_columns(condition=pl.lit(str(condition))))
+    is_model = pl.col("observer").is_in(["a", "b"])
+    trials = pl.concat(tables).with_columns(
+        kind=pl.when(is_model).then("kind").otherwise(pl.lit("human"))
     )
     return compared(trials, "error_consistency", 0.0)
 
 
-for _hard, _model, _person in CROWDS[:4]:
+# Two models of one κ with people, of the same accuracy or another.
+for _number, _other, _people, _conditions in (
+    (0, (0.9, 0.3), 4, 1), (0, (1.0, 0.5140845), 4, 1), (0, (0.9, 0.3), 10, 1),
+    (0, (0.9, 0.3), 4, 6), (1, (0.98, 0.6), 4, 1), (2, (1.0, 0.5), 4, 1), (2, (1.0, 0.5), 10, 1),
+    (2, (1.0, 0.5), 4, 6), (3, (0.99, 0.8), 4, 1), (3, (1.0, 0.8280543), 4, 1),
+):  # fmt: skip
+    _hard, _model, _person = CROWDS[_number]
     _share = np.array([1 - _hard, _hard])
     design(
-        "compare κ",
-        f"accuracies {_share @ _model:.2f}, twice; 4 people {_share @ _person:.2f}",
+        "compare mean κ",
+        f"accuracies {_share @ _model:.2f}, {_share @ _other:.2f}; {_people} people "
+        f"{_share @ _person:.2f}, {_conditions} conditions",
         "new-stimuli",
-    )(partial(crowded_kappas, hard=_hard, model=_model, person=_person))
+    )(
+        partial(
+            crowded_kappas, hard=_hard, a=_model, b=_other, person=_person, people=_people,
+            conditions=_conditions,
+        )
+    )  # fmt: skip
 
 
 def biases(

@@ -45,10 +45,12 @@ def people(
     names = [f"subject-{number}" for number in range(count)]
     trials = trials_of(rng.random(chance.shape) < chance, names, "human")
     found = accuracy(trials, by=["dataset"], population=population)
-    return Found(*intervals(found), _truth(population, chance, level, able, ease, ability, spread))
+    return Found(
+        *intervals(found), people_truth(population, chance, level, able, ease, ability, spread)
+    )
 
 
-def _truth(
+def people_truth(
     population: Population, chance: np.ndarray, level: float, able: np.ndarray, ease: np.ndarray,
     ability: float, spread: float,
 ) -> np.ndarray | float:  # fmt: skip

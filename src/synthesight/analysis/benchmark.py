@@ -55,7 +55,8 @@ def benchmark(
     -------
     One row a model, best first, then one a participant, and last one for people. For each of
     ood_accuracy, squared_accuracy_difference, observed_consistency and error_consistency, a column
-    of that name and ``<name>_low``, ``<name>_high``; ``mean_rank``: of the model among the models
+    of that name and ``<name>_low``, ``<name>_high``; ``error_consistency_weak``, as there;
+    ``mean_rank``: of the model among the models
     by the last three, null for people and participants; ``mean_rank_low`` and ``mean_rank_high``,
     the means of the best and worst ranks that the model may have, which hold the true mean rank in
     at least 95 % of studies (Mogstad et al. 2024); ``population``.
@@ -74,18 +75,18 @@ def benchmark(
     tables = {
         OOD: overall.table(ood_limits if resamples else None).rename({"who": "observer"}),
         **{
-            name: each.table(intervals=resamples > 0, least=least.get(name, 0.0))
+            name: each.table(
+                intervals=resamples > 0, least=least.get(name, 0.0), chance=name in least
+            )
             for name, each in zip(RANKED, found, strict=True)
         },
     }
     key = ["observer", "kind"]
     result = tables[OOD].select(key)
     for name, table in tables.items():
+        ends = [end for end in ("low", "high", "weak") if end in table.columns]
         figures = table.select(
-            *key,
-            pl.col("estimate").alias(name),
-            pl.col("low").alias(f"{name}_low"),
-            pl.col("high").alias(f"{name}_high"),
+            *key, pl.col("estimate").alias(name), pl.col(ends).name.prefix(f"{name}_")
         )
         result = result.join(figures, on=key, how="left", nulls_equal=True)
     # Ranks are among the models only, so people's figures are masked.

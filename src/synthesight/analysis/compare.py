@@ -38,6 +38,9 @@ class Difference:
         there.
     n
         Stimuli that both saw (and a reference observer, where the metric is of agreement).
+    weak
+        Whether the difference is of κ, and an observer had fewer than five errors, or right
+        responses, in a condition: interval and p-value are then rough.
     """
 
     estimate: float
@@ -45,6 +48,7 @@ class Difference:
     high: float
     p: float
     n: int
+    weak: bool = False
 
 
 @any_frame
@@ -111,9 +115,27 @@ def compare(
     >>> compare(trials, "a", "b").estimate
     0.5
     """  # fmt: skip
+    return _compared(
+        judged(trials), first, second, measure=measure, reference=reference, trivial=trivial,
+        population=population, resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def _compared(
+    trials: pl.DataFrame,
+    first: str,
+    second: str,
+    *,
+    measure: str,
+    reference: str | Sequence[str] | None,
+    trivial: bool,
+    population: Population,
+    resamples: int,
+    seed: int,
+) -> Difference:
+    """Return the difference of two observers, of judged trials: see :func:`compare`."""
     check_population(population)
     metric = get_metric(measure)
-    trials = judged(trials)
     others = [reference] if isinstance(reference, str) else list(reference or [])
     _check_names(trials, [first, second, *others])
     if resamples < 1:
@@ -131,7 +153,7 @@ def compare(
     else:
         gap = _difference(trials, first, second, metric, population, resamples, seed)
     low, high = gap.limits()
-    return Difference(gap.estimate, low, high, gap.p(), gap.n)
+    return Difference(gap.estimate, low, high, gap.p(), gap.n, gap.few and metric.unit == "κ")
 
 
 @any_frame
@@ -173,8 +195,9 @@ def comparisons(
     Returns
     -------
     One row a measure and pair: measure, first, second, estimate, low, high, p, ``p_holm`` or
-    ``p_benjamini_hochberg``, n, and population: of which the row can speak. Figures are null,
-    and no test is counted, for pairs that share no stimulus or where the measure is undefined.
+    ``p_benjamini_hochberg``, n, weak, and population: of which the row can speak. Figures are
+    null, and no test is counted, for pairs that share no stimulus or where the measure is
+    undefined.
 
     Raises
     ------
@@ -206,9 +229,9 @@ def comparisons(
     _check_names(own, observers)
     if len(observers) < 2:
         raise SynthesightError(f"{len(observers)} observers leave nothing to compare: give two.")
-    parts = {"all": trials}
+    parts = {"all": own}
     if each_dataset and own["dataset"].n_unique() > 1:
-        parts |= {name: trials.filter(dataset=name) for name in own["dataset"].unique().sort()}
+        parts |= {name: own.filter(dataset=name) for name in own["dataset"].unique().sort()}
     rows: list[dict[str, object]] = []
     refused: SynthesightError | None = None
     for measure, (dataset, part) in product(measures, parts.items()):
@@ -216,7 +239,7 @@ def comparisons(
         for first, second in combinations(observers, 2):
             row: dict[str, object] = {"measure": measure, "first": first, "second": second}
             try:
-                found = compare(
+                found = _compared(
                     part, first, second, measure=measure, reference=reference, trivial=trivial,
                     population=population, resamples=resamples, seed=seed,
                 )  # fmt: skip
@@ -228,7 +251,7 @@ def comparisons(
     figures = ("estimate", "low", "high", "p")
     names = ("measure", *(("dataset",) if each_dataset else ()), "first", "second")
     schema = {**dict.fromkeys(names, pl.String), **dict.fromkeys(figures, pl.Float64),
-              "n": pl.Int64, "population": pl.String}  # fmt: skip
+              "n": pl.Int64, "weak": pl.Boolean, "population": pl.String}  # fmt: skip
     table = pl.DataFrame(rows, schema).with_columns(pl.col(figures).fill_nan(None))
     if refused and table["estimate"].is_null().all():
         raise refused

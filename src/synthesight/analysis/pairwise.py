@@ -29,7 +29,7 @@ _MEANS = (
     "p",
     "n",
     "conditions",
-    "few_errors",
+    "weak",
     "population",
 )
 
@@ -59,7 +59,8 @@ def pairwise_consistency(
     One row a pair and condition: the columns ``by``, dataset, condition, first, second, estimate
     (κ, null where undefined), low, high, p (of κ = 0, Fisher's exact test: null where an observer
     was always right, always wrong, or responded repeatedly), observed, expected, n (stimuli that
-    both saw) and population; pairs that share none have no row.
+    both saw), weak (fewer than five errors, or right responses, of either) and population; pairs
+    that share none have no row.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def _by_condition(
                 "second",
                 *(pl.Series(name, each).fill_nan(None) for name, each in figures.items()),
                 pl.Series("n", values.n),
-                pl.Series("few_errors", values.rare() < FEW),
+                pl.Series("weak", values.rare() < FEW),
                 pl.Series("population", alone.mean.populations()),
             )
         )
@@ -134,7 +135,7 @@ def pairwise_means(
     -------
     One row a pair and dataset: dataset, first, second, estimate (null where κ is undefined in all
     conditions), low, high, p (of κ = 0: see :func:`error_consistency`), n (stimuli that both saw),
-    conditions (how many the mean is over) and population.
+    conditions (how many the mean is over), weak (as there) and population.
 
     Raises
     ------

@@ -100,10 +100,11 @@ def frame_table(frame: pl.DataFrame, title: str = "", most: int = 20) -> Table:
     most
         Rows that are shown.
     """
-    from synthesight.report.tables import shown_table, sides
+    from synthesight.report.tables import footnote, shown_table, sides
 
     left = len(frame) - most
-    caption = f"and {left} rows more" if left > 0 else None
+    notes = [f"and {left} rows more" if left > 0 else "", footnote(frame.head(most))]
+    caption = "\n".join(filter(None, notes)) or None
     shown = shown_table(frame.head(most))
     texts = [name for name, side in zip(shown.columns, sides(frame), strict=True) if side == "text"]
     rows, console = list(shown.iter_rows()), Console()
@@ -121,7 +122,7 @@ def _estimate(row: Mapping[str, Any], shown: Callable[[float], str]) -> str | No
         return None
     if low is None or high is None:
         return shown(value)
-    return f"{shown(value)} ({shown(low)} to {shown(high)})"
+    return f"{shown(value)} ({shown(low)} to {shown(high)}){'*' * bool(row.get('weak'))}"
 
 
 def print_accuracy(tables: Sequence[pl.DataFrame]) -> None:
@@ -164,6 +165,8 @@ def population_caption(table: pl.DataFrame) -> str | None:
 
 def print_comparison(table: pl.DataFrame) -> None:
     """Print the differences of two observers, each with its interval and p-values."""
+    from synthesight.report.tables import footnote
+
     rows = [
         (
             row["measure"].replace("_", " "), row["dataset"],
@@ -176,7 +179,7 @@ def print_comparison(table: pl.DataFrame) -> None:
     ]  # fmt: skip
     columns = ("measure", "dataset", "difference (95 % interval)", "p", "p (Holm)", "n")
     title = f"{table['first'][0]} minus {table['second'][0]}"
-    told = population_caption(table)
+    told = "\n".join(filter(None, [population_caption(table), footnote(table)])) or None
     print_table(columns, rows, ("measure", "dataset"), title, caption=told, caption_justify="left")
 
 

@@ -18,7 +18,7 @@ from synthesight.analysis import population_in_words
 from synthesight.report.layout import on_either, recoloured
 from synthesight.report.saving import FORMATS
 from synthesight.report.section import Section, caption_of
-from synthesight.report.tables import shown_table, sides
+from synthesight.report.tables import footnote, shown_table, sides
 
 LONG = 15  # rows; a longer table is folded
 WRAPPED = 44  # characters; a longer cell is wrapped
@@ -130,4 +130,5 @@ def _cells(name: str, table: pl.DataFrame) -> dict[str, Any]:
         "header": shown.columns,
         "sides": sides(table),
         "rows": shown.rows(),
+        "note": footnote(table),
     }

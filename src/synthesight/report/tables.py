@@ -10,31 +10,47 @@ from synthesight import files
 from synthesight.encoding import csv, markdown
 from synthesight.report.latex import Column, long_tables
 
+WEAK = (
+    "* Weak interval: an observer had fewer than five errors, or right responses, in a condition."
+)
+
 
 def shown_table(table: pl.DataFrame) -> pl.DataFrame:
     """Return a table as it is printed: each estimate with its interval in one column of text.
 
     Columns ``<name>`` with ``<name>_low`` and ``<name>_high`` (or ``estimate`` with ``low`` and
-    ``high``) become "0.512 [0.480, 0.544]"; other numbers have three decimals.
+    ``high``) become "0.512 [0.480, 0.544]"; other numbers have three decimals. Where the column
+    ``<name>_weak`` (or ``weak``) says so, a star follows: see :func:`footnote`.
     """
     columns = []
     for name, dtype in table.schema.items():
-        low, high = ("low", "high") if name == "estimate" else (f"{name}_low", f"{name}_high")
+        prefix = "" if name == "estimate" else f"{name}_"
+        low, high, weak = (f"{prefix}{each}" for each in ("low", "high", "weak"))
         if low in table.columns and high in table.columns:
-            text = pl.format("{} [{}, {}]", _number(name), _number(low), _number(high))
+            star = pl.when(weak).then(pl.lit("*")).otherwise(pl.lit(""))
+            text = pl.format(
+                "{} [{}, {}]{}", _number(name), _number(low), _number(high),
+                star if weak in table.columns else pl.lit(""),
+            )  # fmt: skip
             # Published figures have no interval, and people no rank.
             nothing = pl.lit("" if name.endswith("rank") else "undefined")
             if "source" in table.columns:
                 nothing = pl.when(pl.col("source").is_null()).then(nothing).otherwise(pl.lit(""))
             text = pl.coalesce(text, _number(name), nothing)
             columns.append(text.alias(name.replace("_", " ")))
-        elif name in ("low", "high") or name.endswith(("_low", "_high")):
+        elif name in ("low", "high", "weak") or name.endswith(("_low", "_high", "_weak")):
             continue
         elif dtype.is_float():
             columns.append(_number(name).fill_null("").alias(name.replace("_", " ")))
         else:
             columns.append(pl.col(name).cast(pl.String).fill_null("").alias(name.replace("_", " ")))
     return table.select(columns)
+
+
+def footnote(table: pl.DataFrame) -> str:
+    """Return what is said below a table of which an interval has a star; else an empty text."""
+    weak = [name for name in table.columns if name == "weak" or name.endswith("_weak")]
+    return WEAK if weak and table.select(pl.any_horizontal(weak).any()).item() else ""
 
 
 def sides(table: pl.DataFrame) -> list[str]:
@@ -49,7 +65,9 @@ def to_markdown(table: pl.DataFrame) -> str:
     shown = shown_table(table)
     rule = ["---:" if side == "number" else ":---" for side in sides(table)]
     rows = [shown.columns, rule, *(list(row) for row in shown.iter_rows())]
-    return "".join("| " + " | ".join(map(markdown, row)) + " |\n" for row in rows)
+    lines = "".join("| " + " | ".join(map(markdown, row)) + " |\n" for row in rows)
+    note = footnote(table)
+    return f"{lines}\n{markdown(note)}\n" if note else lines
 
 
 def to_latex(table: pl.DataFrame, caption: str = "", label: str = "") -> str:
@@ -61,6 +79,8 @@ def to_latex(table: pl.DataFrame, caption: str = "", label: str = "") -> str:
     if "population" in table.columns and table["population"].n_unique() == 1 and caption:
         caption += f" Intervals are for {table['population'][0]}."
         table = table.drop("population")
+    if caption:
+        caption = f"{caption} {footnote(table)}".rstrip()
     shown = shown_table(table)
     columns = [
         Column(name, shown[name].to_list(), side == "number")

@@ -16,7 +16,7 @@ from synthesight.analysis._stats.response_matrix import ResponseMatrix
 from synthesight.analysis._stats.spread import Influence, People, Variance
 from synthesight.analysis._stats.units import Population, Units, persons
 
-FEW = 10.0  # errors, or right responses
+FEW = 5.0  # errors, or right responses
 
 
 class Compared:
@@ -85,7 +85,7 @@ class Compared:
         least
             What the statistic cannot be less than.
         chance
-            Whether to give ``p``, of κ: :meth:`chances`.
+            Whether to give ``p`` and ``weak``, of κ: :meth:`chances`, :meth:`weak`.
         """
         table = self.mean.table(None)
         if intervals and len(table):
@@ -94,8 +94,8 @@ class Compared:
             table = table.with_columns(
                 pl.Series(name, end).fill_nan(None) for name, end in ends.items()
             )
-        table = table.with_columns(few_errors=pl.Series(self._few(), dtype=pl.Boolean))
         if chance:
+            table = table.with_columns(weak=pl.Series(self.weak(), dtype=pl.Boolean))
             p = pl.Series("p", self.chances(), pl.Float64).fill_nan(None)
             table.insert_column(table.columns.index("high") + 1, p)
         return table.filter(pl.col("datasets") + pl.col("undefined") > 0)
@@ -111,8 +111,8 @@ class Compared:
         known = np.isfinite(low) & np.isfinite(high) & (low < high)
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
-    def _few(self) -> np.ndarray:
-        """Return which means are over tables with fewer than ten outcomes of a kind: bool, (G,).
+    def weak(self) -> np.ndarray:
+        """Return which means are over tables with fewer than five outcomes of a kind: bool, (G,).
 
         Their intervals hold the truth too seldom where they are over several conditions, and more
         often than they say where they are of one (``benchmarks/coverage.py``).

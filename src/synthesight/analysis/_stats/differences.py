@@ -37,6 +37,8 @@ class Gap:
         Variances of the centre, to the lower and the upper end.
     n
         Stimuli that both saw.
+    few
+        Whether an observer had too few errors: see :meth:`Compared.weak`.
     """
 
     estimate: float
@@ -44,6 +46,7 @@ class Gap:
     below: Variance
     above: Variance
     n: int
+    few: bool = False
 
     def limits(self) -> tuple[float, float]:
         """Return the ends of the 95 % interval; NaN where nothing varied."""
@@ -140,7 +143,8 @@ def agreement_gap(
             found.add(matrix, number, groups, pairs.shared())
         total += len(matrix.seen)
     estimates = found.mean.estimates()
-    return Gap(float(estimates[0] - estimates[1]), *found.difference(), total)
+    few = bool(found.weak().any())
+    return Gap(float(estimates[0] - estimates[1]), *found.difference(), total, few)
 
 
 def called_gap(
