@@ -15,8 +15,12 @@ from synthesight.analysis import (
     shape_match,
     shape_preference,
     texture_match,
+    with_people,
 )
 from synthesight.errors import SynthesightError
+from synthesight.report.provenance import Provenance
+from synthesight.report.times import doubt_section
+from synthesight.trials.schema import conform
 
 CLASSES = ["cat", "dog", "car"]
 
@@ -74,8 +78,17 @@ def test_answers_of_people_in_the_trials_are_taken():
         )
         for k in range(4)
     ]  # fmt: skip
-    found = doubt(pl.concat([*people, model], how="diagonal_relaxed"), CLASSES, resamples=0)
+    trials = pl.concat([*people, model], how="diagonal_relaxed")
+    found = doubt(trials, CLASSES, resamples=0)
     assert found["n"][0] == 12
+    # The report takes the classes from the record of the run.
+    made = Provenance("m", "discriminative", None, {"classes": CLASSES}, [], 12, None, None, ())
+    everyone = with_people(conform(trials))
+    section = doubt_section(everyone, [made], 0, "these")
+    assert section.tables["doubt"]["estimate"].to_list() == found["estimate"].to_list()
+    assert set(section.tables["doubt"]["population"]) == {"these"}
+    assert section.figures["doubt-d"].to_dict()["concat"][2]
+    assert doubt_section(everyone, [], 0, "these") is None
     with pytest.raises(SynthesightError, match="answers of people"):
         doubt(model, CLASSES)
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from builders import trial_table
-from synthesight.analysis import reaction_time, speed_accuracy
+from synthesight.analysis import reaction_time, speed_accuracy, with_people
 from synthesight.analysis._stats.correlations import rank_correlations  # noqa: PLC2701 - tested here
 from synthesight.errors import SynthesightError
+from synthesight.report.times import time_section
 from synthesight.trials.people import load_human_trials
 
 IMAGES = 60
@@ -144,6 +145,16 @@ def test_early_answers_are_judged_by_those_given_by_then():
     assert speed_accuracy(trials, by=[], shares=[1.0], resamples=0)["n"].item() == 3
     with pytest.raises(SynthesightError, match="shares"):
         speed_accuracy(trials, shares=[0.0])
+
+
+def test_the_report_shows_accuracy_by_deadline():
+    section = time_section(with_people(study()), 0, "new-people")
+    assert set(section.tables) == {"reaction-time", "speed-accuracy"}
+    curves = section.tables["speed-accuracy"]
+    assert set(curves["observer"]) == {"m", "people"}
+    assert section.tables["reaction-time"]["population"].unique().to_list() == ["new-people"]
+    assert list(section.figures) == ["reaction-time-bars", "speed-accuracy"]
+    assert time_section(with_people(study().drop("rt")), 0) is None
 
 
 def test_people_are_as_slow_as_each_other_on_the_published_images(data_folder):

@@ -69,8 +69,8 @@ def expected_calibration_error(
     -------
     One row a group: the columns ``by``, ``estimate``, ``low``, ``high``, ``n`` (trials),
     ``stimuli``, ``population`` and ``confidence`` (its mean). Distances have no sign, so chance
-    adds to the estimate, and as much again to the bootstrap's replicates. So the 95 % interval is
-    the basic one: 2 × estimate minus the replicates' quantiles, not below 0.
+    adds to the estimate. The 95 % interval allows for that: it holds the multiples of the observed
+    distances under which an estimate such as this one is neither too small nor too large.
 
     Raises
     ------
@@ -95,30 +95,25 @@ def expected_calibration_error(
         gap = group["correct"].cast(pl.Float64).to_numpy() - group["confidence"].to_numpy()
         share = shown.sum(axis=0) / max(len(group), 1)
         mean = (gap @ shown) / np.maximum(shown.sum(axis=0), 1)
-        # A bin in which all, or none, are right is not certain: one image more moves it by the
-        # standard error that two outcomes of either kind would leave (Agresti & Coull 1998).
-        n, right = shown.sum(axis=0) + 4, (shown & group["correct"].to_numpy()[:, None]).sum(axis=0)
-        alike = (right == 0) | (right == n - 4)
-        effects = np.vstack([
-            shown * (gap[:, None] - mean) / max(len(group), 1),
-            alike * share * np.sqrt(2 / n * (1 - 2 / n) / n),
-        ])  # fmt: skip
-        units = units_of(group).with_others(1, 0)
-        influence = Influence(effects, np.vstack([shown, alike]), effects, n - 4, units)
+        # A bin in which nearly all are right is less certain than it seems: one image more makes up
+        # for the variance that two outcomes of either kind would add (Agresti & Coull 1998).
+        n, right = shown.sum(axis=0), (shown & group["correct"].to_numpy()[:, None]).sum(axis=0)
+        smooth = (right + 2) / (n + 4)
+        effects = shown * (gap[:, None] - mean) / max(len(group), 1)
+        lacking = share**2 * smooth * (1 - smooth) / (n + 4) - (effects**2).sum(axis=0)
+        extra = np.sqrt(np.maximum(lacking, 0.0))[None]
+        effects, units = np.vstack([effects, extra]), units_of(group).with_others(1, 0)
+        influence = Influence(effects, np.vstack([shown, extra > 0]), effects, n, units)
         estimate = float(np.abs(share * mean).sum())
-        low = high = np.nan
+        low = high = None
         if resamples and len(group):
             spread = Spread(population, [(np.arange(len(mean)), influence)], len(mean))
             rng = np.random.default_rng(seed)
-            made = rng.multivariate_normal(share * mean, spread.covariance(), resamples, "ignore")
-            tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-            low, high = np.quantile(np.abs(made).sum(axis=1), tails)
-        figures = [estimate, max(2 * estimate - high, 0.0), max(2 * estimate - low, 0.0)]
+            low, high = _limits(share * mean, spread.covariance(), resamples, rng)
         untold = np.array([influence.untold.any()])
         (speaks,) = populations_of(population, np.zeros(1, dtype=bool), untold)
-        found = [None if np.isnan(each) else float(each) for each in figures]
         counts = (len(group), group["stimulus"].n_unique(), speaks, group["confidence"].mean())
-        rows.append((*key, *found, *counts))
+        rows.append((*key, estimate, low, high, *counts))
     kinds = {name: trials.schema[name] for name in by}
     kinds |= {"estimate": pl.Float64(), "low": pl.Float64(), "high": pl.Float64()}
     kinds |= {"n": pl.Int64(), "stimuli": pl.Int64(), "population": pl.String()}
@@ -186,3 +181,23 @@ def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
     bins = max(1, min(bins, count // FEWEST))
     rank = confidence.argsort(kind="stable").argsort(kind="stable")
     return rank * bins // max(count, 1)
+
+
+def _limits(
+    distance: np.ndarray, covariance: np.ndarray, resamples: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return the interval of Σ |true distances|, of distances that vary normally.
+
+    The true distances are taken for a multiple of the observed ones. Of each multiple, quantiles
+    of the estimate are simulated, by the same draws.
+    """
+    noise = rng.multivariate_normal(np.zeros(len(distance)), covariance, resamples, "ignore")
+    scale = np.sqrt(np.diag(covariance))
+    estimate = np.abs(distance).sum()
+    direction = distance if estimate > 0 else scale
+    length = max(np.abs(direction).sum(), 1e-12)
+    multiples = np.linspace(0, (estimate + 4 * scale.sum()) / length, 200)
+    made = [np.abs(multiple * direction + noise).sum(axis=1) for multiple in multiples]
+    least, most = np.quantile(made, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    low, high = (np.interp(estimate, ends, multiples * length) for ends in (most, least))
+    return float(low), float(high)

@@ -32,6 +32,7 @@ from synthesight.report.sections import sections as all_sections
 from synthesight.report.sources import RUN
 from synthesight.report.style import Style
 from synthesight.report.tables import write_table
+from synthesight.report.times import doubt_section
 from synthesight.report.works import Record, works
 from synthesight.trials.obtain import published_people
 
@@ -122,6 +123,7 @@ def write_report(
             sections += filter(
                 None,
                 [
+                    doubt_section(everyone, made, resamples, population),
                     galleries_section(told, made, data),
                     provenance_section(made),
                     _for_a_paper(told, made, sections, resamples, papers),

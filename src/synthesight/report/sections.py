@@ -43,6 +43,7 @@ from synthesight.report.references import (
     references_of,
 )
 from synthesight.report.section import Section, datasets_of, order, sorted_table
+from synthesight.report.times import time_section
 from synthesight.stimuli.datasets import datasets
 from synthesight.stimuli.names import plain
 
@@ -63,9 +64,12 @@ def sections(population: Population = POPULATION) -> dict[str, Make]:
         "benchmark": partial(benchmark_section, population=population),
         "difference from people": partial(differences_section, population=population),
         "dial": dials_section,
-        "calibration": calibration_section,
+        "reaction time": partial(time_section, population=population),
+        "calibration": partial(calibration_section, population=population),
     }
-    elsewhere = {shape_bias.__name__, "expected_calibration_error", *BENCHMARK_METRICS}
+    elsewhere = {
+        shape_bias.__name__, "expected_calibration_error", "reaction_time", *BENCHMARK_METRICS
+    }  # fmt: skip
     declared: dict[str, Make] = {
         metric.title.lower(): partial(declared_section, metric, population=population)
         for name, metric in metrics().items()
