@@ -152,7 +152,7 @@ def _compared(
         )
     else:
         gap = _difference(trials, first, second, metric, population, resamples, seed)
-    low, high = gap.limits()
+    low, high = map(float, gap.limits())
     return Difference(gap.estimate, low, high, gap.p(), gap.n, gap.few and metric.unit == "κ")
 
 
