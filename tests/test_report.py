@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from builders import done, refused, trial_table
+from builders import command, done, refused, trial_table
 from synthesight.analysis import (
     benchmark,
     comparisons,
@@ -539,3 +539,20 @@ def test_the_population_is_named_beside_the_numbers(tmp_path):
     message = refused("report", folder, "--out", tmp_path / "s", "--population", "new-persons")
     assert "--population" in message
     assert "did you mean new-people" in message
+
+
+def test_without_runs_people_are_reported_alone(tmp_path, monkeypatch):
+    people = tmp_path / "data/human-trials/edge"
+    people.mkdir(parents=True)
+    for n in (1, 2):
+        (people / f"edge_subject-0{n}_session_1.csv").write_text(
+            "subj,session,trial,rt,object_response,category,condition,imagename\n"
+            f"subject-0{n},1,1,0.5,cat,cat,0,0_0_0_0_cat_0_cat1.png\n"
+            f"subject-0{n},1,2,0.6,dog,cat,0,0_0_0_0_cat_0_cat2.png\n"
+        )
+    monkeypatch.setenv("SYNTHESIGHT_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    result = command("report", "--resamples", 10)
+    assert result.returncode == 0, result.stderr
+    assert "No run was named" in result.stdout + result.stderr
+    assert "subject-02" in (tmp_path / "report/tables/error-consistency.csv").read_text()

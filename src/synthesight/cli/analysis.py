@@ -84,7 +84,8 @@ def report(
         raise SynthesightError(f"`resamples={resamples}` leaves no intervals: give 1 or more.")
     chosen = check_population(population)
     style = Style(width, font_size, dark, pairs(names, "names"))
-    places = expanded(runs or ([RUNS] if expanded([RUNS]) != [RUNS] else []))
+    here = expanded([RUNS]) if RUNS.is_dir() else []
+    places = expanded(runs) if runs else [place for place in here if place != RUNS]
     findings = [read_section(place) for place in places if is_section(place)]
     runs = [place for place in places if not is_section(place)]
     notes = check_finished(runs, unfinished=unfinished)
