@@ -15,6 +15,7 @@ import synthesight
 from builders import day_and_night, encoded, picture
 from synthesight.errors import SynthesightError
 from synthesight.experiments import discriminative, generative
+from synthesight.experiments.checkpoint import Checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
 from synthesight.experiments.text import PROMPT_TOKENS, prompts_of, train_tokenizer
 from synthesight.experiments.weighting import Recording, fit_weighting, measure, proposal_of
@@ -293,3 +294,14 @@ def test_a_damaged_checkpoint_is_named(images, tmp_path):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"half")
     with pytest.raises(SynthesightError, match=r"checkpoint.safetensors is damaged: delete it"):
         generative.train(images, tmp_path, SMALL, device=CPU)
+
+
+def test_a_training_that_begins_anew_has_all_its_time(tmp_path):
+    """A damaged checkpoint is to be deleted; its log stays."""
+    saved, log = tmp_path / "checkpoint.safetensors", tmp_path / "log.jsonl"
+    kept = Checkpoint(saved, log, {}, model=torch.nn.Linear(1, 1))
+    kept.seconds = 1000.0
+    kept.save(1, 0.5)
+    assert Checkpoint(saved, log, {}).spent() >= 1000
+    saved.unlink()
+    assert Checkpoint(saved, log, {}).spent() < 1000

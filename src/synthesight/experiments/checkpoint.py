@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,10 @@ class Checkpoint:
     def __init__(self, path: Path, log: Path, options: dict[str, Any], **parts: Any) -> None:
         self.path, self.log, self.parts = path, JsonLines(log), parts
         self.options = json.loads(json.dumps(options))  # as they are read back
-        try:
-            self.seconds = float(json.loads(log.read_text().splitlines()[-1])["seconds"])
-        except (FileNotFoundError, IndexError, ValueError):  # none yet, or cut short by a full disk
-            self.seconds = 0.0
+        self.seconds = 0.0
+        if path.exists():  # else the log is of a training that is begun anew
+            with suppress(FileNotFoundError, IndexError, ValueError):  # or cut short by a full disk
+                self.seconds = float(json.loads(log.read_text().splitlines()[-1])["seconds"])
         self.since = time.perf_counter()
 
     def spent(self) -> float:
