@@ -137,7 +137,7 @@ def encode(
 
 
 def prepare(model: LikelihoodModel, prompts: Sequence[str]) -> Any:
-    """Return what the prompts condition on."""
+    """Return what ``model.prepare`` does, or say that memory does not hold it."""
     try:
         return model.prepare(prompts)
     except (RuntimeError, MemoryError) as error:

@@ -44,7 +44,7 @@ class SingleFile:
 
     @classmethod
     def read(cls, path: Path) -> SingleFile:
-        """Read what is in a file."""
+        """Read a file, unless it is damaged, a LoRA, or of scaled 8-bit weights."""
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 

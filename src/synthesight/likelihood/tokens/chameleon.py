@@ -24,8 +24,9 @@ from synthesight.likelihood.tokens.raster import (
 class Chameleon(RasterModel):
     """Chameleon and Anole as models of parts, of the one size that they make.
 
-    The model's own ``forward`` is not called: it masks the logits of image codes. For the
-    parameters see :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
+    ``model`` is a ``ChameleonForConditionalGeneration`` of transformers, ``processor`` its
+    ``ChameleonProcessor``; ``resolution`` is that size, or None. The model's own ``forward`` is not
+    called: it masks the logits of image codes.
     """
 
     def __init__(

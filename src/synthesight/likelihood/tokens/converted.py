@@ -79,7 +79,7 @@ class ConvertedParts:
 
 
 def open_converted(source: str | Path) -> ConvertedParts:
-    """Return what is in a folder."""
+    """Open a folder that :func:`~synthesight.likelihood.tokens.convert` wrote."""
     from safetensors.torch import load_file
 
     folder = Path(source).expanduser()

@@ -25,9 +25,9 @@ AREA = 518_400
 class Emu3(RasterModel):
     """Emu3 as a model of parts, of any size of whole codes.
 
-    Without a ``resolution``, images are the square of the processor's own area. One of 720 × 720
-    pixels has 8,190 tokens, one of 512 × 512 has 4,160. For the parameters see
-    :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
+    ``model`` is an ``Emu3ForConditionalGeneration`` of transformers, ``processor`` its
+    ``Emu3Processor``. Without a ``resolution``, images are the square of the processor's own area.
+    One of 720 × 720 pixels has 8,190 tokens, one of 512 × 512 has 4,160.
     """
 
     def __init__(

@@ -22,7 +22,8 @@ from synthesight.likelihood.tokens.raster import (
 class Janus(RasterModel):
     """Janus as a model of parts, of the one size that it makes.
 
-    For the parameters see :class:`~synthesight.likelihood.tokens.raster.RasterModel`.
+    ``model`` is a ``JanusForConditionalGeneration`` of transformers, ``processor`` its
+    ``JanusProcessor``; ``resolution`` is that size, or None.
     """
 
     def __init__(
