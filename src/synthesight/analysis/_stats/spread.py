@@ -267,7 +267,8 @@ class Spread:
             total += value
             few = np.where(n > 0, np.minimum(few, n), few)
         freedom = np.divide(total**2, parts_by_freedom, out=few - 1.0, where=parts_by_freedom > 0)
-        return Clustering(sums, freedom, np.where(np.isinf(few), 0, shown.sum(axis=0)))
+        # An estimate without people has no limit of their number.
+        return Clustering(sums, freedom, np.where(np.isinf(few), np.inf, shown.sum(axis=0)))
 
 
 def _corrected(sums: np.ndarray, units: np.ndarray) -> Clustering:
