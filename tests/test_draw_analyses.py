@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from builders import done, noise_stimuli, refused
+from builders import done, noise_stimuli, refused, trial_table
 from gaussian_mixture import GaussianMixtures
 from synthesight import draws
 from synthesight.analysis import expected_calibration_error, reliability
@@ -270,3 +270,18 @@ def test_calibration_error_is_the_distance_of_confidence_from_accuracy():
     assert bins["n"].to_list() == [400] * 10
     inside = (bins["low"] <= bins["confidence"]) & (bins["confidence"] <= bins["high"])
     assert inside.sum() >= 8
+
+
+def test_calibration_error_is_uncertain_of_few_images_and_of_shapes_and_textures():
+    def of(right, **columns):
+        sure = {"probability": [[0.6, 0.4]] * len(right), "evidence": [[0.0, 0.0]] * len(right)}
+        trials = trial_table(np.where(right, "cat", "dog"), **sure, **columns)
+        return expected_calibration_error(trials, "dataset").row(0, named=True)
+
+    one = of(np.array([True, False]), condition=["0", "1"], stimulus="1.png")
+    assert 0 <= one["low"] < one["estimate"] < one["high"] <= 1
+    # Every shape is named as often as every texture is: of either, units do not vary.
+    shape, texture = (axis.ravel() for axis in np.indices((4, 4)))
+    names = [f"cat{s}-dog{t}.png" for s, t in zip(shape, texture, strict=True)]
+    crossed = of((shape + texture) % 2 == 0, stimulus=names, texture="dog")
+    assert 0 <= crossed["low"] < crossed["estimate"] < crossed["high"] <= 1

@@ -152,6 +152,29 @@ def test_nothing_is_certain_of_what_was_always_right():
         difference_from_people(trials, "error_consistency")
 
 
+@pytest.mark.parametrize("population", ["new-people", "new-people-and-stimuli"])
+def test_few_people_leave_the_interval_of_a_model_as_it_is(population):
+    flawless = trial_table([True] * 30, "m", "d")
+    trials = pl.concat([flawless, *(trial_table([True] * 30, each, "d", kind="human")
+                                    for each in ("a", "b"))])  # fmt: skip
+    columns = ["low", "high"]
+    own = benchmark(trials, population=population).filter(observer="m")
+    alone = ood_accuracy(flawless)
+    assert own.select(f"ood_accuracy_{each}" for each in columns).rows() == (
+        alone.select(columns).rows()
+    )
+    gap = difference_from_people(trials, population=population)
+    assert gap["low"].item() == pytest.approx(alone["low"].item() - 1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_difference_from_people_on_one_image_is_hardly_known():
+    trials = pl.concat([trial_table([False]), trial_table([True], "a", kind="human")])
+    row = difference_from_people(trials, by=()).row(0, named=True)
+    assert row["low"] == row["estimate"] == -1
+    assert 0 < row["high"] < 1
+
+
 def test_ranks_are_certain_only_where_models_are_apart():
     rng = np.random.default_rng(4)
     ease = rng.random(400)

@@ -82,7 +82,8 @@ def difference_from_people(
             "There are no human observers to compare with: add trials of kind 'human' of the same "
             "datasets (load_human_trials)."
         )
-    counted = counted.filter(IS_HUMAN.any().over(by))
+    if by:
+        counted = counted.filter(IS_HUMAN.any().over(by))
     counted = counted.with_columns(person_pool(counted, pooled="dataset" in by))
     who = ["who", "kind"]
     tables = []
@@ -106,9 +107,12 @@ def _differences(ratios: MatrixRatios) -> pl.DataFrame:
     spread = ratios.spread()
     own, apart = spread.variance().value, spread.variance(contrast).value
     product = np.sqrt(own[models] * own[people])
-    shared = own[models] + own[people] - apart
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = np.where(product > 0, np.clip(shared / (2 * product), -1, 1), 0.0)
+        shared = own[models] + own[people] - apart
+        correlation = np.clip(shared / (2 * product), -1, 1)
+    # Of one image, variances are infinite, and the correlation is unknown.
+    known = (product > 0) & ~np.isinf(product)
+    correlation = np.where(known, correlation, 0.0)
     estimate = ratios.estimate
     gap = estimate[models] - estimate[people]
 

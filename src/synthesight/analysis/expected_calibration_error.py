@@ -95,21 +95,16 @@ def expected_calibration_error(
         gap = group["correct"].cast(pl.Float64).to_numpy() - group["confidence"].to_numpy()
         share = shown.sum(axis=0) / max(len(group), 1)
         mean = (gap @ shown) / np.maximum(shown.sum(axis=0), 1)
-        # A bin in which nearly all are right is less certain than it seems: one image more makes up
-        # for the variance that two outcomes of either kind would add (Agresti & Coull 1998).
         n, right = shown.sum(axis=0), (shown & group["correct"].to_numpy()[:, None]).sum(axis=0)
-        smooth = (right + 2) / (n + 4)
         effects = shown * (gap[:, None] - mean) / max(len(group), 1)
-        lacking = share**2 * smooth * (1 - smooth) / (n + 4) - (effects**2).sum(axis=0)
-        extra = np.sqrt(np.maximum(lacking, 0.0))[None]
-        effects, units = np.vstack([effects, extra]), units_of(group).with_others(1, 0)
-        influence = Influence(effects, np.vstack([shown, extra > 0]), effects, n, units)
+        influence = Influence(effects, shown, effects, n, units_of(group))
         estimate = float(np.abs(share * mean).sum())
         low = high = None
         if resamples and len(group):
             spread = Spread(population, [(np.arange(len(mean)), influence)], len(mean))
             rng = np.random.default_rng(seed)
-            low, high = _limits(share * mean, spread.covariance(), resamples, rng)
+            covariance = _at_least(spread.covariance(), share, right, n)
+            low, high = _limits(share * mean, covariance, resamples, rng)
         untold = np.array([influence.untold.any()])
         (speaks,) = populations_of(population, np.zeros(1, dtype=bool), untold)
         counts = (len(group), group["stimulus"].n_unique(), speaks, group["confidence"].mean())
@@ -183,6 +178,21 @@ def _bins(confidence: np.ndarray, bins: int) -> np.ndarray:
     return rank * bins // max(count, 1)
 
 
+def _at_least(
+    covariance: np.ndarray, share: np.ndarray, right: np.ndarray, n: np.ndarray
+) -> np.ndarray:
+    """Return the covariance of the bins' distances, with variances that are not too small.
+
+    A bin in which nearly all are right is less certain than it seems: its variance is at least
+    that of two outcomes more of either kind (Agresti & Coull 1998). What is lacking is taken to
+    move all such bins together. So no variance is 0, or negative where shapes and textures cross.
+    """
+    smooth = (right + 2) / (n + 4)
+    least = share**2 * smooth * (1 - smooth) / (n + 4) * n / np.maximum(n - 1, 1)
+    lacking = np.sqrt(np.maximum(least - np.diag(covariance), 0.0))
+    return np.asarray(covariance + np.outer(lacking, lacking))
+
+
 def _limits(
     distance: np.ndarray, covariance: np.ndarray, resamples: int, rng: np.random.Generator
 ) -> tuple[float, float]:
@@ -200,4 +210,4 @@ def _limits(
     made = [np.abs(multiple * direction + noise).sum(axis=1) for multiple in multiples]
     least, most = np.quantile(made, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     low, high = (np.interp(estimate, ends, multiples * length) for ends in (most, least))
-    return float(low), float(high)
+    return float(low), min(float(high), 1.0)
