@@ -424,6 +424,9 @@ def test_tables_mark_weak_intervals_and_say_below_what_that_is(tmp_path, capsys)
     assert printed.count(")*") == 1
     for text in (to_markdown(table), to_latex(table, "T."), page.read_text(), printed):
         assert "Weak interval" in text
+    undefined = error_consistency(trials.with_columns(response="category"))
+    assert undefined["weak"].all()
+    assert "Weak interval" not in to_markdown(undefined)
 
 
 def test_published_rows_are_set_apart_and_fold_no_table(tmp_path):

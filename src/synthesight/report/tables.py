@@ -49,8 +49,12 @@ def shown_table(table: pl.DataFrame) -> pl.DataFrame:
 
 def footnote(table: pl.DataFrame) -> str:
     """Return what is said below a table of which an interval has a star; else an empty text."""
-    weak = [name for name in table.columns if name == "weak" or name.endswith("_weak")]
-    return WEAK if weak and table.select(pl.any_horizontal(weak).any()).item() else ""
+    stars = [
+        pl.col(name) & pl.col(f"{name.removesuffix('weak')}low").is_not_null()
+        for name in table.columns
+        if name == "weak" or name.endswith("_weak")
+    ]
+    return WEAK if stars and table.select(pl.any_horizontal(stars).any()).item() else ""
 
 
 def sides(table: pl.DataFrame) -> list[str]:
