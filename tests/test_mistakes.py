@@ -56,6 +56,12 @@ from synthesight.cli.words import EXAMPLES
         ("compare tests", "1 run is named: name two to compare."),
         ("compare runs/1 runs/2", "There is no run runs/1: check the path."),
         ("classify a.png cat dog", "'cat' is no file or folder: check the path, or write classes"),
+        ("classify a[12] b[12]", "There is no file or folder a[12]: check the path."),
+        ("evaluate --stimuli a,[b]", "There is no file or folder a,[b]: check the path."),
+        (
+            "evaluate --stimuli https://x.org/a,b.tar",
+            "type `curl -Lo a,b.tar https://x.org/a,b.tar",
+        ),
         ("datasets list", "type `synthesight data list`."),
         ("test tests --json", "type `synthesight evaluate --stimuli tests --json`."),
         ("calibrate natural-32", "`synthesight calibrate --self-generated 200 --out calibration."),

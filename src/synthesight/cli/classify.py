@@ -101,7 +101,7 @@ def classify(
 
 def _check_words(images: list[str]) -> None:
     """Refuse classes that stand among the images."""
-    stray = [word for word in images if not re.search(r"[./\\*?:{]", word)]
+    stray = [word for word in images if not re.search(r"[./\\*?:{[]", word)]
     for word in [each for each in stray if not Path(each).expanduser().exists()]:
         if len(images) > 1 and word not in datasets():
             raise SynthesightError(

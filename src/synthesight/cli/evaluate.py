@@ -101,8 +101,11 @@ def _several(given: Sequence[str]) -> list[str]:
     """Return names of which some may be given between commas."""
     names = []
     for each in given:
-        several = "," in each and not {"*", "{"} & {*each} and not Path(each).exists()
-        names += [name.strip() for name in each.split(",")] if several else [each]
+        whole = "," not in each or "://" in each or {*"*{["} & {*each}
+        if whole or Path(each).expanduser().exists():
+            names.append(each)
+        else:
+            names += [name.strip() for name in each.split(",")]
     return names
 
 
