@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from builders import trial_table
-from synthesight.analysis import accuracy, compare, ood_accuracy, without_trivial
+from synthesight.analysis import (
+    accuracy,
+    compare,
+    judged,
+    ood_accuracy,
+    with_people,
+    without_trivial,
+)
 from synthesight.analysis._stats.bootstrap import weights  # noqa: PLC2701 - tested here
 from synthesight.errors import SynthesightError
+from synthesight.report.factors import factors_section
 from synthesight.stimuli.datasets import datasets
 from synthesight.trials.people import load_human_trials
 
@@ -72,6 +80,16 @@ def test_groups_can_be_any_columns():
     assert accuracy(trials.clear()).columns == accuracy(trials).columns
     with pytest.raises(SynthesightError, match="no column 'sise'"):
         accuracy(trials, by=["sise"])
+
+
+def test_a_factor_may_be_called_as_a_column_of_the_result():
+    trials = trial_table([True, False] * 4, population=["adult"] * 4 + ["child"] * 4)
+    with pytest.raises(SynthesightError, match="'population', a column of the result: rename it"):
+        accuracy(trials, "population")
+    section = factors_section(with_people(judged(trials)), 0)
+    table = section.tables["accuracy-by-population"]
+    assert table["factor population"].to_list() == ["adult", "child"]
+    assert table["population"].unique().to_list() == ["new-stimuli"]
 
 
 def test_images_that_share_an_id_stay_apart():

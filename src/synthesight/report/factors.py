@@ -19,6 +19,7 @@ from synthesight.trials.schema import factors
 LEVELS = 12  # values of a factor; of more, such as a size in pixels, each has few images
 # Columns that are no factor: of the report itself, and of dials, which have a section.
 OTHERS = {"who", "place", RUN, DIAL, TOWARD, CUTOFF}
+_LEVEL = "_level"
 
 
 def factors_section(
@@ -47,16 +48,18 @@ def factors_section(
         if (own.group_by("dataset").agg(count)[name] > LEVELS).any():
             many.append(short(name))
             continue
-        by = ["who", "dataset", name]
+        # A factor may be called as a column of the result is, such as population.
+        own, by = own.with_columns(pl.col(name).alias(_LEVEL)), ["who", "dataset", _LEVEL]
         table = accuracy(own, by=by, population=population, resamples=resamples)
-        table = table.rename({"who": "observer", name: "condition"})
+        table = table.rename({"who": "observer", _LEVEL: "condition"})
         table = sorted_table(table.with_columns(pl.col("condition").cast(pl.String)), observers)
         key = f"accuracy-by-{plain(name)}"
         if figure := lines_of(
             table, observers, axis_of(metric), chance_of(metric, own), factor=short(name)
         ):
             section.figures[key] = figure
-            section.tables[key] = table.rename({"condition": name})
+            column = f"factor {name}" if name in table.columns else name
+            section.tables[key] = table.rename({"condition": column})
     if not section.figures:
         return None
     section.text = (

@@ -21,6 +21,7 @@ from synthesight.trials.schema import conform
 STIMULUS = ("dataset", "condition", "category", "texture", "session", "image", "stimulus")
 UNIT = ("dataset", "condition", "category", "unit")
 IMAGE = ("dataset", "category", "unit")  # the same picture in every condition
+RESULTS = ("estimate", "low", "high", "n", "stimuli", "population")  # columns of tables
 _MOST = 2**24  # numbers for which a table is faster than sorting
 
 
@@ -69,13 +70,17 @@ def judged(trials: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     Raises
     ------
     SynthesightError
-        If such a column is missing, or it is no trial table.
+        If such a column is missing, or called as one of the result, or it is no trial table.
     """
     trials = conform(trials)
     if missing := [column for column in by if column not in trials.columns]:
         raise SynthesightError(
             f"There is no column {missing[0]!r} to group trials by: choose among "
             f"{', '.join(trials.columns)}."
+        )
+    if taken := [column for column in by if column in RESULTS]:
+        raise SynthesightError(
+            f"Trials cannot be grouped by {taken[0]!r}, a column of the result: rename it."
         )
     trials = trials.filter(pl.col("error").is_null() & pl.col("category").is_not_null())
     trials = trials.with_columns(
