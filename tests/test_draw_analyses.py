@@ -9,11 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from polars.testing import assert_frame_equal
 
 from builders import done, noise_stimuli, refused, trial_table
 from gaussian_mixture import GaussianMixtures
 from synthesight import draws
-from synthesight.analysis import expected_calibration_error, reliability
+from synthesight.analysis import doubt, expected_calibration_error, reliability
 from synthesight.draws.by_rule import HEAVY, heaviness
 from synthesight.draws.recording import Recording
 from synthesight.errors import SynthesightError, SynthesightWarning
@@ -270,6 +271,23 @@ def test_calibration_error_is_the_distance_of_confidence_from_accuracy():
     assert bins["n"].to_list() == [400] * 10
     inside = (bins["low"] <= bins["confidence"]) & (bins["confidence"] <= bins["high"])
     assert inside.sum() >= 8
+
+
+def test_evidence_that_is_no_number_does_not_count():
+    trials = pl.concat([
+        trial_table([True, True, False], evidence=[[0.0, -1.0], [0.0, -2.0], [-1.0, 0.0]]),
+        trial_table([True, True, False], "a", kind="human",
+                    evidence=pl.Series([None] * 3, dtype=pl.List(pl.Float64))),
+    ])  # fmt: skip
+    model = pl.col("observer") == "m"
+    first = pl.col("stimulus") == trials["stimulus"][0]
+    broken = trials.with_columns(
+        evidence=pl.when(model & first).then([0.0, float("nan")]).otherwise("evidence")
+    )
+    left = trials.filter(~first)
+    assert_frame_equal(expected_calibration_error(broken), expected_calibration_error(left))
+    classes = ["cat", "dog"]
+    assert_frame_equal(doubt(broken, classes), doubt(left, classes))
 
 
 def test_calibration_error_is_uncertain_of_few_images_and_of_shapes_and_textures():

@@ -156,7 +156,8 @@ def doubt(
         answers = given.group_by("dataset", "condition", *KEY, "response").agg(
             count=pl.len().cast(pl.Float64)
         )
-    models = judged_trials.filter(~IS_HUMAN & pl.col("evidence").is_not_null())
+    known = pl.col("evidence").list.eval(pl.element().is_nan()).list.any().not_()
+    models = judged_trials.filter(~IS_HUMAN & known)
     parts = []
     for name in models["observer"].unique().sort():
         own = classes if not isinstance(classes, Mapping) else classes.get(name)

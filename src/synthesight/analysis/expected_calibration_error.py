@@ -166,7 +166,7 @@ def with_confidence(trials: pl.DataFrame) -> pl.DataFrame:
     confidence = pl.coalesce(pl.col("probability").list.max(), score)
     chose = pl.col("response").is_not_null() & pl.col("captions").is_null()
     return trials.with_columns(confidence=confidence).filter(
-        chose & pl.col("confidence").is_not_null()
+        chose & pl.col("confidence").is_not_nan()
     )
 
 
