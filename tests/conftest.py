@@ -18,12 +18,6 @@ settings.load_profile("unhurried")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: some tests wait for browsers and other processes."""
-    return (os.cpu_count() or 1) + 1
-
-
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The published human trials and stimuli, which are not part of this repository."""
