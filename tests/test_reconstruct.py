@@ -159,16 +159,16 @@ def test_the_commands_of_probes_and_their_report(tmp_path, photographs):
     assert record["made with"]["options"]["bands"] == "0,4"
     assert [row["from"] for row in record["tables"]["frequency"]] == [0, 4]
     maps = ("--classes", "cat,dog", *HOW, "--map")
-    shown = done("classify", photographs / "one.png", *maps, tmp_path / "maps")
+    shown = done("classify", photographs / "one.png", *maps, tmp_path / "maps-1.5")
     assert "one.png" in shown
-    arrays = np.load(tmp_path / "maps" / "arrays" / "one.npz")
-    record = json.loads((tmp_path / "maps" / "section.json").read_text())
+    arrays = np.load(tmp_path / "maps-1.5" / "arrays" / "one.npz")
+    record = json.loads((tmp_path / "maps-1.5" / "section.json").read_text())
     (row,) = record["tables"]["maps"]
     assert arrays["nats"].sum() == pytest.approx(row["evidence"], abs=1e-9)
     assert arrays["standard_error"].shape == (32, 32)
-    assert (tmp_path / "maps" / "figures" / "map-one.svg").read_text().startswith("<svg")
+    assert (tmp_path / "maps-1.5" / "figures" / "map-one.svg").read_text().startswith("<svg")
 
-    folders = [tmp_path / name for name in ("reconstruct", "frequency", "maps")]
+    folders = [tmp_path / name for name in ("reconstruct", "frequency", "maps-1.5")]
     shown = done("report", *folders, "--out", tmp_path / "report")
     assert shown.startswith("3 probes; open ")
     page = (tmp_path / "report" / "index.html").read_text()

@@ -62,12 +62,13 @@ def classify(
     check_kind("out", out)
     if map is None and (of or against):
         raise SynthesightError("`of` and `against` are the classes of a `map`: say where.")
-    if map is not None and map.suffix:
+    single = map is not None and map.suffix[1:].isalpha()  # maps-1.5 is a folder
+    if single:
         check_kind("map", map, FIGURES)
     resolve(model)
     _check_words(images)
     stimuli = find_stimuli(images, range=range)
-    if map is not None and map.suffix and len(stimuli) > 1:
+    if single and len(stimuli) > 1:
         raise SynthesightError(
             f"`map={str(map)!r}` is one file for {len(stimuli)} images: give a folder."
         )

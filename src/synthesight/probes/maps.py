@@ -56,7 +56,7 @@ def write_maps(maps: Sequence[EvidenceMap], observer: Observer, place: Path) -> 
     from synthesight.report.section import spec_of
 
     section = maps_section(maps, observer.name)
-    if place.suffix:
+    if place.suffix[1:].isalpha():
         (figure,) = section.figures.values()
         save_figure(spec_of(figure), place)
         return
