@@ -87,6 +87,7 @@ def test_answers_of_people_in_the_trials_are_taken():
     section = doubt_section(everyone, [made], 0, "these")
     assert section.tables["doubt"]["estimate"].to_list() == found["estimate"].to_list()
     assert set(section.tables["doubt"]["population"]) == {"these"}
+    assert section.population == "these"
     assert section.figures["doubt-d"].to_dict()["concat"][2]
     assert doubt_section(everyone, [], 0, "these") is None
     with pytest.raises(SynthesightError, match="answers of people"):

@@ -144,12 +144,11 @@ def contrasts_section(
     return Section(
         "contrasts",
         "Differences of models",
-        "The first model minus the second, on the images that both saw, with the 95 % confidence "
-        f"interval, for {POPULATIONS[population]}, and the p-value of no difference. "
-        f"{counted(table['p'].count(), 'test')} find "
-        "some differences by chance: p holm is corrected for all of them, so that any false "
-        "finding has a chance of at most 5 % (Holm 1979). Empty where the measure is undefined."
-        + (left_out if len(names) > MODELS else ""),
+        "The first model minus the second, on the images that both saw; p is of no difference. "
+        f"Intervals are 95 % confidence intervals for {POPULATIONS[population]}. Some of "
+        f"{counted(table['p'].count(), 'test')} may find a difference by chance. So p holm is "
+        "corrected for all of them: any false finding has a chance of at most 5 % (Holm 1979). "
+        "Empty where the measure is undefined." + (left_out if len(names) > MODELS else ""),
         {"contrasts": table},
         population=population,
     )

@@ -68,20 +68,24 @@ def doubt_section(
         tables[dataset] = found.select(pl.lit(dataset).alias("dataset"), pl.all())
     if not tables:
         return None
+    # People who answered are no sample here.
+    speaks: Population = "new-stimuli" if "stimuli" in population else "these"
     return Section(
         "doubt",
         "Doubt",
-        "Whether models are unsure of what people disagree about: the cross entropy of people's "
-        "answers under a model's probabilities, or scores where it was not calibrated (nats; lower "
-        "is better); the rank correlation of entropies; and how often both have the same second "
-        "choice (Peterson et al. 2019). People's own column, the bar in black, is their entropy, "
-        "which no model can be below, and else one half of them with the other. Answers that a "
-        f"model could not give do not count. Intervals are 95 %, for {POPULATIONS[population]}.",
+        "Whether models are unsure of what people disagree about (Peterson et al. 2019). Cross "
+        "entropy is that of people's answers under a model's probabilities, or scores where it was "
+        "not calibrated: in nats, and lower is better. The correlation of entropies is by rank; "
+        "second choice is how often both have the same. The column of people, the bar in black, is "
+        "one half of them with the other. For cross entropy it is people's own entropy, which no "
+        "model can be below. Answers that a model could not give do not count. Intervals are "
+        f"95 %, for {POPULATIONS[speaks]}.",
         {"doubt": pl.concat(tables.values())},
         {
             f"doubt-{plain(name)}": doubt_figure(table, order(everyone), title=name)
             for name, table in tables.items()
         },
+        population=speaks,
     )
 
 
