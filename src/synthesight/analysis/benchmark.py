@@ -55,11 +55,11 @@ def benchmark(
     -------
     One row a model, best first, then one a participant, and last one for people. For each of
     ood_accuracy, squared_accuracy_difference, observed_consistency and error_consistency, a column
-    of that name and ``<name>_low``, ``<name>_high``; ``error_consistency_weak``, as there;
-    ``mean_rank``: of the model among the models
-    by the last three, null for people and participants; ``mean_rank_low`` and ``mean_rank_high``,
-    the means of the best and worst ranks that the model may have, which hold the true mean rank in
-    at least 95 % of studies (Mogstad et al. 2024); ``population``.
+    of that name and ``<name>_low``, ``<name>_high``; ``error_consistency_weak``: whether few errors
+    make the interval of κ a weak one; ``mean_rank``: of the model among the models by the last
+    three, null for people and participants; ``mean_rank_low`` and ``mean_rank_high``, the means of
+    the best and worst ranks that the model may have, which hold the true mean rank in at least 95 %
+    of studies (Mogstad et al. 2024); ``population``.
 
     Raises
     ------
