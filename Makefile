@@ -2,8 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Most of the 20,000 files of what is installed are never imported: Python compiles those that are.
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 # What pip says of downloads of 10 MB and more, and that it installs; its errors are shown anyway.
 SHOW := sed -u -n -e 's/^ *Downloading \([^-]*-[^-]*\).* (\([0-9][0-9][0-9.]* MB\))/  \1, \2/p' \
 	-e 's/^ *Downloading \([^-]*-[^-]*\).* (\(.* GB\))/  \1, \2/p' \
