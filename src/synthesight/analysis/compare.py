@@ -39,7 +39,7 @@ class Difference:
     n
         Stimuli that both saw (and a reference observer, where the metric is of agreement).
     weak
-        Whether the difference is of κ, and an observer had fewer than five errors, or right
+        Whether the difference is of κ, and an observer had fewer than ten errors, or right
         responses, in a condition: interval and p-value are then rough.
     """
 

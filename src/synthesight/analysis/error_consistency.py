@@ -88,7 +88,7 @@ def error_consistency(
     One row a model, and one called ``people``, of kind human, which averages over all pairs of two
     people: the ceiling. Columns observer, kind, estimate (null where κ is undefined for every
     pair), low, high, n (stimuli that were compared, added up over pairs), datasets, conditions,
-    undefined (conditions without any defined pair), population, weak (fewer than five errors, or
+    undefined (conditions without any defined pair), population, weak (fewer than ten errors, or
     right responses, of either observer in a condition: the interval holds too seldom, or more
     often than it says) and p (of κ = 0, accuracies given: Mantel 1963); before them the columns
     ``by``.

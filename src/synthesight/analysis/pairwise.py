@@ -59,7 +59,7 @@ def pairwise_consistency(
     One row a pair and condition: the columns ``by``, dataset, condition, first, second, estimate
     (κ, null where undefined), low, high, p (of κ = 0, Fisher's exact test: null where an observer
     was always right, always wrong, or responded repeatedly), observed, expected, n (stimuli that
-    both saw), weak (fewer than five errors, or right responses, of either) and population; pairs
+    both saw), weak (fewer than ten errors, or right responses, of either) and population; pairs
     that share none have no row.
 
     Raises

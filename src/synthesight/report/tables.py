@@ -10,9 +10,7 @@ from synthesight import files
 from synthesight.encoding import csv, markdown
 from synthesight.report.latex import Column, long_tables
 
-WEAK = (
-    "* Weak interval: an observer had fewer than five errors, or right responses, in a condition."
-)
+WEAK = "* Weak interval: an observer had fewer than ten errors, or right responses, in a condition."
 
 
 def shown_table(table: pl.DataFrame) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from synthesight.analysis._stats.response_matrix import ResponseMatrix
 from synthesight.analysis._stats.spread import Influence, People, Variance
 from synthesight.analysis._stats.units import Population, Units, persons
 
-FEW = 5.0  # errors, or right responses
+FEW = 10.0  # errors, or right responses
 
 
 class Compared:
@@ -112,7 +112,7 @@ class Compared:
         return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
     def weak(self) -> np.ndarray:
-        """Return which means are over tables with fewer than five outcomes of a kind: bool, (G,).
+        """Return which means are over tables with fewer than ten outcomes of a kind: bool, (G,).
 
         Their intervals hold the truth too seldom where they are over several conditions, and more
         often than they say where they are of one (``benchmarks/coverage.py``).
