@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import synthesight
 from builders import day_and_night, encoded, picture
 from synthesight.errors import SynthesightError
-from synthesight.experiments import discriminative, generative
+from synthesight.experiments import discriminative, generative, side_by_side, stage
 from synthesight.experiments.checkpoint import Checkpoint
 from synthesight.experiments.images import LabelledImages, on_plain_ground
 from synthesight.experiments.text import PROMPT_TOKENS, prompts_of, train_tokenizer
@@ -296,12 +300,101 @@ def test_a_damaged_checkpoint_is_named(images, tmp_path):
         generative.train(images, tmp_path, SMALL, device=CPU)
 
 
-def test_a_training_that_begins_anew_has_all_its_time(tmp_path):
+@pytest.fixture
+def kept(tmp_path) -> Callable[[], Checkpoint]:
+    """The checkpoint of a training of a thousand seconds, opened anew."""
+
+    def opened() -> Checkpoint:
+        checkpoint = Checkpoint(
+            tmp_path / "a.safetensors", tmp_path / "a.jsonl", {}, model=torch.nn.Linear(1, 1)
+        )
+        checkpoint.load()
+        return checkpoint
+
+    first = opened()
+    first.seconds = 1000.0
+    first.save(1, 0.5)
+    return opened
+
+
+def test_a_training_that_begins_anew_has_all_its_time(kept):
     """A damaged checkpoint is to be deleted; its log stays."""
-    saved, log = tmp_path / "checkpoint.safetensors", tmp_path / "log.jsonl"
-    kept = Checkpoint(saved, log, {}, model=torch.nn.Linear(1, 1))
-    kept.seconds = 1000.0
-    kept.save(1, 0.5)
-    assert Checkpoint(saved, log, {}).spent() >= 1000
-    saved.unlink()
-    assert Checkpoint(saved, log, {}).spent() < 1000
+    kept().path.unlink()
+    assert kept().spent() < 1000
+
+
+@pytest.mark.parametrize("left", ["", '{"step": 1, "lo', None])
+def test_the_time_that_is_spent_is_known_whatever_became_of_the_log(kept, left):
+    log = kept().log.path
+    log.unlink()
+    if left is not None:
+        log.write_text(left)
+    assert 1000 <= kept().spent() < 2000
+
+
+def test_a_checkpoint_from_before_its_clock_goes_on(kept):
+    path = kept().path
+    tensors = load_file(path)
+    del tensors["clock/seconds"]
+    save_file(tensors, path, {"step": "7", "options": "{}"})
+    again = kept()
+    assert again.load() == 7
+    assert again.spent() < 1000
+
+
+def test_a_training_by_the_clock_ends_in_time_for_good(tmp_path):
+    model, steps = torch.nn.Linear(4, 4), []
+
+    def train() -> None:
+        stage.run(
+            tmp_path / "a.safetensors", tmp_path / "a.jsonl", model, [model.weight],
+            lambda step: model(torch.ones(2, 4)).square().mean(), {},
+            steps=10**9, rate=1e-3, device=CPU, seconds=0.1,
+            report=lambda step, loss: steps.append(step),
+        )  # fmt: skip
+
+    train()
+    last = steps[-1]
+    train()
+    assert steps[-1] == last
+
+
+def test_what_runs_beside_a_training_that_fails_is_finished_first(tmp_path, monkeypatch):
+    def share(number: int, images: object, shares: object, out: Path, device: object) -> None:
+        if number == 0:
+            (out / "failed").touch()
+            raise SynthesightError("first: it has no images.")
+        while not (out / "failed").exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        (out / "finished").touch()
+
+    start = partial(torch.multiprocessing.start_processes, start_method="fork")  # in no time
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", start)
+    monkeypatch.setattr(side_by_side, "_train_share", share)
+    told = r"^A training has ended with an error, first: it has no images\. Those beside it"
+    with (
+        pytest.raises(SynthesightError, match=told),
+        side_by_side.trained(None, {"first": None, "second": None}, tmp_path, CPU, 2),
+    ):
+        pass
+    assert (tmp_path / "finished").exists()
+
+
+@pytest.mark.stress
+def test_trainings_beside_one_that_fails_are_finished_first(images, tmp_path):
+    options = discriminative.DiscriminativeOptions(epochs=1, batch_size=20, widths=(4, 8))
+    damaged = tmp_path / "second" / "checkpoint.safetensors"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"half")
+    trainings = {"first": options, "second": options}
+    with (
+        pytest.raises(SynthesightError, match=r"second: .*second.checkpoint.* is damaged: delete"),
+        side_by_side.trained(images, trainings, tmp_path, CPU, 2),
+    ):
+        pass
+    assert (tmp_path / "first" / "model").is_dir()
+    damaged.unlink()
+    with side_by_side.trained(images, trainings, tmp_path, CPU):
+        pass
+    assert (tmp_path / "second" / "model").is_dir()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from synthesight import files
 from synthesight.errors import SynthesightError
 from synthesight.tracking import JsonLines
 
+CLOCK = "clock/seconds"
+
 
 class Checkpoint:
     """What a training needs to go on, and how far it was: a file, and a line of a log each time.
@@ -26,7 +27,8 @@ class Checkpoint:
     path
         The file.
     log
-        Lines of JSON: step, loss, and the seconds that the training has taken in all processes.
+        Lines of JSON: step, loss, and the seconds that the training has taken in all processes. It
+        is for readers: what a training goes on with, its clock too, is in the file.
     options
         What must be the same when the training goes on.
     parts
@@ -36,11 +38,7 @@ class Checkpoint:
     def __init__(self, path: Path, log: Path, options: dict[str, Any], **parts: Any) -> None:
         self.path, self.log, self.parts = path, JsonLines(log), parts
         self.options = json.loads(json.dumps(options))  # as they are read back
-        self.seconds = 0.0
-        if path.exists():  # else the log is of a training that is begun anew
-            with suppress(FileNotFoundError, IndexError, ValueError):  # or cut short by a full disk
-                self.seconds = float(json.loads(log.read_text().splitlines()[-1])["seconds"])
-        self.since = time.perf_counter()
+        self.seconds, self.since = 0.0, time.perf_counter()
 
     def spent(self) -> float:
         """Return the seconds that the training has taken, in this process and earlier ones."""
@@ -59,7 +57,8 @@ class Checkpoint:
                 f"The loss at step {step} is no finite number: train anew with another `seed` and "
                 "another `out`; the last checkpoint is kept."
             )
-        tensors: dict[str, torch.Tensor] = {}
+        seconds = self.spent()
+        tensors = {CLOCK: torch.tensor(seconds, dtype=torch.float64)}
         for name, part in self.parts.items():
             state = part.state_dict()
             if isinstance(part, torch.optim.Optimizer):
@@ -72,8 +71,7 @@ class Checkpoint:
             tensors |= {f"{name}/{key}": value.contiguous().clone() for key, value in state.items()}
         with files.whole(self.path) as unfinished:
             save_file(tensors, unfinished, {"step": str(step), "options": json.dumps(self.options)})
-        seconds = round(self.spent(), 1)
-        self.log.log({"loss": round(loss, 5), "seconds": seconds}, step=step)
+        self.log.log({"loss": round(loss, 5), "seconds": round(seconds, 1)}, step=step)
 
     def load(self) -> int:
         """Restore the parts and return the step; 0 if there is no checkpoint.
@@ -101,6 +99,8 @@ class Checkpoint:
                         "use the same options to go on, or another `out` to start anew."
                     )
             keys = list(file.keys())
+            if CLOCK in keys:  # older ones of trainings without a budget of time lack it
+                self.seconds = float(file.get_tensor(CLOCK))
             for name, part in self.parts.items():
                 start = f"{name}/"
                 state = {key.removeprefix(start): file.get_tensor(key)

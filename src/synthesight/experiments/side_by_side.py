@@ -47,7 +47,7 @@ def trained(
     Raises
     ------
     SynthesightError
-        If a training ends with an error.
+        If a training ends with an error; those in other processes are finished first.
     """
     if processes == 1:
         yield
@@ -60,13 +60,15 @@ def trained(
     )
     try:
         yield
-        while not running.join():
-            pass
+        for process in running.processes:
+            process.join()  # `running.join` alone ends all where one fails: hours would be lost
+        running.join()
     except (ProcessRaisedException, ProcessExitedException) as error:
-        reason = str(error).strip().splitlines()[-1].partition("SynthesightError: ")
+        _, _, told = str(error).strip().splitlines()[-1].partition("SynthesightError: ")
+        reason = told or f"{' or '.join(shares[error.error_index])}: {error}"  # killed from outside
         raise SynthesightError(
-            f"A training has ended with an error: {(reason[2] or reason[0]).rstrip('.')}. The same "
-            "command goes on from its last checkpoint."
+            f"A training has ended with an error, {reason.rstrip('.')}. Those beside it are done; "
+            "the same command goes on from its last checkpoint."
         ) from error
     finally:
         for process in running.processes:
@@ -76,7 +78,11 @@ def trained(
 def _train_share(
     number: int, images: Images, shares: list[dict[str, Any]], out: Path, device: torch.device
 ) -> None:
-    train_each(images, shares[number], out, device)
+    for name, options in shares[number].items():
+        try:
+            train_each(images, {name: options}, out, device)
+        except Exception as error:
+            raise SynthesightError(f"{name}: {' '.join(str(error).split())}") from error
 
 
 def train_each(

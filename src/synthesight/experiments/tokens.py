@@ -96,7 +96,6 @@ def train(
     options: TokenOptions,
     *,
     device: torch.device,
-    features: Path | None = None,
     seconds: float | None = None,
     report: Report = lambda step, loss: None,
 ) -> Path:
@@ -108,8 +107,6 @@ def train(
         The training images, 32 × 32 pixels.
     out
         Folder of this training: a checkpoint for each stage, and the model.
-    features
-        Folder of another training whose features to use, once it has learnt them; None learns.
     seconds
         Time that the first three stages may take; None for all of their steps.
     report
@@ -126,8 +123,6 @@ def train(
         a loss is no number.
     """
     training = _Training(images, out, options, device, seconds, report)
-    if features is not None:
-        training.features_at = features
     tokenizer = training.tokens(training.features())
     network, words = training.likelihood(tokenizer)
     folder = out / "model"
@@ -136,19 +131,6 @@ def train(
     steps = sum(options.steps)
     fit(model, training.held_out, folder, report=lambda done: report(steps + done, 0.0))
     return folder
-
-
-def train_features(
-    images: LabelledImages,
-    out: Path,
-    options: TokenOptions,
-    *,
-    device: torch.device,
-    seconds: float | None = None,
-    report: Report = lambda step, loss: None,
-) -> None:
-    """Learn features alone, for trainings that share them; see :func:`train`."""
-    _Training(images, out, options, device, seconds, report).features()
 
 
 def steps_of(images: LabelledImages, options: TokenOptions) -> int:
@@ -207,7 +189,6 @@ class _Training:
         self.images, self.held_out = (part.to(device) for part in split(images, options))
         self.out, self.options, self.device = out, options, device
         self.seconds, self.report = seconds, report
-        self.features_at = out
 
     def features(self) -> dict[str, Tensor]:
         """Learn what crops of an image have in common; return the weights."""
@@ -375,10 +356,9 @@ class _Training:
             "batch_size": options.batch_sizes[index],
             "rate": options.rates[index],
         }
-        folder = self.out if index else self.features_at
         return stage.run(
-            folder / f"{name}.safetensors",
-            folder / f"{name}.jsonl",
+            self.out / f"{name}.safetensors",
+            self.out / f"{name}.jsonl",
             model,
             matrices,
             loss,
