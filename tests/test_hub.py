@@ -119,6 +119,8 @@ def test_a_name_that_is_not_found_is_one_sentence(
     monkeypatch.setattr(huggingface_hub.HfApi, "list_repo_files", list_repo_files)
     with pytest.raises(SynthesightError, match="cannot be reached"):
         download("owner/model", revision=None, half=False)
+    with pytest.raises(SynthesightError, match="path of a folder; did you mean stable-diffusion-1"):
+        synthesight.load("owner/stable-difusion-1.5")
     assert caplog.messages == []
     logger.warning("again heard")
     assert caplog.messages == ["again heard"]

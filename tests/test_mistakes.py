@@ -90,6 +90,9 @@ from synthesight.cli.words import EXAMPLES
         ("export runs/1", "type, for example, `synthesight export runs/1 --out csv`."),
         ("power --accuracy 0.8 --kappa 0.3", "as in --accuracy 0.8,0.7."),
         ("models sd-1.5", "did you mean stable-diffusion-1.5."),
+        ("data make drawn --out=new", "data make --from drawn --out=new --manipulation contrast`."),
+        ("push runs/1", "needs runs and repository: type, for example, `synthesight push runs/1"),
+        ("evaluate natural-32 --stimuli -", "save what is piped in as a file, and give its path."),
         ("demo now", "`synthesight demo` takes no 'now'"),
     ],
 )
@@ -120,6 +123,8 @@ def test_a_command_alone_is_answered_by_its_help():
         ("a.png --classes", "a.png --classes"),
         ("a.png -help", "a.png --help"),
         ("a.png --out=~/b.csv", f"a.png --out={Path.home()}/b.csv"),
+        ("a.png --out=~", f"a.png --out={Path.home()}"),
+        ("a.png --prompt=~{}~", "a.png --prompt=~{}~"),
     ],
 )
 def test_what_is_typed_is_read_as_it_is_meant(typed, read):

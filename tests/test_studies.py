@@ -103,6 +103,8 @@ def test_a_limit_lets_a_run_grow(photos, tmp_path):
         )
 
     first = run_study(study(2), tmp_path / "out").plan.rows[0]
+    with (tmp_path / "out/log.jsonl").open("a") as log:  # which a tracker was given as well
+        log.write('{"run": "out", "step": 1, "accuracy": 0.5}\n')
     grown = run_study(study(4), tmp_path / "out").plan.rows[0]
     assert (first.folder, first.done) == (grown.folder, 2)
     assert (grown.images, grown.done) == (4, 4)

@@ -85,6 +85,9 @@ def test_lines_are_json_whatever_the_numbers(tmp_path):
     lines.log({"loss": float("nan"), "name": "ü"}, step=1)
     lines.log({"loss": 1.0})
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
+    with lines.path.open("a") as file:  # by another program, and one that a crash cut
+        file.write('[1]\n3\n{"loss": 2}\n{"step": "x"}\n' + "[" * 10**5 + '\n{"step": 9')
+    assert lines.read("step") == rows[:1]
     assert rows == [{"step": 1, "loss": None, "name": "ü"}, {"loss": 1.0}]
 
 

@@ -24,6 +24,7 @@ from synthesight.stopping import by, code_of
 
 _PARAMETER = re.compile(r"`([a-z_0-9]+)(?:=([^`]*))?`")
 _PATH = re.compile(r"[./\\*?:]")  # what a path or a pattern has, and the name of a class has not
+_HOME = re.compile(r"~[\w.-]*(/|$)")  # with which a path begins, and no text
 _TAG = re.compile(r"(?<!\\)\[(?=[a-z#/@])")  # what panels would take for a style, as in x[extra]
 NARROW = 60  # columns of a terminal
 
@@ -121,7 +122,7 @@ def understood(command: Any, words: Sequence[str]) -> list[str]:
     found: list[str] = []
     for place, word in enumerate(words):
         name, sign, value = word.partition("=")
-        if name.startswith("-") and value.startswith("~"):  # which shells leave as it is
+        if name.startswith("-") and _HOME.match(value):  # which shells leave as it is
             word, value = f"{name}={Path(value).expanduser()}", str(Path(value).expanduser())
         _check_blanks(words[place : place + 6])
         meant = f"--{name.lstrip('-').replace('_', '-').lower()}"

@@ -86,11 +86,9 @@ def sentence(error: Any) -> str:
     param = getattr(error, "param", None)
     if param is not None and text.startswith("Missing"):
         option = param.opts[0].startswith("-")
-        text = f"{param.opts[0]} is missing" if option else f"`{path}` needs {param.name}"
-        bare = sys.argv[1:][len(place.split()) :][:1]
-        takes = any(each.param_type_name == "argument" for each in error.ctx.command.params)
-        fits = takes or not bare or bare[0].startswith("-")
-        example = _completed(place, param) if fits else EXAMPLES.get(place)
+        needs = [each.opts[0] for each in error.ctx.command.params if each.required]
+        text = f"{param.opts[0]} is missing" if option else f"`{path}` needs {' and '.join(needs)}"
+        example = _completed(place, param, error.ctx.command) if option else EXAMPLES.get(place)
         hint = f"type, for example, `synthesight {example}`"
         return f"synthesight: {text}: {hint if place in EXAMPLES else look}."
     if extra := re.search(r"unexpected extra argument.*\((.*)\)", text):
@@ -110,14 +108,21 @@ def _typed(words: Sequence[str]) -> str:
     )
 
 
-def _completed(place: str, param: Any) -> str:
-    """Return what was typed with the option that is missing, or else the example."""
+def _completed(place: str, param: Any, command: Any) -> str:
+    """Return what was typed with the options that are missing, or else the example."""
     example = EXAMPLES.get(place, "")
-    words, typed = shlex.split(example), sys.argv[1:]
-    given = next((at for at, word in enumerate(words) if word in param.opts), None)
-    if given is None or words.count(words[given]) > 1 or len(typed) == len(place.split()):
-        return example
-    completed = _typed([*typed, *words[given : given + 2]])
+    words, typed, start = shlex.split(example), sys.argv[1:], len(place.split())
+    takes = any(each.param_type_name == "argument" for each in command.params)
+    if not takes and typed[start:] and not typed[start].startswith("-"):
+        if param.name == "out":  # of which it is not known whether the word was meant for it
+            return example
+        typed.insert(start, param.opts[0])
+    for names in [each.opts for each in command.params if each.required]:
+        if names[0].startswith("-") and not any(word.split("=")[0] in names for word in typed):
+            if words.count(names[0]) != 1 or len(typed) == start:
+                return example
+            typed += words[words.index(names[0]) :][:2]
+    completed = _typed(typed)
     return completed if len(completed) <= _LONGEST else example
 
 

@@ -27,6 +27,10 @@ _WEIGHTS = re.compile(
 _REPOSITORY = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
+class NotFound(SynthesightError):
+    """Report a name that is no path, and no model that the Hub has or that was fetched."""
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a file of JSON of a model."""
     return files.read_json(path, advice="download or save the model again")
@@ -267,7 +271,7 @@ def _download(
             f"listed at https://huggingface.co/{name}."
         ) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise SynthesightError(
+        raise NotFound(
             f"{name} is neither a path here nor a model on the Hugging Face Hub: check the name, "
             "or log in with `hf auth login` if the model is private."
         ) from error
@@ -277,7 +281,7 @@ def _download(
                 huggingface_hub.snapshot_download(name, revision=revision, local_files_only=True)
             )
         except Exception:
-            raise SynthesightError(
+            raise NotFound(
                 f"The Hugging Face Hub cannot be reached and {name}{at} is not on this machine: "
                 "go online once to fetch it, or give the path of a folder."
             ) from error

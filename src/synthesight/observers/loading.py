@@ -13,12 +13,12 @@ import numpy as np
 
 from synthesight.errors import SynthesightError
 from synthesight.files import read_json
-from synthesight.likelihood.hub import is_of_transformers
+from synthesight.likelihood.hub import NotFound, is_of_transformers
 from synthesight.observers.class_files import names_only
 from synthesight.observers.given import SETTINGS, own_settings, read_given
 from synthesight.observers.observer import Observer
 from synthesight.observers.options import ModelKeywords, ModelOptions, read_options, typed
-from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, resolve
+from synthesight.observers.registry import LIBRARIES, PLUGIN, Entry, nearest, resolve
 from synthesight.stimuli.categories import imagenet_to_16
 
 # Options of opening weights.
@@ -265,7 +265,13 @@ def _open_generative(place: Place, **given: Any) -> Observer:
         # The proposal was made for the model's own weighting.
         if np.array_equal(given["weighting"], own["weighting"]):
             given["proposal"] = own.get("proposal")
-    return _open_weights(place.location, place.label, given)
+    try:
+        return _open_weights(place.location, place.label, given)
+    except NotFound as error:
+        if place.entry is not None or not (near := nearest(place.name)):
+            raise
+        said = str(error).removesuffix(".")
+        raise SynthesightError(f"{said}; did you mean {' or '.join(near)}?") from error
 
 
 def _open_weights(source: Any, name: str | None, given: dict[str, Any]) -> Observer:

@@ -158,7 +158,9 @@ def _from_pattern(path: Path, source: str, data: str | Path | None) -> list[Stim
     elif "\0" not in source and (matches := sorted(glob(str(path)))):  # noqa: PTH207
         return [stimulus for match in matches for stimulus in _from_text(match, data)]
     hint = "check the path."
-    if near := get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7):
+    if source == "-":
+        hint = "save what is piped in as a file, and give its path."
+    elif near := get_close_matches(source.lower(), datasets(), n=1, cutoff=0.7):
         hint = f"did you mean the dataset {near[0]}?"
     elif path.parent.is_dir():
         beside = {each.name.lower(): each for each in sorted(path.parent.iterdir())[:1000]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from synthesight.stimuli.stimulus import Stimulus
 from synthesight.studies.cells import Cell
 from synthesight.studies.checking import OF_RULE, at
 from synthesight.studies.study import Study
+from synthesight.tracking import JsonLines
 from synthesight.trials.record import RECORD
 from synthesight.trials.state import state_of
 
@@ -165,7 +165,7 @@ def plan_study(study: Study, out: str | Path, *, download: bool = False) -> Plan
     out = Path(out)
     found: dict[Any, list[Stimulus] | None] = {}
     remarks = list(study.remarks)
-    log = read_log(out / LOG)
+    log = JsonLines(out / LOG).read("images", "passes")
     rows = []
     for cell in study.cells:
         folder = out / RUNS / cell.folder
@@ -185,8 +185,10 @@ def plan_study(study: Study, out: str | Path, *, download: bool = False) -> Plan
 
 def _row(cell: Cell, folder: Path, images: int, units: int, log: list[dict[str, Any]]) -> Row:
     """Return what a run will take, by what the log says of those that are there."""
-    alike = [row for row in log if row["kind"] == kind_of(cell, units)]
-    timed = [row for row in log if row["model"] == cell.model and row["seconds"] is not None]
+    alike = [row for row in log if row.get("kind") == kind_of(cell, units)]
+    timed = [
+        row for row in log if row.get("model") == cell.model and row.get("seconds") is not None
+    ]
     (an_image, most), basis = _passes(cell, units), NEVER_MEASURED
     if seen := sum(row["images"] for row in alike):
         an_image, most = sum(row["passes"] for row in alike) / seen, False
@@ -197,16 +199,6 @@ def _row(cell: Cell, folder: Path, images: int, units: int, log: list[dict[str, 
     if left and (passes := sum(row["passes"] for row in timed)):
         seconds = left * sum(row["seconds"] for row in timed) / passes
     return Row(cell, folder, images, done, left, most, seconds, basis, units)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a study's log; a line that a crash cut short is passed over."""
-    rows = []
-    with suppress(FileNotFoundError):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError):
-                rows.append(json.loads(line))
-    return rows
 
 
 def kind_of(cell: Cell, units: int) -> str:
