@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,7 @@ from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.find import find_stimuli, sample
 
 sys.path += [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parent)]
+tiny_models = import_module("tiny_models")  # of the tests
 
 HALVES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 GIB = 2**30
@@ -80,7 +82,8 @@ class Checks:
                 file.write(line + "\n")
 
     def natural(self, **options: Any) -> Any:
-        found = synthesight.load("natural-32", classes=self.classes, device=self.device, **options)
+        given = {"device": self.device} | options
+        found = synthesight.load("natural-32", classes=self.classes, **given)
         assert isinstance(found, GenerativeClassifier)
         return found
 
@@ -139,8 +142,6 @@ class Checks:
         """A network of Stable Diffusion 1.5's shape with random weights; small: a tiny one."""
         import diffusers
 
-        import tiny_models  # type: ignore[import-not-found]
-
         if self.small:
             with tempfile.TemporaryDirectory() as folder:
                 return load_model(tiny_models.stable_diffusion(Path(folder)), device=self.device)
@@ -168,8 +169,6 @@ class Checks:
 
     def latents(self) -> dict[str, Any]:
         """A tiny random pipeline with an autoencoder, as a user opens one."""
-        import tiny_models
-
         with tempfile.TemporaryDirectory() as folder:
             observer = synthesight.load(
                 tiny_models.stable_diffusion(Path(folder)),
@@ -419,9 +418,7 @@ class Checks:
         """What this machine's CPU gains by packing, half precision and compiling."""
         torch.set_num_threads(min(8, torch.get_num_threads()))
         found: dict[str, Any] = {"threads": torch.get_num_threads(), "size": 32}
-        own: Any = synthesight.load(
-            "natural-32", classes=self.classes, device="cpu", rule=Predictive()
-        )
+        own = self.natural(device="cpu", rule=Predictive())
         given = own.model.prepare(["A bad photo of a cat", "A bad photo of a dog"])
         x = tuning.grey_image(own.likelihood)
 
@@ -435,15 +432,13 @@ class Checks:
         candidates = precision.half_precisions(torch.device("cpu"))
         found["half precisions"] = [str(each) for each in candidates]
         for each in candidates:
-            half = synthesight.load(
-                "natural-32", classes=self.classes, device="cpu", dtype=str(each)
-            )
-            other = half.likelihood  # type: ignore[attr-defined]
-            seconds = tuning.seconds_a_batch(other, half.model.prepare(["a cat"]), x, 32)  # type: ignore[attr-defined]
+            half = self.natural(device="cpu", dtype=str(each))
+            given = half.model.prepare(["a cat"])
+            seconds = tuning.seconds_a_batch(half.likelihood, given, x, 32)
             found[f"{each}, evaluations/s"] = 32 / seconds
-        chosen = synthesight.load("natural-32", classes=self.classes, device="cpu", dtype="auto")
-        found["auto"] = str(chosen.model.dtype)  # type: ignore[attr-defined]
-        found["auto, errors"] = chosen.model.precision  # type: ignore[attr-defined]
+        chosen = self.natural(device="cpu", dtype="auto")
+        found["auto"] = str(chosen.model.dtype)
+        found["auto, errors"] = chosen.model.precision
         return found
 
     def wait(self) -> None:

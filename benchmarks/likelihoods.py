@@ -33,6 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import synthesight
 from synthesight.likelihood.rules import Exhaustive, Rule, Sequential, Staged
+from synthesight.likelihood.tokens.small import SmallTokenModel
 from synthesight.observers.generative import GenerativeClassifier
 from synthesight.observers.prompts import DEFAULT_PROMPT
 from synthesight.stimuli.categories import words
@@ -243,7 +244,8 @@ def print_races(shown: list[Stimulus], classes: list[str]) -> None:
     cumulative = parts_of(observer, shown, classes)
     truth = np.array([classes.index(str(stimulus.category)) for stimulus in shown])
     right = [np.mean(of_part.argmax(axis=1) == truth) for of_part in np.moveaxis(cumulative, 2, 0)]
-    cost = np.asarray(observer.model.cost)  # type: ignore[union-attr]
+    assert isinstance(observer.model, SmallTokenModel)
+    cost = np.asarray(observer.model.cost)
     again = np.cumsum(cost)  # where every part computes those before it again
     shares = ", ".join(f"{100 * share:.1f} %" for share in right)
     table = Table(

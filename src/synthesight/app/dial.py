@@ -25,7 +25,7 @@ DIALS = {
                  "minimum": 1, "maximum": 100, "step": 1, "value": 30},
     "blur": {"label": "Blur: standard deviation, in pixels of 224",
              "minimum": 0, "maximum": 40, "step": 1, "value": 8},
-    "hybrid": {"label": "Cut-off, in cycles an image: below it is the first image",
+    "hybrid": {"label": "Cut-off, in cycles: the first image below it, the second above",
                "minimum": 0.5, "maximum": 32, "step": 0.5, "value": 4},
 }  # fmt: skip
 SHOWN = Markup(

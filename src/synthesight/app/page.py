@@ -129,8 +129,9 @@ def build(models: Models, folder: Path) -> Any:
                 with gr.Tab("Dial"):
                     kind = gr.Radio(list(DIALS), value="contrast", label="Dial")
                     level = gr.Slider(**DIALS["contrast"])
-                    high = "Second image, of which a hybrid has the high frequencies"
-                    other = gr.Image(value=second, label=high, height=180, visible=False, **dropped)
+                    other = gr.Image(
+                        value=second, label="Second image", height=180, visible=False, **dropped
+                    )
                     with gr.Row():
                         go = gr.Button("Answer", variant="primary")
                         stop = gr.Button("Stop")
