@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from synthesight.errors import SynthesightError, suggestion
+from synthesight.errors import SynthesightError
 
 if TYPE_CHECKING:
     import torch
@@ -363,7 +364,9 @@ def read_options(options: type[Options], given: Mapping[str, Any]) -> Options:
     known = [each.name for each in fields(options)]
     for name in given:
         if name not in known:
-            raise SynthesightError(f"There is no option {name!r}: {suggestion(name, known)}.")
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean `{near[0]}`" if near else f"choose among {', '.join(known)}"
+            raise SynthesightError(f"There is no option {name!r}: {hint}.")
     return options(**given)
 
 
