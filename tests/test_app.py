@@ -65,7 +65,7 @@ def test_evidence_comes_apart_before_the_answer_is_there(models, red, monkeypatc
     monkeypatch.setattr(watching, "CHART", 0.0)
     states = list(answers(models, red))
     assert "colours is being opened" in states[0]
-    assert "leads" in plain(states[-2])
+    assert re.search(r" leads, \d+ of \d+ classes left\. [\d,]+ network", plain(states[-2]))
     assert "red . " in plain(states[-1])
     assert "<s>green</s>" in states[-1]
     assert "data:image/svg+xml;base64," in states[-1]
