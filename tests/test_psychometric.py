@@ -209,3 +209,45 @@ def test_people_stand_beside_models_in_the_report():
 def test_what_cannot_be_fitted_is_refused(given, why):
     with pytest.raises(SynthesightError, match=why):
         psychometric(_trials(X, PSIGNIFIT[0][0], 40), "observer", resamples=0, **given)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("of", [10, 40])
+def test_intervals_cover(of, capsys):
+    true = Curves(SIGMOIDS["normal"], np.array([[2.4, 0.8, 0.05, 0.1]]))
+    equality, slope, rng = true.equality()[0], true.slope()[0], np.random.default_rng(of)
+    covered, steep, p = [], [], []
+    for seed in range(400):
+        counts = rng.binomial(of, true.at(X)[0])
+        fit = psychometric(_trials(X, counts, of), "observer", resamples=400, seed=seed)
+        covered.append(fit["low"].item() <= equality <= fit["high"].item())
+        steep.append(fit["slope_low"].item() <= slope <= fit["slope_high"].item())
+        p.append(fit["p"].item())
+    with capsys.disabled():
+        print(
+            f"\n{of} trials a step: equality in {np.mean(covered):.3f} of the intervals, slope in "
+            f"{np.mean(steep):.3f}; p < .05 in {np.mean(np.array(p) < 0.05):.3f}"
+        )
+    assert np.mean(covered) > 0.91
+    assert np.mean(np.array(p) < 0.05) < 0.1
+
+
+@pytest.mark.stress
+def test_intervals_over_pairs_cover(capsys):
+    rng = np.random.default_rng(5)
+    covered, as_trials = [], []
+    for seed in range(300):
+        tables = []
+        for pair in range(20):
+            chance = norm.cdf((X - rng.normal(2.5, 0.7)) / 0.4)
+            tables.append(_trials(X, rng.binomial(2, chance), 2, pair=f"p{pair}"))
+        trials = pl.concat(tables)
+        for kept, given in ((covered, trials), (as_trials, trials.drop("pair"))):
+            fit = psychometric(given, "observer", resamples=300, seed=seed)
+            kept.append(fit["low"].item() <= 2.5 <= fit["high"].item())
+    with capsys.disabled():
+        print(
+            f"\n20 pairs: equality in {np.mean(covered):.3f} of the intervals over pairs, in "
+            f"{np.mean(as_trials):.3f} of those over trials"
+        )
+    assert np.mean(covered) > 0.9

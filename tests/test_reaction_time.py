@@ -118,6 +118,15 @@ def test_the_influence_of_an_image_is_what_leaving_it_out_changes():
     assert np.ptp(jackknife) > 0.01
 
 
+def test_intervals_cover_what_they_promise():
+    # In studies of one population, how often does the interval hold the mean estimate?
+    tables = [reaction_time(study(seed, people=2), seed=seed) for seed in range(40)]
+    rows = pl.concat(tables).filter(observer="m")
+    truth = rows["estimate"].mean()
+    held = ((rows["low"] <= truth) & (rows["high"] >= truth)).mean()
+    assert 0.85 <= held <= 1.0
+
+
 def test_intervals_speak_of_the_population_that_is_asked_for():
     populations = ["these", "new-stimuli", "new-people", "new-people-and-stimuli"]
     rows = [
