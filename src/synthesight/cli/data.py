@@ -68,7 +68,7 @@ def data_import(
     files: Annotated[
         list[Path], typer.Argument(help="Tables of trials, or folders of them: CSV or JSON.")
     ],
-    out: Annotated[Path, written_to("Folder for <dataset>/<dataset>_<observer>_….csv.")],
+    out: Annotated[Path, written_to("Folder of the CSV files, with a folder for each dataset.")],
     dataset: Annotated[
         str | None, typer.Option(help="Name of the dataset. Default: that of files or folder.")
     ] = None,
@@ -77,7 +77,7 @@ def data_import(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="Columns by their published names: subj=participant,imagename=stim,…"),
+        typer.Option(help="Columns by their published names: subj=participant,imagename=stim."),
     ] = None,
     keys: Annotated[
         str | None, typer.Option(help="What keys or buttons mean: f=face,j=house or 0=cat,1=dog.")
