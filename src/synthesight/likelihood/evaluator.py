@@ -149,6 +149,11 @@ class Evaluator:
         is what :meth:`begin` returned for this batch; None makes its draws now.
 
         Returns nats, float64: (B,) for draws, (B, P) for P parts; or what is asked for.
+
+        Raises
+        ------
+        SynthesightError
+            If they are not finite or of another shape, or not even one evaluation fits in memory.
         """
         try:
             if len(slot) <= self.usage.batch_size:

@@ -146,8 +146,8 @@ def lent_variance(
     """Return what other classes' differences to the leader say about the variance of one's own.
 
     Variances are spread about their mean s² as if each were one of ``ALIKE`` degrees of freedom
-    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less: 1/ν =
-    (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
+    (Smyth 2004). Since s² is itself estimated, from m others of f each, what is lent is less:
+    1/ν = (1 + 1/m) / ``ALIKE`` + 1/(m f), in which variances of log variances, 2/ν, add up.
 
     ``others``, bool (B, K), are classes in the running but the leader; n − F, g, Σ d and Σ d² are
     from :meth:`~synthesight.likelihood.evidence.PairedEvidence.without_trend`. Returns ν and s² of
