@@ -43,6 +43,13 @@ def test_one_model_or_people_alone_are_not_compared():
     assert contrasts_section(with_people(trials()), 50) is None
 
 
+def test_trials_without_a_category_take_no_comparison_from_others():
+    table = trials(weak=0.3, strong=0.9, dialled=0.5)
+    category = pl.when(pl.col("observer") != "dialled").then("category")
+    section = contrasts_section(with_people(table.with_columns(category=category)), 50)
+    assert set(section.tables["contrasts"]["first"]) == {"strong"}
+
+
 def test_of_many_models_the_first_are_compared():
     many = {f"m{n:02}": 0.5 for n in range(MODELS + 2)}
     section = contrasts_section(with_people(trials(**many).filter(kind="discriminative")), 50)

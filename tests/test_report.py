@@ -106,6 +106,14 @@ def test_every_figure_and_table_is_there_in_every_format(folder):
     tables = {path.stem for path in (folder / "tables").iterdir()}
     assert {"shape-bias", "shape-bias-by-category", "benchmark-accuracy", "benchmark-likeness",
             "accuracy", "response-entropy", "confusion"} <= tables  # fmt: skip
+    by_condition = pl.read_csv(folder / "tables" / "accuracy-by-condition.csv")
+    of_people = by_condition.filter(observer="people").select("dataset", "condition").rows()
+    assert of_people == [
+        ("contrast", "c30"),
+        ("contrast", "c05"),
+        ("edge", "0"),
+        ("cue-conflict", "0"),
+    ]
     likeness = pl.read_csv(folder / "tables" / "benchmark-likeness.csv")
     likeness = likeness.filter(pl.col("source").is_null())
     assert likeness["observer"].to_list() == ["sees-<shape>", "sees_texture", "people"]

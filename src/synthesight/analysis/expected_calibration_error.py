@@ -29,10 +29,10 @@ FEWEST = 20  # trials of a bin
     title="Expected calibration error",
     unit="share",
     direction="lower",
-    text="How far, on average, the confidence in the response is from the share that are right, in "
-    "bins of equally many trials (Naeini et al. 2015; Guo et al. 2017). Confidence is the "
-    "calibrated probability where there is one, else the score, which is none. Even a perfectly "
-    "calibrated observer has more than 0, from chance.",
+    text="The mean distance of confidence from the share of right responses, in bins of equally "
+    "many trials (Naeini et al. 2015; Guo et al. 2017). Confidence is the calibrated probability "
+    "where there is one, else the score, which is no probability. By chance, even a perfectly "
+    "calibrated observer has more than 0.",
     paper=("naeini2015obtaining", "guo2017calibration"),
     by=(("dataset",),),
 )

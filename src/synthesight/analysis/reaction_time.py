@@ -39,10 +39,10 @@ _SPLITS = 126  # of people into halves: all that ten people have
     title="Reaction time",
     unit="rank correlation",
     direction="higher",
-    text="Whether a model takes longer over the images that people take longer over: Spearman's "
-    "correlation of its effort (network evaluations until it is sure, or how close the second "
-    "class comes) with people's mean response time, within conditions. People are one half of "
-    "them with the other. Ceiling: what a perfect prediction of people's expected time reaches.",
+    text="Whether a model takes longer over the images that people take longer over. It is "
+    "Spearman's correlation of effort with people's mean response time, within conditions. Effort "
+    "is network evaluations until the model is sure, or how close its second class comes. The "
+    "ceiling is what a perfect prediction of people's expected time reaches.",
     paper=("spearman1904proof", "spearman1910correlation"),
 )
 def reaction_time(

@@ -30,9 +30,9 @@ from synthesight.errors import SynthesightError
     title="Response entropy",
     unit="bits",
     direction=None,
-    text="Shannon entropy of the responses, in bits (Geirhos et al. 2018): 4 where all 16 "
-    "categories are named equally often, 0 where one is always named. Too small by some "
-    "15 / (2 n ln 2) bits of n responses.",
+    text="Shannon entropy of the responses, in bits (Geirhos et al. 2018). It is 4 where all "
+    "16 categories are named equally often, and 0 where one is always named. From n responses it "
+    "comes out too small by about 15 / (2 n ln 2) bits.",
     paper="geirhos2018generalisation",
     by=(("dataset", "condition"),),
 )

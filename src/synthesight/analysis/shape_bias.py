@@ -23,9 +23,9 @@ SHAPE = Ratio(
     title="Shape bias",
     unit="share",
     direction="higher",
-    text="Of the images whose shape and texture belong to different categories, and the responses "
-    "that name either: the share that name the shape (Geirhos et al. 2019). n is the number of "
-    "such responses, stimuli that of such images.",
+    text="Of the responses that name shape or texture of an image in which these differ: the share "
+    "that name the shape (Geirhos et al. 2019). n counts these responses, and stimuli their "
+    "images.",
     paper="geirhos2019imagenet",
     by=(("dataset",), ("dataset", "category")),
     statistic=SHAPE,

@@ -28,16 +28,21 @@ def calibration_section(
     section = metric_section(metric, everyone, resamples, population)
     if section is None:
         return None
-    table = reliability(everyone, by=("who", "dataset")).rename({"who": "observer"})
-    section.tables["reliability"] = table
     section.text += (
         " The diagram shows the share right by confidence, with Clopper and Pearson's 95 % "
-        "intervals: on the dashed diagonal, confidence is a probability."
+        "intervals. On the dashed diagonal, confidence is a probability."
     )
-    section.figures["reliability"] = shares_figure(
-        table, order(everyone), "confidence", "confidence in the response"
-    )
+    table = reliability(everyone, by=("who", "dataset"))
+    add_shares(section, "reliability", table, everyone, "confidence", "confidence in the response")
     return section
+
+
+def add_shares(
+    section: Section, name: str, table: pl.DataFrame, everyone: pl.DataFrame, *axis: str
+) -> None:
+    """Add a table of shares right by who and dataset, and its figure, to a section."""
+    table = section.tables[name] = table.rename({"who": "observer"})
+    section.figures[name] = shares_figure(table, order(everyone), *axis)
 
 
 def shares_figure(

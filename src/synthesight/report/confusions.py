@@ -36,10 +36,10 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
     return Section(
         "confusion",
         "Confusion matrices",
-        "A matrix an observer of each dataset, over all its conditions: the stronger a cell, the "
-        "larger the response's share of what was shown. The diagonal is what was right; in cue "
-        "conflict the shape is. 95 % intervals (point at a cell, or see the table) allow for a "
-        "crowd's having seen the same images." + (left_out if crowded else ""),
+        "There is a matrix for each observer and dataset, over all conditions. The stronger a "
+        "cell, the larger the response's share of what was shown. The diagonal is what was right; in "
+        "cue conflict the shape is. Point at a cell, or see the table, for 95 % intervals. They allow "
+        "for people having seen the same images." + (left_out if crowded else ""),
         {"confusion": cells},
         {
             f"confusion-{plain(name)}": confusion_matrices(
@@ -119,7 +119,7 @@ def confusion_matrices(
             "observer:N",
             sort=[name for name in observers if name in drawn],
             title=None,
-            header=alt.Header(labelFontWeight="bold"),
+            header=alt.Header(labelFontWeight="bold", labelLimit=200),
         ),
         columns=COLUMNS,
         title=alt.TitleParams(dataset, anchor="start"),

@@ -11,6 +11,7 @@ import polars as pl
 from synthesight.analysis import POPULATION, POPULATIONS, Population, pairwise_means
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import (
+    ROWS,
     crowded,
     interval_and_point,
     legend,
@@ -19,6 +20,7 @@ from synthesight.report.looks import (
     picked,
     records,
     shown,
+    tooltip,
 )
 from synthesight.report.section import IS_MODEL, Section, datasets_of
 from synthesight.stimuli.names import plain
@@ -46,12 +48,12 @@ def consistency_section(
     return Section(
         "error-consistency",
         "Error consistency of every two observers",
-        "κ, mean over conditions but undistorted and chance-level ones (Geirhos, Meding & "
-        "Wichmann 2020): 0 is what independent observers of the same accuracies would reach, 1 is "
-        "erring on the same images. People come first, and who err alike stand side by side. The "
-        "lighter, the more consistent; empty where κ is undefined, because both were always right "
-        "or always wrong. Intervals (point at a cell, or see the table) are 95 %, for "
-        f"{POPULATIONS[population]}.",
+        "κ is the mean over conditions, without undistorted and chance-level ones (Geirhos, "
+        "Meding & Wichmann 2020). It is 0 for independent observers of these accuracies, and 1 for "
+        "two who err on the same images. People come first, and observers who err alike stand "
+        "side by side. The lighter a cell, the more consistent the two. It is empty where κ is "
+        "undefined: both were always right, or always wrong. Point at a cell, or see the table, "
+        f"for intervals. They are 95 %, for {POPULATIONS[population]}.",
         {"error-consistency": means},
         dict(figures),
         metrics=["error_consistency"],
@@ -91,10 +93,7 @@ def consistency_matrix(
         tooltip=[
             alt.Tooltip("first:N", title="observer"),
             alt.Tooltip("second:N", title="and"),
-            alt.Tooltip("estimate:Q", title="error consistency κ", format=".3f"),
-            alt.Tooltip("low:Q", title="95 % from", format=".3f"),
-            alt.Tooltip("high:Q", title="to", format=".3f"),
-            alt.Tooltip("n:Q", title="images"),
+            *tooltip(title="error consistency κ", form=".3f", n="images"),
             alt.Tooltip("conditions:Q", title="conditions"),
         ],
     )
@@ -243,21 +242,17 @@ def ranks_figure(benchmark: pl.DataFrame, observers: Sequence[str]) -> alt.Layer
         Observers of the report, in order.
     """
     rows = benchmark.drop_nulls("mean_rank").sort("mean_rank").select(
-        "observer", "trials", estimate="mean_rank", low="mean_rank_low", high="mean_rank_high"
+        "observer", estimate="mean_rank", low="mean_rank_low", high="mean_rank_high", n="trials"
     )  # fmt: skip
     names = rows["observer"].to_list()
     last = max(len(names), 2)
     axis = {
         "scale": alt.Scale(domain=[1, last], padding=8, nice=False),
-        "axis": alt.Axis(format="d", tickMinStep=1, tickCount=min(last, 10)),
+        "axis": {"format": "d", "values": list(range(1, last + 1, 1 + last // 10))},
         "title": f"mean rank among {len(names)} models; 1 is most like people",
     }
-    said = ["observer:N", *(
-        alt.Tooltip(f"{name}:Q", title=title, format=".2f")
-        for name, title in (("estimate", "mean rank"), ("low", "95 % from"), ("high", "to"))
-    )]  # fmt: skip
-    y = alt.Y("observer:N", sort=names, title=None,
-              axis=alt.Axis(grid=True, ticks=False, labelLimit=240))  # fmt: skip
+    said = tooltip("observer", title="mean rank", form=".2f")
+    y = alt.Y("observer:N", sort=names, **ROWS)
     marks = interval_and_point(
         shown(rows), observer_looks(observers, names), "x", axis, said, size=60, y=y
     )

@@ -28,9 +28,9 @@ CUTOFF = "cutoff"  # the dial of hybrids, before its logarithm
 PLACES = 101  # of a curve
 
 TEXT = (
-    "Each image is between two others: of hybrids, the dial is the cut-off below which "
-    "frequencies are those of one image (Oliva, Torralba & Schyns 2006), in octaves of cycles an "
-    "image. Points are shares of responses for the class that the dial turns to, of those that "
+    "Each image is between two others. The dial of hybrids is the cut-off below which frequencies "
+    "are those of one image (Oliva, Torralba & Schyns 2006). It is in octaves of cycles an image. "
+    "Points are shares of responses for the class that the dial turns to, of those that "
     "name either, with Wilson's 95 % intervals. Curves are cumulative normals with lapses, fitted "
     "by maximum likelihood (Wichmann & Hill 2001). The estimate is the point of subjective "
     "equality, where both classes are named equally often; −inf and inf are beyond the dial. Its "

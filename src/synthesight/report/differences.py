@@ -17,6 +17,7 @@ from synthesight.analysis import (
 )
 from synthesight.errors import SynthesightError
 from synthesight.report.looks import (
+    ROWS,
     counted,
     guide,
     interval_and_point,
@@ -79,8 +80,8 @@ def differences_section(
         section.tables[f"{name}-by-condition"] = each
         section.figures[f"{name}-by-condition"] = figure
         section.text += (
-            " By condition, people are the line at 0, and the dashed line is who guesses: what "
-            "is between them is worse than people and better than chance."
+            " By condition, people are the line at 0, and the dashed line is guessing. A model "
+            "between them is worse than people and better than chance."
         )
     return section
 
@@ -98,14 +99,9 @@ def differences_figure(table: pl.DataFrame, observers: list[str]) -> alt.LayerCh
     drawn = [name for name in observers if name != PEOPLE and name in set(table["observer"])]
     looks = observer_looks(observers, drawn, legend=legend(drawn))
     few = len(drawn) <= CROWD
-    rows = {
-        "y": alt.Y(
-            "dataset:N",
-            scale=alt.Scale(domain=datasets_of(table)),
-            title=None,
-            axis=alt.Axis(grid=True, ticks=False, labelLimit=240),
-        )
-    } | ({"yOffset": alt.YOffset("observer:N", sort=drawn)} if few else {})
+    rows = {"y": alt.Y("dataset:N", scale=alt.Scale(domain=datasets_of(table)), **ROWS)} | (
+        {"yOffset": alt.YOffset("observer:N", sort=drawn)} if few else {}
+    )
     columns = ["observer", "dataset", "estimate", "low", "high", "n"]
     said = tooltip("observer", "dataset", title="difference")
     base = shown(table.select(columns).drop_nulls("estimate"))
@@ -119,14 +115,14 @@ def contrasts_section(
     everyone: pl.DataFrame, resamples: int, population: Population = POPULATION
 ) -> Section | None:
     """Show the difference of every two models; None where there are not two."""
-    models = everyone.filter(IS_MODEL)
+    judged = everyone.filter(pl.col("category").is_not_null())
+    models = judged.filter(IS_MODEL)
     there = set(models["observer"])
     # Published networks that were added may be many: those of runs come first.
     own = set(models.drop_nulls(RUN)["observer"]) if RUN in models.columns else there
     names = sorted(
         (name for name in order(everyone) if name in there), key=lambda name: name not in own
     )
-    judged = everyone.drop("who").filter(pl.col("category").is_not_null())
     measures = [
         name
         for name in MEASURES
@@ -136,7 +132,11 @@ def contrasts_section(
     ]
     try:
         table = comparisons(
-            judged, names[:MODELS], measures=measures, population=population, resamples=resamples
+            judged.drop("who"),
+            names[:MODELS],
+            measures=measures,
+            population=population,
+            resamples=resamples,
         )
     except SynthesightError:
         return None  # one model, or none that saw the same images
@@ -144,7 +144,7 @@ def contrasts_section(
     return Section(
         "contrasts",
         "Differences of models",
-        "The first model minus the second, on the images that both saw; p is of no difference. "
+        "The first model minus the second, on the images that both saw. p tests for no difference. "
         f"Intervals are 95 % confidence intervals for {POPULATIONS[population]}. Some of "
         f"{counted(table['p'].count(), 'test')} may find a difference by chance. So p holm is "
         "corrected for all of them: any false finding has a chance of at most 5 % (Holm 1979). "

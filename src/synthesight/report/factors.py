@@ -65,7 +65,7 @@ def factors_section(
     section.text = (
         "The share of correct responses by each column of the trials that tells stimuli of a "
         "dataset apart. Intervals are 95 % confidence intervals for "
-        f"{POPULATIONS[population]}; people are pooled. Dashed lines are chance."
+        f"{POPULATIONS[population]}. People are pooled. Dashed lines are chance."
     )
     if many:
         section.text += f" Of more than {LEVELS} values, and so left out: {listed(many)}."

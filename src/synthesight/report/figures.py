@@ -101,11 +101,10 @@ def shape_bias_figure(
         ),
     )
     # The axes of Geirhos et al. (2019): shape above, texture below.
-    upper = upper.resolve_axis(x="independent")
-    upper = upper.properties(width=420, height=22 * len(categories))
+    upper = upper.resolve_axis(x="independent").properties(
+        width=420, height=22 * len(categories), title=title or alt.Undefined
+    )
     both = alt.vconcat(upper, shape_bias_means(overall, published, observers), spacing=12)
-    if title:
-        both = both.properties(title=alt.TitleParams(title, anchor="middle"))
     return both.add_params(picked(observers)).configure_view(stroke="#bbbbbb")
 
 

@@ -19,6 +19,8 @@ SHAPES = ("square", "triangle-up", "diamond", "cross", "triangle-down", "triangl
           "triangle-left", "circle")  # fmt: skip
 PICKED = "picked"  # the parameter by which the page shows and hides observers
 CROWD = 12  # observers
+# An axis of names, with a line along each row.
+ROWS = {"title": None, "axis": {"grid": True, "ticks": False, "labelLimit": 240}}
 DASHES = ([1, 0], [5, 2], [2, 2], [7, 2, 2, 2])
 
 
@@ -162,6 +164,7 @@ def panel_title(title: str, counts: pl.Series, what: str) -> alt.TitleParams:
     return alt.TitleParams(
         title,
         subtitle=f"n = {span(counts)} {what}",
+        limit=300,  # px, as a longer one would part the panels
         subtitleColor="#595959",
         subtitleFontSize=10.5,
     )

@@ -72,9 +72,9 @@ def metric_section(
     tables = {key: sorted_table(table, observers) for key, table in tables.items()}
     if all(table["estimate"].null_count() == len(table) for table in tables.values()):
         return None
-    pooled = "people are pooled" if metric.groups else "the row of people is people with each other"
+    pooled = "People are pooled" if metric.groups else "The row of people is people with each other"
     text = (
-        f"{metric.text} Intervals are 95 % confidence intervals for {POPULATIONS[population]}; "
+        f"{metric.text} Intervals are 95 % confidence intervals for {POPULATIONS[population]}. "
         f"{pooled}.{' Dashed lines are chance.' if metric.chance else ''}"
     )
     section = Section(
@@ -102,17 +102,14 @@ def _grouped(
     """Return a table for each grouping that the metric declares."""
     tables: dict[str, pl.DataFrame] = {}
     for grouping in metric.by:
-        trials = everyone
-        if "condition" in grouping and grouping != metric.by[0]:
-            # A dataset of one condition has the same figures in the table of datasets.
-            several = pl.col("condition").n_unique().over("dataset") > 1
-            trials = trials.filter(several | pl.col("dataset").is_in(several_conditions()))
+        first = grouping == metric.by[0]
+        # What has no condition is in the table of datasets alone.
+        trials = everyone if first else everyone.drop_nulls(grouping[-1])
         if trials.is_empty():
             continue
         by = ("who", *grouping)
         table = metric.function(trials, by=by, **options).rename({"who": "observer"})
         if not table.is_empty():
-            first = grouping == metric.by[0]
             tables[name if first else f"{name}-by-{grouping[-1]}"] = table
     return tables
 
@@ -255,17 +252,10 @@ def axis_of(metric: Metric) -> dict[str, Any]:
     return {"axis": {"tickCount": 5}, "title": f"{title}, {metric.unit}"}
 
 
-def several_conditions() -> list[str]:
-    """Return the published datasets that have several conditions."""
-    return [name for name, each in datasets().items() if len(each.conditions) > 1]
-
-
 def _of_several_conditions(table: pl.DataFrame) -> list[str]:
     """Return the datasets whose conditions are drawn: published ones, and those of a table."""
-    if "condition" not in table.columns:
-        return several_conditions()
-    own = [name for name in datasets_of(table) if name not in datasets()]
-    return several_conditions() + [name for name in own if len(conditions_of(table, name)) > 1]
+    names = list(datasets()) if "condition" not in table.columns else datasets_of(table)
+    return [name for name in names if len(conditions_of(table, name)) > 1]
 
 
 def _conditions(table: pl.DataFrame, dataset: str, factor: str | None) -> alt.X:

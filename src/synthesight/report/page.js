@@ -16,7 +16,7 @@ const draw = (figure) => {
   const place = figure.querySelector("div");
   return vegaEmbed(place, spec, { renderer: "svg", actions: false }).then((result) => {
     const own = Number(place.querySelector("svg").getAttribute("width"));
-    figure.classList.toggle("large", own > 1.6 * document.body.clientWidth);
+    figure.classList.toggle("large", own > 1.4 * figure.clientWidth);
     reach(figure);
     if (!("picked" in (result.view.getState().signals || {}))) return;
     views.push(result.view);

@@ -121,8 +121,8 @@ def trials_section(everyone: pl.DataFrame, resamples: int) -> Section:  # noqa: 
         "What was compared",
         f"{len(everyone):,} trials of {listed(who)}, in "
         f"{counted(everyone['dataset'].n_unique(), 'dataset')}. Each row of the table is an "
-        "observer, or all people, in one dataset, with how many categories were shown and named: "
-        "an observer who chose among fewer had an easier task. A trial without a response counts "
+        "observer, or all people, in one dataset. It tells how many categories were shown and "
+        "named, as choosing among fewer is easier. A trial without a response counts "
         "as an error. "
         + without
         + _incomplete("Shown fewer images than others", fewer_images(everyone))

@@ -17,7 +17,7 @@ from synthesight.analysis import (
     speed_accuracy,
 )
 from synthesight.errors import SynthesightError
-from synthesight.report.calibration import shares_figure
+from synthesight.report.calibration import add_shares
 from synthesight.report.looks import interval_and_point, observer_looks, panels_of, shown, tooltip
 from synthesight.report.metrics import metric_section
 from synthesight.report.provenance import Provenance
@@ -32,19 +32,14 @@ def time_section(
     section = metric_section(get_metric("reaction_time"), everyone, resamples, population)
     if section is None:
         return None
-    table = speed_accuracy(
-        everyone, ("who", "dataset"), population=population, resamples=resamples
-    ).rename({"who": "observer"})
-    section.tables["speed-accuracy"] = table
     section.text += (
-        " The curves show how many of the responses given by a deadline are right, for deadlines "
-        "by which 10 %, 20 % and so on were given: in people's seconds, models' network "
-        "evaluations or, where these do not vary, minus the lead of their first class. A curve "
-        "that falls says that hard images take longer."
+        " The curves show the share right of the responses given by a deadline. Deadlines are "
+        "those by which 10 %, 20 % and so on were given. Time is people's seconds, and models' "
+        "network evaluations. Where these do not vary, it is minus the lead of the first class. A "
+        "falling curve says that hard images take longer."
     )
-    section.figures["speed-accuracy"] = shares_figure(
-        table, order(everyone), "share", "share of responses given"
-    )
+    table = speed_accuracy(everyone, ("who", "dataset"), population=population, resamples=resamples)
+    add_shares(section, "speed-accuracy", table, everyone, "share", "share of responses given")
     return section
 
 
@@ -73,12 +68,13 @@ def doubt_section(
     return Section(
         "doubt",
         "Doubt",
-        "Whether models are unsure of what people disagree about (Peterson et al. 2019). Cross "
-        "entropy is that of people's answers under a model's probabilities, or scores where it was "
-        "not calibrated: in nats, and lower is better. The correlation of entropies is by rank; "
-        "second choice is how often both have the same. The column of people, the bar in black, is "
-        "one half of them with the other. For cross entropy it is people's own entropy, which no "
-        "model can be below. Answers that a model could not give do not count. Intervals are "
+        "Whether models are unsure where people disagree (Peterson et al. 2019). Cross entropy is "
+        "of people's answers under a model's probabilities, or its scores where it was not "
+        "calibrated. It is in nats, and lower is better. The correlation of entropies is by rank. "
+        "Second choice is how often model and people have the same one. The upright bar, and the "
+        "column people, is one half of the people with the other. For cross entropy it is people's "
+        "own entropy, below which no model can be. Answers that a model could not give do not "
+        "count. Intervals are "
         f"95 %, for {POPULATIONS[speaks]}.",
         {"doubt": pl.concat(tables.values())},
         {
@@ -99,6 +95,7 @@ def doubt_figure(table: pl.DataFrame, observers: list[str], *, title: str) -> al
         y = alt.Y("observer:N", sort=observers, title=None, axis=alt.Axis(labelLimit=200))
         people = rows.mark_tick(thickness=2, color="black").encode(x="people:Q", y=y)
         tip = tooltip("observer", title=said, form=".2f", n="images")
-        marks = interval_and_point(rows, looks, "x", {"title": said}, tip, y=y)
+        axis = {"title": said, "axis": {"tickCount": 4}}
+        marks = interval_and_point(rows, looks, "x", axis, tip, y=y)
         panels.append(alt.layer(people, *marks).properties(width=150, height=alt.Step(20)))
     return panels_of(panels, observers).properties(title=title)
