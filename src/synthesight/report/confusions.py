@@ -37,9 +37,9 @@ def confusion_section(everyone: pl.DataFrame, resamples: int) -> Section | None:
         "confusion",
         "Confusion matrices",
         "There is a matrix for each observer and dataset, over all conditions. The stronger a "
-        "cell, the larger the response's share of what was shown. The diagonal is what was right; in "
-        "cue conflict the shape is. Point at a cell, or see the table, for 95 % intervals. They allow "
-        "for people having seen the same images." + (left_out if crowded else ""),
+        "cell, the larger the response's share of what was shown. The diagonal is what was right; "
+        "in cue conflict the shape is. Point at a cell, or see the table, for 95 % intervals. They "
+        "allow for people having seen the same images." + (left_out if crowded else ""),
         {"confusion": cells},
         {
             f"confusion-{plain(name)}": confusion_matrices(

@@ -101,9 +101,9 @@ def shape_bias_figure(
         ),
     )
     # The axes of Geirhos et al. (2019): shape above, texture below.
-    upper = upper.resolve_axis(x="independent").properties(
-        width=420, height=22 * len(categories), title=title or alt.Undefined
-    )
+    upper = upper.resolve_axis(x="independent").properties(width=420, height=22 * len(categories))
+    if title:
+        upper = upper.properties(title=title)
     both = alt.vconcat(upper, shape_bias_means(overall, published, observers), spacing=12)
     return both.add_params(picked(observers)).configure_view(stroke="#bbbbbb")
 
