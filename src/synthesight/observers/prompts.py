@@ -27,7 +27,7 @@ def check_classes(classes: Sequence[str]) -> list[str]:
     names = [name.strip() for name in _texts(classes, "['cat', 'dog']")]
     if len(names) < 2:
         raise SynthesightError(
-            f"A choice needs at least two classes, and {len(names)} came: give more, as in "
+            f"A choice needs at least two classes, not {len(names)}: add more, as in "
             "`classes=['cat', 'dog']`."
         )
     if "" in names:

@@ -90,8 +90,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], Origin]:
         content, lines = _yaml(text, path)
     if not isinstance(content, dict):
         raise SynthesightError(
-            f"{path} holds no keys: begin with `models:` and `stimuli:`; docs/how-to/studies.md "
-            "has an example."
+            f"{path} holds no keys: begin with `models:` and `stimuli:`, as on "
+            "https://synthesight.github.io/synthesight/how-to/studies.html."
         )
     return content, Origin(path, lines)
 

@@ -218,7 +218,7 @@ def check_finished(runs: Sequence[Path], *, unfinished: bool = False) -> list[st
     ]
     if found and not unfinished:
         raise SynthesightError(
-            f"{'; '.join(found)}: finish by the command that began it, or give `unfinished` to go "
-            "on without the others."
+            f"{'; '.join(found)}: finish with the command that began it, or give `unfinished` to "
+            "go on without the others."
         )
     return [f"{each}." for each in found]
